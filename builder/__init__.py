@@ -1,0 +1,1 @@
+"""The schema registry: what an app is, and how it changes."""

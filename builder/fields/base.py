@@ -1,0 +1,225 @@
+"""What every field type is: a pydantic model of its options, with the behaviour beside them.
+
+A new type is one file with one subclass of ``Field`` and one line in ``builder/fields/__init__.py``; ``tests/conformance`` then drives it
+on both databases with its own samples.
+
+Value forms: *JSON* (what the API carries), *value* (canonical Python: str, int, Decimal, bool, date, aware datetime, tuple of keys, JSON for
+``json``), *stored* (the column type's business). ``None`` is blank everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import Field as Option
+
+from builder.kernel.limits import KEY_LENGTH, LABEL_LENGTH
+from builder.kernel.text import Text, say
+from builder.store.types import StoredType
+from formulas.types import Type
+
+JSON = Any
+
+KEY_PATTERN = rf"^[a-z][a-z0-9_]{{0,{KEY_LENGTH - 1}}}$"
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_LENGTH)]
+
+
+class Model(BaseModel):
+    """Base of all documents: immutable, unknown members refused, nothing converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, ignored_types=(cached_property,))
+
+
+class BothLanguages(Model):
+    """A text in Chinese and English."""
+
+    zh: ShortText
+    en: ShortText
+
+
+Label = ShortText | BothLanguages
+
+
+def label_text(label: Label | None) -> Text:
+    """Return a label in both languages; a plain label serves for both."""
+    if isinstance(label, BothLanguages):
+        return say(label.zh, label.en)
+    return say(label or "", label or "")
+
+
+class Refers:
+    """Marks a member that holds the key of another document: ``Annotated[Key, Refers("entity")]``.
+
+    ``Refers("field", of="entity")`` says: a field of the entity named by the sibling member; ``of="."``: of the entity this stands in.
+    Checks find broken references by these marks, and a rename rewrites along them.
+    """
+
+    def __init__(self, kind: str, *, of: str = "") -> None:
+        self.kind = kind
+        self.of = of
+
+
+class Invalid(Exception):
+    """A value that a field refuses: the rule's code and how to mend it."""
+
+    def __init__(self, code: str, message: Text, **params: Any) -> None:
+        self.code = code
+        self.message = message
+        self.params: Mapping[str, Any] = params
+        super().__init__(f"{code}: {message.en}")
+
+
+class FieldSample(NamedTuple):
+    """One configuration of a field type with values it takes and refuses; the conformance suite runs them on both databases."""
+
+    options: Mapping[str, JSON]
+    accepted: tuple[tuple[JSON, JSON], ...]
+    """(given, as read back)"""
+    refused: tuple[tuple[JSON, str], ...] = ()
+    """(given, code)"""
+
+
+class Field(Model):
+    """A field of an entity. Subclasses set ``type`` to a Literal and add their options."""
+
+    samples: ClassVar[tuple[FieldSample, ...]] = ()
+    title: ClassVar[Text]
+    """The type's name for people."""
+    assigned: ClassVar[bool] = False
+    """True: the system gives the value; a client's value is refused."""
+    refers_to: ClassVar[str | None] = None
+    """``user`` or ``department`` where the value is the id of one."""
+
+    key: Key
+    type: str
+    label: Label
+    help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
+    """A hint shown beside the field."""
+    required: bool = False
+    """A blank value is refused. A rule of the write path: records that break it already stay as they are until next changed."""
+    unique: bool = False
+    """No two records share a value; blanks do not count."""
+    indexed: bool = False
+    """Keep a database index for filters and sorts."""
+    default: JSON = None
+    """The value of a new record that does not give one."""
+    renamed_from: Key | None = None
+    """The key this field had before: the plan then renames instead of dropping and adding."""
+
+    def column_type(self) -> StoredType | None:
+        """Return the type of the field's column, or None if it has no column."""
+        raise NotImplementedError(type(self).__name__)
+
+    def coerce(self, value: JSON) -> Any:
+        """Turn a JSON value (never None) into a canonical value; None if it counts as blank.
+
+        Raises:
+            Invalid: the value breaks the type or an option.
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    def to_json(self, value: Any) -> JSON:
+        """Turn a canonical value (never None) into JSON."""
+        return value
+
+    def json_sql(self, column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+        """Return the expression by which the database itself writes the value into a JSON object, equal to ``to_json``.
+
+        On SQLite it stands as an argument of ``json_object`` (wrap in ``json()`` what is not text or integer); on PostgreSQL as a
+        column of a row for ``row_to_json``.
+        """
+        return column
+
+    def formula_type(self) -> Type:
+        """Return the type the formula language sees; filter operators follow from it."""
+        raise NotImplementedError(type(self).__name__)
+
+    def value_schema(self) -> dict[str, JSON]:
+        """Return the JSON Schema of a value that is not blank."""
+        raise NotImplementedError(type(self).__name__)
+
+    def from_text(self, text: str) -> JSON:
+        """Read a cell of a CSV or another field's text as JSON for ``coerce``; empty text never arrives here."""
+        return text
+
+    def to_text(self, value: Any) -> str:
+        """Write a canonical value as text that ``from_text`` of this and of other types can read."""
+        return str(self.to_json(value))
+
+    def convert(self, source: Field, value: Any) -> Any:
+        """Turn a canonical value of another field into one of this field, by way of text.
+
+        Raises:
+            Invalid: it does not fit.
+        """
+        return self.coerce(self.from_text(source.to_text(value)))
+
+    @property
+    def stored(self) -> bool:
+        """Whether the field has a column."""
+        return self.column_type() is not None
+
+    @classmethod
+    def of(cls, **options: Any) -> Self:
+        """Build a field in code with defaults for key and label (tests, samples)."""
+        kind = cls.model_fields["type"].default
+        return cls.model_validate({"key": kind, "label": kind, **options}, strict=False)
+
+
+def wrong_type(expected: Text) -> Invalid:
+    """The value has the wrong JSON type."""
+    return Invalid("type", say(f"这里应是{expected.zh}", f"Expected {expected.en}"), expected=expected.en)
+
+
+def refuse_control_characters(text: str, *, allowed: str = "") -> None:
+    """Refuse NUL, other control characters and lone surrogates: PostgreSQL cannot store the first, nobody can read the rest."""
+    for character in text:
+        code = ord(character)
+        if (code < 32 or code == 127 or 0xD800 <= code <= 0xDFFF) and character not in allowed:
+            raise Invalid(
+                "character",
+                say(f"文本含有不可见的控制字符 U+{code:04X},请删除", f"The text contains the control character U+{code:04X}; remove it"),
+                character=f"U+{code:04X}",
+            )
+
+
+def expect_text(value: JSON) -> str:
+    """Return the value if it is text."""
+    if type(value) is not str:
+        raise wrong_type(say("文本", "text"))
+    return value
+
+
+_KEY = re.compile(KEY_PATTERN)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may be a key."""
+    return _KEY.match(text) is not None
+
+
+__all__ = [
+    "JSON",
+    "KEY_PATTERN",
+    "BothLanguages",
+    "Field",
+    "FieldSample",
+    "Invalid",
+    "Key",
+    "Label",
+    "Model",
+    "Option",
+    "Refers",
+    "ShortText",
+    "expect_text",
+    "is_key",
+    "label_text",
+    "refuse_control_characters",
+    "wrong_type",
+]

@@ -1,0 +1,42 @@
+"""``children``: the records of another entity that point here, edited inline as a sub-table. Source: DESIGN 5."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from builder.fields.base import JSON, Field, Key, Refers, wrong_type
+from builder.kernel.text import say
+from formulas.types import Type, record, set_of
+
+
+class ChildrenField(Field):
+    """A to-many relation seen from its one side. It has no column: the children's reference field holds it.
+
+    Writing takes the whole list: rows with an ``id`` are changed, rows without are created, rows that are missing are deleted.
+    """
+
+    title = say("子表", "Children")
+
+    type: Literal["children"] = "children"
+    entity: Annotated[Key, Refers("entity")]
+    """The children's entity."""
+    via: Annotated[Key, Refers("field", of="entity")]
+    """The reference field of the children that points here."""
+
+    def column_type(self) -> None:
+        """No column."""
+        return
+
+    def coerce(self, value: JSON) -> list[dict[str, Any]]:
+        """Take a list of objects; the write path checks each as a record of its entity."""
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise wrong_type(say("子记录的列表", "a list of records"))
+        return value
+
+    def formula_type(self) -> Type:
+        """A set of records."""
+        return set_of(record(self.entity))
+
+    def value_schema(self) -> dict[str, Any]:
+        """A list of the children's records."""
+        return {"type": "array", "items": {"type": "object"}}

@@ -1,0 +1,1 @@
+"""What every room stands on: clock, ids, bilingual text, problems, canonical JSON, limits, crash points."""

@@ -1,0 +1,53 @@
+"""The only door to wall-clock time. Everything that needs "now" is given a Clock, so tests and scenarios can move it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the present instant."""
+
+    def now(self) -> datetime:
+        """Return the present as an aware UTC datetime, cut to milliseconds (what the API and JavaScript can carry)."""
+        ...
+
+
+def cut_to_milliseconds(at: datetime) -> datetime:
+    """Drop what the stored form of an instant cannot hold."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the machine's time in UTC."""
+        return cut_to_milliseconds(datetime.now(UTC))
+
+
+class MovableClock:
+    """A clock that stands still until it is moved (scenarios, tests)."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = cut_to_milliseconds(at.astimezone(UTC))
+
+    def now(self) -> datetime:
+        """Return the instant the clock was last set to."""
+        return self._at
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock forward."""
+        self._at = cut_to_milliseconds(self._at + by)
+
+
+def instant_text(at: datetime) -> str:
+    """Write an aware datetime as the API does: ``2026-11-22T12:44:00.000Z``."""
+    utc = at.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z" if utc.year >= 1000 else _early_instant(utc)
+
+
+def _early_instant(utc: datetime) -> str:
+    # strftime does not pad years below 1000 on every platform
+    return f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

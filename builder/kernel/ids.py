@@ -1,0 +1,87 @@
+"""The only door to randomness: record ids and secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from typing import Protocol
+
+from builder.kernel.clock import Clock
+
+# Names below are made once and never change: sample records keep their ids over re-installs.
+_SAMPLE_NAMESPACE = uuid.UUID("6f1c1e9e-8d0b-5b53-9c55-6a3f1f0d6a11")
+
+
+class Ids(Protocol):
+    """Makes identifiers."""
+
+    def record_id(self) -> str:
+        """Return a new UUIDv7 (RFC 9562) in canonical text: sorts by time of creation."""
+        ...
+
+    def secret(self) -> str:
+        """Return a new url-safe secret of 256 bits."""
+        ...
+
+
+class SystemIds:
+    """Identifiers from the clock and the operating system's randomness."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def record_id(self) -> str:
+        """Return a new UUIDv7."""
+        milliseconds = int(self._clock.now().timestamp() * 1000)
+        return _uuid7(milliseconds, secrets.token_bytes(10))
+
+    def secret(self) -> str:
+        """Return a new url-safe secret."""
+        return secrets.token_urlsafe(32)
+
+
+class CountingIds:
+    """Identifiers in a fixed order (scenarios, tests)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._count = 0
+
+    def record_id(self) -> str:
+        """Return the next UUIDv7 of the row."""
+        self._count += 1
+        return _uuid7(int(self._clock.now().timestamp() * 1000), self._count.to_bytes(10, "big"))
+
+    def secret(self) -> str:
+        """Return the next secret of the row."""
+        self._count += 1
+        return hashlib.sha256(f"secret {self._count}".encode()).hexdigest()
+
+
+def _uuid7(milliseconds: int, tail: bytes) -> str:
+    number = (milliseconds & ((1 << 48) - 1)) << 80 | int.from_bytes(tail, "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def find_uuid(text: str) -> str | None:
+    """Return the canonical form of a UUID text of any version, or None if it is not one."""
+    if len(text) != 36:
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+def sample_id(app: str, entity: str, name: str) -> str:
+    """Return the fixed id of a sample record that a package calls by name (UUIDv5)."""
+    return find_uuid(name) or str(uuid.uuid5(_SAMPLE_NAMESPACE, f"{app}/{entity}/{name}"))
+
+
+def secret_hash(secret: str) -> str:
+    """Return the form in which a random secret is stored: SHA-256 hex (its 256 bits need no salt)."""
+    return hashlib.sha256(secret.encode()).hexdigest()

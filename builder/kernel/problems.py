@@ -1,0 +1,124 @@
+"""Problems: everything that can go wrong for a caller, as a closed table (RFC 9457).
+
+A domain function raises ``Problem(code, detail)``; ``runtime/api`` alone turns it into HTTP. 400 = malformed or unknown name,
+409 = conflict of state, 412 = ``If-Match`` failed, 422 = well formed but breaks a rule. Hidden things answer as absent ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from builder.kernel.text import Text, say
+from formulas.errors import did_you_mean, nearest
+
+
+class Code(NamedTuple):
+    """One row of the table of problems."""
+
+    status: int
+    title: Text
+
+
+CODES: Mapping[str, Code] = {
+    "request.malformed": Code(400, say("请求格式有误", "Malformed request")),
+    "request.unknown_name": Code(400, say("请求中有未知名称", "Unknown name in the request")),
+    "request.header": Code(400, say("请求头有误", "Bad request header")),
+    "request.media_type": Code(415, say("不支持的内容类型", "Unsupported media type")),
+    "request.method": Code(405, say("不支持的方法", "Method not allowed")),
+    "request.precondition_required": Code(428, say("缺少 If-Match", "If-Match is required")),
+    "route.not_found": Code(404, say("没有这个地址", "No such address")),
+    "auth.required": Code(401, say("需要登录", "Authentication required")),
+    "auth.refused": Code(401, say("用户名或密码不正确", "Wrong user name or password")),
+    "auth.throttled": Code(429, say("尝试次数过多", "Too many attempts")),
+    "auth.link_invalid": Code(401, say("链接无效或已过期", "The link is not valid any more")),
+    "access.denied": Code(403, say("没有权限", "Not allowed")),
+    "access.origin": Code(403, say("请求来源不被允许", "Origin not allowed")),
+    "identity.not_found": Code(404, say("没有这个用户或令牌", "No such user or token")),
+    "identity.invalid": Code(422, say("用户资料有误", "Invalid user")),
+    "identity.conflict": Code(409, say("用户资料冲突", "Conflict between users")),
+    "app.not_found": Code(404, say("没有这个应用", "No such app")),
+    "app.exists": Code(409, say("应用已存在", "The app exists already")),
+    "app.confirmation": Code(422, say("删除应用需要确认", "Deleting an app needs confirmation")),
+    "definition.not_found": Code(404, say("没有这个定义", "No such definition")),
+    "definition.exists": Code(409, say("定义已存在", "The definition exists already")),
+    "definition.invalid": Code(422, say("定义有误", "Invalid definition")),
+    "definition.changed": Code(412, say("定义已被他人修改", "The definition was changed meanwhile")),
+    "version.not_found": Code(404, say("没有这个版本", "No such version")),
+    "publish.findings": Code(422, say("草稿还有错误", "The draft has errors")),
+    "publish.conflict": Code(409, say("已有人先发布", "Somebody else published first")),
+    "publish.plan_changed": Code(409, say("计划已过期", "The plan is out of date")),
+    "publish.blocked": Code(422, say("计划被阻止", "The plan is blocked")),
+    "publish.lossy": Code(422, say("计划会丢失或隐藏数据", "The plan hides or loses data")),
+    "publish.busy": Code(503, say("数据库繁忙", "The database is busy")),
+    "package.invalid": Code(422, say("应用包有误", "Invalid app package")),
+    "package.too_large": Code(413, say("应用包过大", "App package too large")),
+    "template.not_found": Code(404, say("没有这个模板", "No such template")),
+    "entity.not_found": Code(404, say("没有这个实体", "No such entity")),
+    "record.not_found": Code(404, say("没有这条记录", "No such record")),
+    "record.invalid": Code(422, say("记录有误", "The record breaks a rule")),
+    "record.changed": Code(412, say("记录已被他人修改", "The record was changed meanwhile")),
+    "record.exists": Code(409, say("记录编号已存在", "A record with this id exists")),
+    "record.referenced": Code(409, say("记录仍被引用", "The record is still referenced")),
+    "query.invalid": Code(400, say("查询有误", "Invalid query")),
+    "query.cursor": Code(400, say("游标无效", "Invalid cursor")),
+    "limit.body": Code(413, say("请求内容过大", "Body too large")),
+    "limit.url": Code(414, say("地址过长", "Address too long")),
+    "limit.depth": Code(400, say("嵌套过深", "Nested too deep")),
+    "limit.batch": Code(413, say("批量过大", "Batch too large")),
+    "limit.time": Code(503, say("处理超时", "Took too long")),
+    "formula.invalid": Code(422, say("公式有误", "Invalid formula")),
+    "settings.invalid": Code(422, say("设置有误", "Invalid settings")),
+    "service.unavailable": Code(503, say("服务暂不可用", "Service unavailable")),
+    "service.internal": Code(500, say("内部错误", "Internal error")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: where (JSON pointer, RFC 6901), which rule, and how to mend it."""
+
+    code: str
+    pointer: str
+    message: Text
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Problem(Exception):
+    """Something a caller did or met that they can be told about.
+
+    Args:
+        code: a key of ``CODES``.
+        detail: what, where and how to mend it, about the caller's own input only.
+        violations: all broken rules at once.
+        retry_after_seconds: for 429 and 503.
+        extra: further members of the problem document (JSON values).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: Text | None = None,
+        *,
+        violations: Iterable[Violation] = (),
+        retry_after_seconds: int | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.status, self.title = CODES[code]
+        self.detail = detail or self.title
+        self.violations = tuple(violations)
+        self.retry_after_seconds = retry_after_seconds
+        self.extra = dict(extra or {})
+        super().__init__(f"{code}: {self.detail.en}")
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> Text:
+    """Return the tail of a message that offers the known name a person most likely meant; empty if none is near."""
+    return Text(*did_you_mean(nearest(name, known)))
+
+
+def escape_pointer(part: str | int) -> str:
+    """Escape one reference token of a JSON pointer."""
+    return str(part).replace("~", "~0").replace("/", "~1")

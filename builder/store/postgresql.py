@@ -1,0 +1,181 @@
+"""PostgreSQL: psycopg for the synchronous side, asyncpg with held connections for units."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from builder.kernel.faults import crash_point
+from builder.kernel.limits import STATEMENT_SECONDS
+from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from builder.store.statement import POSTGRESQL, Rows, Unit
+
+T = TypeVar("T")
+
+_LOCK_SECONDS = 10
+_REPEATS = 3  # a statement whose plan a publish made stale, or that lost a deadlock, is tried again
+
+
+class PostgresqlDatabase:
+    """A PostgreSQL database; any number of processes may use it."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, url: str, *, connections: int = 8) -> None:
+        _, _, rest = url.partition("://")
+        self._dsn = f"postgresql://{rest}"
+        self._connections = connections
+        self._pool: Any = None
+        self.engine = sa.create_engine(
+            f"postgresql+psycopg://{rest}",
+            pool_size=4,
+            max_overflow=12,
+            pool_pre_ping=True,
+            connect_args={"options": f"-c timezone=UTC -c lock_timeout={_LOCK_SECONDS}s"},
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a write transaction."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Open a read transaction with one view of the data."""
+        with (
+            self.engine.connect().execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            ) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def exclusive_schema(self) -> Iterator[sa.Connection]:
+        """Open a write transaction; DDL is transactional here."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the synchronous side."""
+        self.engine.dispose()
+
+    async def start(self) -> None:
+        """Open the held connections."""
+        import asyncpg
+
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=min(2, self._connections),
+            max_size=self._connections,
+            max_inactive_connection_lifetime=0,
+            statement_cache_size=2_000,
+            reset=_no_reset,
+            server_settings={
+                "timezone": "UTC",
+                "statement_timeout": str(STATEMENT_SECONDS * 1000),
+                "lock_timeout": str(_LOCK_SECONDS * 1000),
+                "application_name": "dougong",
+                "jit": "off",
+            },
+        )
+
+    async def stop(self) -> None:
+        """Close the held connections."""
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
+        """Run a reading unit on a held connection, each statement with a snapshot of its own."""
+        return await self._run(make, _drive)
+
+    async def write(self, make: Callable[[], Unit[T]]) -> T:
+        """Run a writing unit in a transaction; once begun it is finished even if the client goes away."""
+        return await asyncio.shield(asyncio.ensure_future(self._run(make, _drive_in_transaction)))
+
+    async def _run(self, make: Callable[[], Unit[T]], drive: Callable[[Any, Unit[T]], Any]) -> T:
+        import asyncpg
+
+        if self._pool is None:
+            raise DatabaseBusy("not started")
+        for attempt in range(_REPEATS):
+            try:
+                async with self._pool.acquire(timeout=_LOCK_SECONDS) as connection:
+                    result: T = await drive(connection, make())
+                    return result
+            except (
+                asyncpg.InvalidCachedStatementError,
+                asyncpg.DeadlockDetectedError,
+                asyncpg.SerializationError,
+            ) as error:
+                if attempt == _REPEATS - 1:
+                    raise DatabaseBusy(str(error)) from error
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                raise _translate(error) from error
+        raise AssertionError("unreachable")
+
+
+async def _no_reset(connection: Any) -> None:
+    """Keep the session as it is: nothing we run changes it, and the reset query costs a round trip."""
+
+
+async def _drive_in_transaction(connection: Any, unit: Unit[T]) -> T:
+    async with connection.transaction():
+        result: T = await _drive(connection, unit)
+        crash_point("write.commit")
+        return result
+
+
+async def _drive(connection: Any, unit: Unit[T]) -> T:
+    rows: Rows = ()
+    try:
+        query = next(unit)
+        while True:
+            statement, values = query
+            if isinstance(values, list | tuple):
+                await connection.executemany(statement.sql, [statement.bind(row) for row in values])
+                rows = ()
+            elif statement.has_rows:
+                rows = await connection.fetch(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
+            else:
+                tag = await connection.execute(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
+                rows = [(_affected(tag),)]
+            query = unit.send(rows)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def _affected(tag: str) -> int:
+    last = tag.rsplit(" ", 1)[-1]
+    return int(last) if last.isdigit() else 0
+
+
+def _translate(error: BaseException) -> BaseException:
+    """Turn a driver's error into one of the port's; anything else passes."""
+    import asyncpg
+
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        name = error.constraint_name or ""
+        if isinstance(error, asyncpg.UniqueViolationError):
+            return ConstraintRefused("unique", name)
+        return ConstraintRefused("reference" if isinstance(error, asyncpg.ForeignKeyViolationError) else "other", name)
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return StatementTimeout()
+    busy = (
+        asyncpg.LockNotAvailableError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError,
+        asyncpg.InterfaceError,
+        OSError,
+        TimeoutError,
+    )
+    return DatabaseBusy(str(error)) if isinstance(error, busy) else error

@@ -1,0 +1,273 @@
+"""SQLite: one file, one writer. Waiting units share a commit, each in a savepoint of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
+
+from builder.kernel.faults import crash_point
+from builder.kernel.limits import STATEMENT_SECONDS
+from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from builder.store.statement import SQLITE, Rows, Unit
+
+T = TypeVar("T")
+
+_GROUP = 64  # units that may share one commit
+_READERS = 4
+_BUSY_MILLISECONDS = 30_000
+_PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
+
+
+class _Waiting(NamedTuple):
+    make: Callable[[], Unit[Any]]
+    done: Future[Any]
+
+
+class SqliteDatabase:
+    """An SQLite file. Open it from one process at a time for writing traffic; other processes wait their turn."""
+
+    dialect = SQLITE
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        self.path = url.removeprefix("sqlite:///")
+        self._synchronous = "FULL" if durable else "NORMAL"
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = self._make_engine()
+        self._write_lock = threading.Lock()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._local = threading.local()
+        self._inline: sqlite3.Connection | None = None
+
+    # -- synchronous side ---------------------------------------------------------------------------------------------
+
+    def _make_engine(self) -> sa.Engine:
+        engine = sa.create_engine(
+            f"sqlite:///{self.path}", poolclass=QueuePool, pool_size=4, max_overflow=12, creator=self._connect
+        )
+        sa.event.listen(engine, "begin", _begin)
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        for pragma in (
+            f"busy_timeout={_BUSY_MILLISECONDS}",
+            "journal_mode=WAL",
+            f"synchronous={self._synchronous}",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-32768",
+            "mmap_size=268435456",
+            "trusted_schema=OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("unicode_lower", 1, _lower, deterministic=True)
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a write transaction."""
+        with (
+            self._write_lock,
+            self.engine.connect().execution_options(dougong_begin="IMMEDIATE") as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Open a read transaction."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def exclusive_schema(self) -> Iterator[sa.Connection]:
+        """Open a write transaction with foreign keys unchecked until just before commit (a rebuilt table would trip them)."""
+        with self._write_lock, self.engine.connect().execution_options(dougong_begin="IMMEDIATE") as connection:
+            raw = connection.connection.dbapi_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.execute("PRAGMA foreign_keys=OFF")  # is a no-op inside a transaction, so it comes first
+            try:
+                with connection.begin():
+                    yield connection
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                    if broken:
+                        raise ConstraintRefused("reference", str(broken[0][0]))
+            finally:
+                raw.execute("PRAGMA foreign_keys=ON")
+
+    def close(self) -> None:
+        """Close the synchronous side."""
+        self.engine.dispose()
+
+    # -- units --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the writer thread and the readers."""
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dougong-read")
+        self._inline = self._connect_reader()
+        self._writer = threading.Thread(target=self._write_loop, name="dougong-write", daemon=True)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        """Let waiting writes finish, then close."""
+        if self._writer is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._writer.join)
+            self._writer = None
+        if self._readers is not None:
+            self._readers.shutdown(wait=True)
+        if self._inline is not None:
+            self._inline.close()
+            self._inline = None
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
+        """Run a reading unit: a point read here and now (9 us), anything else in a reader thread under the time limit."""
+        if self._inline is None or self._readers is None:
+            raise DatabaseBusy("not started")
+        if not scan:
+            return _run_reading(self._inline, make)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_in_thread, make)
+
+    def _read_in_thread(self, make: Callable[[], Unit[T]]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect_reader()
+        deadline = time.monotonic() + STATEMENT_SECONDS
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
+        try:
+            return _run_reading(connection, make)
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    async def write(self, make: Callable[[], Unit[T]]) -> T:
+        """Hand a unit to the writer thread and wait until it is committed."""
+        if self._writer is None:
+            raise DatabaseBusy("not started")
+        done: Future[T] = Future()
+        self._waiting.put(_Waiting(make, done))
+        # shielded: once handed over, a write is not torn by its client going away
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    def _write_loop(self) -> None:
+        connection = self._connect()
+        open_ = True
+        while open_:
+            first = self._waiting.get()
+            if first is None:
+                break
+            group = [first]
+            while len(group) < _GROUP:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    open_ = False
+                    break
+                group.append(more)
+            self._commit_group(connection, group)
+        connection.close()
+
+    def _commit_group(self, connection: sqlite3.Connection, group: list[_Waiting]) -> None:
+        results: list[tuple[_Waiting, Any]] = []
+        try:
+            with self._write_lock:
+                connection.execute("BEGIN IMMEDIATE")
+                for waiting in group:
+                    _run_in_savepoint(connection, waiting, results)
+                crash_point("write.commit")
+                connection.execute("COMMIT")
+        except BaseException as error:  # the commit itself failed: nobody's write is there
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            failure = _translate(error)
+            for waiting in group:
+                if not waiting.done.done():
+                    waiting.done.set_exception(failure)
+            return
+        for waiting, result in results:
+            waiting.done.set_result(result)
+
+
+def _begin(connection: sa.Connection) -> None:
+    mode = connection.get_execution_options().get("dougong_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting, results: list[tuple[_Waiting, Any]]) -> None:
+    connection.execute("SAVEPOINT unit")
+    try:
+        result = _drive(connection, waiting.make())
+    except BaseException as error:
+        connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+        waiting.done.set_exception(_translate(error))
+    else:
+        connection.execute("RELEASE unit")
+        results.append((waiting, result))
+
+
+def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return _drive(connection, make())
+    except sqlite3.Error as error:
+        raise _translate(error) from error
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+
+
+def _drive(connection: sqlite3.Connection, unit: Unit[T]) -> T:
+    rows: Rows = ()
+    try:
+        query = next(unit)
+        while True:
+            statement, values = query
+            if isinstance(values, list | tuple):
+                connection.executemany(statement.sql, [statement.bind(row) for row in values])
+                rows = ()
+            else:
+                cursor = connection.execute(statement.sql, statement.bind(values))  # type: ignore[arg-type]
+                rows = cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
+            query = unit.send(rows)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def _translate(error: BaseException) -> BaseException:
+    """Turn a driver's error into one of the port's; anything else passes."""
+    if isinstance(error, sqlite3.IntegrityError):
+        text = str(error)
+        if text.startswith("UNIQUE"):
+            return ConstraintRefused("unique", text.partition(": ")[2])
+        return ConstraintRefused("reference" if "FOREIGN KEY" in text else "other", text)
+    if isinstance(error, sqlite3.OperationalError):
+        if "interrupted" in str(error):
+            return StatementTimeout()
+        if "locked" in str(error) or "busy" in str(error) or "full" in str(error):
+            return DatabaseBusy(str(error))
+    return error

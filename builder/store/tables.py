@@ -1,0 +1,176 @@
+"""The platform's own tables. ``migrations/`` creates them; a test keeps the two equal."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from builder.store.types import Identifier, Instant, TransactionId, Whole, Words, YesNo
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+PREFIX = "dougong_"
+
+
+app = sa.Table(
+    PREFIX + "app",
+    metadata,
+    sa.Column("key", Words, primary_key=True),
+    sa.Column("published_version", Whole, nullable=False, comment="0 = never published"),
+    sa.Column("draft_revision", Whole, nullable=False, comment="grows with every change of the draft"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", Words),
+)
+
+document = sa.Table(
+    PREFIX + "document",
+    metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", Words, primary_key=True, comment="app, entities, …"),
+    sa.Column("key", Words, primary_key=True),
+    sa.Column("body", Words, nullable=False, comment="the draft's document, JSON"),
+    sa.Column("revision", Whole, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("updated_by", Words),
+)
+
+version = sa.Table(
+    PREFIX + "version",
+    metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("version", Whole, primary_key=True),
+    sa.Column("package", Words, nullable=False, comment="the immutable definition, canonical JSON"),
+    sa.Column("package_hash", Words, nullable=False),
+    sa.Column("plan", Words, nullable=False, comment="the steps that were run, JSON"),
+    sa.Column("note", Words),
+    sa.Column("published_at", Instant, nullable=False),
+    sa.Column("published_by", Words),
+)
+
+kept = sa.Table(
+    PREFIX + "kept",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("entity", Words, nullable=False),
+    sa.Column("field", Words, nullable=False, comment="empty = the whole entity"),
+    sa.Column("table_name", Words, nullable=False),
+    sa.Column("column_name", Words, nullable=False, comment="empty = the whole table"),
+    sa.Column("storage", Words, nullable=False, comment="signature of the column, or the entity document"),
+    sa.Column("version", Whole, nullable=False, comment="the version that set it aside"),
+    sa.Column("kept_at", Instant, nullable=False),
+)
+
+event = sa.Table(
+    PREFIX + "event",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column(
+        "xact",
+        TransactionId,
+        nullable=False,
+        server_default="0",
+        comment="orders the feed by commit on PostgreSQL: see runtime/records/events.py",
+    ),
+    sa.Column("app", Words, nullable=False),
+    sa.Column("entity", Words, nullable=False),
+    sa.Column("record_id", Identifier, nullable=False),
+    sa.Column("kind", Words, nullable=False, comment="created, updated, deleted"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("actor", Words, comment="user id, or system"),
+    sa.Column("door", Words, nullable=False, comment="rest, batch, install, …"),
+    sa.Column("request_id", Words, nullable=False),
+    sa.Column("version", Whole, nullable=False, comment="the app's version the write was made under"),
+    sa.Column("revision", Whole, nullable=False, comment="the record's revision after the write"),
+    sa.Column("changes", Words, nullable=False, comment='JSON {"field": [old, new]}'),
+    sa.Index("ix_dougong_event_feed", "app", "xact", "id"),
+    sa.Index("ix_dougong_event_record", "record_id", "id"),
+)
+
+counter = sa.Table(
+    PREFIX + "counter",
+    metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("entity", Words, primary_key=True),
+    sa.Column("field", Words, primary_key=True),
+    sa.Column("period", Words, primary_key=True, comment="empty, or the day, month or year it counts in"),
+    sa.Column("value", Whole, nullable=False),
+)
+
+department = sa.Table(
+    PREFIX + "department",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("key", Words, nullable=False, unique=True),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("parent_id", Identifier, sa.ForeignKey(PREFIX + "department.id")),
+)
+
+user = sa.Table(
+    PREFIX + "user",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("username", Words, nullable=False, unique=True, comment="lower case"),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("email", Words),
+    sa.Column("password_hash", Words, comment="argon2id; null = cannot log in by password"),
+    sa.Column("role", Words, nullable=False, comment="admin, builder, member"),
+    sa.Column("department_id", Identifier, sa.ForeignKey(PREFIX + "department.id")),
+    sa.Column("manager_id", Identifier, sa.ForeignKey(PREFIX + "user.id")),
+    sa.Column("active", YesNo, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("revision", Whole, nullable=False),
+)
+
+session = sa.Table(
+    PREFIX + "session",
+    metadata,
+    sa.Column("secret_hash", Words, primary_key=True),
+    sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), nullable=False, index=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+token = sa.Table(
+    PREFIX + "token",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), nullable=False, index=True),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("secret_hash", Words, nullable=False, unique=True),
+    sa.Column("scopes", Words, nullable=False, comment="JSON list"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("revoked_at", Instant),
+)
+
+login_attempt = sa.Table(
+    PREFIX + "login_attempt",
+    metadata,
+    sa.Column("subject", Words, primary_key=True, comment="hash of user name or network address"),
+    sa.Column("failures", Whole, nullable=False),
+    sa.Column("window_started_at", Instant, nullable=False),
+)
+
+setup_link = sa.Table(
+    PREFIX + "setup_link",
+    metadata,
+    sa.Column("secret_hash", Words, primary_key=True),
+    sa.Column(
+        "user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), nullable=True, comment="null = make the first admin"
+    ),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+identity = sa.Table(
+    PREFIX + "identity",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, comment="one row, 1"),
+    sa.Column("epoch", Whole, nullable=False, comment="grows when any right may have shrunk: cached actors die"),
+)

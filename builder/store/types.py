@@ -1,0 +1,278 @@
+"""Column types: the one place that knows how a value is stored on each database.
+
+=============  ===========================  ====================  ====================================
+type           Python value                 SQLite                PostgreSQL
+=============  ===========================  ====================  ====================================
+Words          str                          TEXT                  TEXT COLLATE "C" (bytewise, as SQLite)
+Whole          int                          INTEGER               BIGINT
+Scaled         Decimal                      INTEGER value*10^s    NUMERIC(d, s)
+YesNo          bool                         INTEGER 0/1           BOOLEAN
+Day            datetime.date                TEXT YYYY-MM-DD       DATE
+Instant        aware datetime, UTC, ms      TEXT …T…​.mmmZ         TIMESTAMPTZ(3)
+Identifier     str (UUID)                   TEXT                  UUID
+Document       JSON value                   TEXT (JSON)           JSONB
+=============  ===========================  ====================  ====================================
+
+The binders here are used by SQLAlchemy and by the prepared statements of the hot path alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.clock import instant_text
+
+Binder = Callable[[Any], Any]
+
+
+class StoredType(sa.types.TypeDecorator[Any]):
+    """Base: binds with ``bind_sqlite`` or ``bind_postgresql``, nothing is hidden in between."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def signature(self) -> str:
+        """Return a text equal for two types with the same storage; kept columns are taken up again by it."""
+        return type(self).__name__.lower()
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """Return the SQLite column type."""
+        return sa.Text()
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """Return the PostgreSQL column type."""
+        return sa.Text(collation="C")
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """Turn a value (never None) into what sqlite3 takes."""
+        return value
+
+    def bind_postgresql(self, value: Any) -> Any:
+        """Turn a value (never None) into what asyncpg and psycopg take."""
+        return value
+
+    def read_sqlite(self, value: Any) -> Any:
+        """Turn a stored value (never None) back."""
+        return value
+
+    def read_postgresql(self, value: Any) -> Any:
+        """Turn a stored value (never None) back."""
+        return value
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Choose the column type of the database."""
+        chosen = self.on_sqlite() if dialect.name == "sqlite" else self.on_postgresql()
+        return dialect.type_descriptor(chosen)
+
+    def bind_processor(self, dialect: sa.Dialect) -> Binder | None:
+        """Return the binder of the database; the plain type's own binder is not used."""
+        name = "sqlite" if dialect.name == "sqlite" else "postgresql"
+        if getattr(type(self), f"bind_{name}") is getattr(StoredType, f"bind_{name}"):
+            return None
+        bind: Binder = getattr(self, f"bind_{name}")
+        return lambda value: None if value is None else bind(value)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Binder | None:
+        """Return the reader of the database; the plain type's own reader is not used."""
+        name = "sqlite" if dialect.name == "sqlite" else "postgresql"
+        if getattr(type(self), f"read_{name}") is getattr(StoredType, f"read_{name}"):
+            return None
+        read: Binder = getattr(self, f"read_{name}")
+        return lambda value: None if value is None else read(value)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> sa.types.TypeEngine[Any]:
+        """Bind the other side of a comparison with this type."""
+        return self
+
+
+class Words(StoredType):
+    """Text, compared by code point on both databases."""
+
+    cache_ok = True
+
+
+class Whole(StoredType):
+    """64-bit integer."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """INTEGER."""
+        return sa.Integer()
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """BIGINT."""
+        return sa.BigInteger()
+
+
+class Scaled(StoredType):
+    """Exact decimal with fixed digits after the point; at most 18 digits in all."""
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, digits: int, scale: int) -> None:
+        super().__init__()
+        self.digits = digits
+        self.scale = scale
+
+    def signature(self) -> str:
+        """Two decimals share storage when their scale is equal."""
+        return f"scaled({self.digits},{self.scale})"
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """INTEGER holding value * 10^scale."""
+        return sa.Integer()
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """NUMERIC(digits, scale)."""
+        return pg.NUMERIC(self.digits, self.scale)
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """Scale up; the value was rounded to the scale by the field."""
+        return int(Decimal(value).scaleb(self.scale).to_integral_value())
+
+    def bind_postgresql(self, value: Any) -> Any:
+        """Pass a Decimal."""
+        return Decimal(value)
+
+    def read_sqlite(self, value: Any) -> Any:
+        """Scale down."""
+        return Decimal(value).scaleb(-self.scale)
+
+
+class YesNo(StoredType):
+    """Boolean."""
+
+    impl = sa.Boolean
+    cache_ok = True
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """INTEGER 0/1."""
+        return sa.Boolean(create_constraint=False)
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """BOOLEAN."""
+        return sa.Boolean()
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """0 or 1."""
+        return int(value)
+
+    def read_sqlite(self, value: Any) -> Any:
+        """True or False."""
+        return bool(value)
+
+
+class Day(StoredType):
+    """A date without time."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """DATE."""
+        return sa.Date()
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """YYYY-MM-DD."""
+        return value.isoformat()
+
+    def read_sqlite(self, value: Any) -> Any:
+        """A date."""
+        return date.fromisoformat(value)
+
+
+class Instant(StoredType):
+    """A moment in UTC with milliseconds."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """TIMESTAMPTZ(3)."""
+        return pg.TIMESTAMP(timezone=True, precision=3)
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """The API's own text form, which sorts by time."""
+        return instant_text(value)
+
+    def read_sqlite(self, value: Any) -> Any:
+        """An aware datetime."""
+        return datetime.fromisoformat(value)
+
+    def read_postgresql(self, value: Any) -> Any:
+        """An aware datetime in UTC."""
+        return value.astimezone(UTC)
+
+
+class Identifier(StoredType):
+    """A UUID as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """UUID."""
+        return pg.UUID(as_uuid=False)
+
+    def read_postgresql(self, value: Any) -> Any:
+        """Canonical text."""
+        return str(value)
+
+
+class Document(StoredType):
+    """A JSON value: option sets, json fields."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """JSONB."""
+        return pg.JSONB()
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """JSON text."""
+        return dump_json(value).decode()
+
+    def bind_postgresql(self, value: Any) -> Any:
+        """JSON text, cast by the statement."""
+        return dump_json(value).decode()
+
+    def read_sqlite(self, value: Any) -> Any:
+        """The JSON value."""
+        return parse_json(value)
+
+    def read_postgresql(self, value: Any) -> Any:
+        """The JSON value; psycopg has parsed it already."""
+        return parse_json(value) if isinstance(value, str | bytes) else value
+
+
+class TransactionId(StoredType):
+    """PostgreSQL's 64-bit transaction id; stays 0 on SQLite, where commits are in id order anyway."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """INTEGER."""
+        return sa.Integer()
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """XID8."""
+        return _Xid8()
+
+
+class _Xid8(sa.types.UserDefinedType[str]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "XID8"

@@ -1,0 +1,1 @@
+"""What an app is: one pydantic model per kind of document, the one source of the published JSON Schema."""

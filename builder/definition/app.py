@@ -1,0 +1,35 @@
+"""``app.json``: the app itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import StringConstraints, field_validator
+
+from builder.fields.base import BothLanguages, Label, Model
+from builder.kernel.limits import APP_KEY_LENGTH
+
+AppKey = Annotated[str, StringConstraints(pattern=rf"^[a-z][a-z0-9_]{{0,{APP_KEY_LENGTH - 1}}}$")]
+
+
+class App(Model):
+    """An app: the name under which its entities, records and dashboards live."""
+
+    key: AppKey
+    label: Label
+    help: Annotated[str, StringConstraints(max_length=4_000)] | BothLanguages | None = None
+    """What the app is for, for the people who choose a template."""
+    language: Literal["zh", "en"] = "zh"
+    """The language of reminders and of callers who ask for none."""
+    time_zone: str = "Asia/Shanghai"
+    """IANA name; days, deadlines and numbers per month are counted in it."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai") from None
+        return name

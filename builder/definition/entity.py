@@ -1,0 +1,35 @@
+"""``entities/*.json``: an entity with its fields. It becomes a real table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from builder.fields import AnyField
+from builder.fields.base import BothLanguages, Key, Label, Model, Option, Refers
+from builder.kernel.limits import FIELDS_PER_ENTITY, INDEXES_PER_ENTITY, UNIQUES_PER_ENTITY
+
+OwnField = Annotated[Key, Refers("field", of=".")]
+FieldKeys = Annotated[tuple[OwnField, ...], Option(min_length=1, max_length=8)]
+
+#: What every record has besides its fields; no field may take these keys.
+SYSTEM_KEYS: tuple[str, ...] = ("id", "revision", "created_at", "created_by", "updated_at", "updated_by")
+RESERVED_KEYS: frozenset[str] = frozenset((*SYSTEM_KEYS, "deleted_at", "deleted_by"))
+
+
+class Entity(Model):
+    """A kind of record: customers, leads, payments."""
+
+    key: Key
+    label: Label
+    help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
+    title_field: OwnField | None = None
+    """The field that names a record to people; the first text field if left out."""
+    fields: Annotated[tuple[AnyField, ...], Option(max_length=FIELDS_PER_ENTITY)] = ()
+    unique: Annotated[tuple[FieldKeys, ...], Option(max_length=UNIQUES_PER_ENTITY)] = ()
+    """Sets of fields that no two records share; a set with a blank in it does not count."""
+    indexes: Annotated[tuple[FieldKeys, ...], Option(max_length=INDEXES_PER_ENTITY)] = ()
+    """Sets of fields that lists are often filtered and sorted by, in this order."""
+    renamed_from: Key | None = None
+    """The key this entity had before."""

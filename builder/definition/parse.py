@@ -1,0 +1,193 @@
+"""JSON -> documents, strictly: the published JSON Schema first (all errors at once), then the models' own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import jsonschema
+from pydantic import ValidationError
+
+from builder.definition.keys import fill_keys
+from builder.definition.kinds import BY_NAME, Definition, Kind, assemble
+from builder.definition.schema import document_schema
+from builder.fields.base import Model
+from builder.kernel.canonical import dump_json
+from builder.kernel.limits import VIOLATIONS_SHOWN
+from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
+from builder.kernel.text import Text, say
+
+JSON = Any
+
+
+class DocumentInvalid(Exception):
+    """A document that is not one; carries every reason."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)[:VIOLATIONS_SHOWN]
+        super().__init__("; ".join(f"{v.pointer}: {v.message.en}" for v in self.violations[:3]))
+
+    def problem(self, code: str = "definition.invalid") -> Problem:
+        """Return this as a problem."""
+        count = len(self.violations)
+        return Problem(code, say(f"定义有 {count} 处错误", f"The definition has {count} errors"), violations=self.violations)
+
+
+def parse_document(kind: Kind, document: JSON) -> Model:
+    """Parse one document. Missing keys are made from labels (pinyin).
+
+    Raises:
+        DocumentInvalid: with every violation and its JSON pointer.
+    """
+    document = fill_keys(document)
+    found = list(_schema_violations(kind, document))
+    if found:
+        raise DocumentInvalid(sorted(found, key=lambda violation: violation.pointer))
+    try:
+        return kind.model.model_validate_json(dump_json(document))
+    except ValidationError as error:
+        raise DocumentInvalid([_from_pydantic(item) for item in error.errors(include_url=False)]) from None
+
+
+def parse_definition(package: JSON) -> Definition:
+    """Parse a whole app from its one-JSON form ``{"app": {…}, "entities": […]}``.
+
+    Raises:
+        DocumentInvalid: pointers start at the package.
+    """
+    if not isinstance(package, dict):
+        raise DocumentInvalid([Violation("type", "", say("应用包应是 JSON 对象", "An app package is a JSON object"))])
+    violations = [_unknown_member(name, BY_NAME) for name in package if name not in BY_NAME]
+    documents: list[Model] = []
+    for kind in BY_NAME.values():
+        for pointer, document in _documents_of(kind, package, violations):
+            try:
+                documents.append(parse_document(kind, document))
+            except DocumentInvalid as invalid:
+                violations += [Violation(v.code, pointer + v.pointer, v.message, v.params) for v in invalid.violations]
+    if violations:
+        raise DocumentInvalid(violations)
+    return assemble(documents)
+
+
+def _documents_of(kind: Kind, package: dict[str, JSON], violations: list[Violation]) -> Iterator[tuple[str, JSON]]:
+    if kind.single:
+        if kind.name in package:
+            yield f"/{kind.name}", package[kind.name]
+        else:
+            violations.append(Violation("required", f"/{kind.name}", say(f"缺少 {kind.name}", f"{kind.name} is missing")))
+        return
+    listed = package.get(kind.name, [])
+    if not isinstance(listed, list):
+        violations.append(Violation("type", f"/{kind.name}", say("应是列表", "Expected a list")))
+        return
+    yield from ((f"/{kind.name}/{index}", document) for index, document in enumerate(listed))
+
+
+@cache
+def _validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(document_schema(BY_NAME[name]))
+
+
+def _schema_violations(kind: Kind, document: JSON) -> Iterator[Violation]:
+    for error in _validator(kind.name).iter_errors(document):
+        yield from _explain(error)
+
+
+def _explain(error: jsonschema.ValidationError) -> Iterator[Violation]:
+    """Turn a validator's error into violations; of a union only the branch that was meant speaks."""
+    pointer = "".join(f"/{escape_pointer(part)}" for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in sorted(set(error.instance) - set(known)):
+            yield _unknown_member(name, known, pointer)
+    elif error.validator == "required":
+        missing = error.message.split("'")[1]  # the library reports each missing member in a message of its own
+        yield Violation("required", f"{pointer}/{missing}", say(f"缺少“{missing}”", f'"{missing}" is missing'))
+    elif error.validator in ("oneOf", "anyOf"):
+        yield from _explain_union(error, pointer)
+    else:
+        yield Violation(str(error.validator), pointer, _sentence(error))
+
+
+def _explain_union(error: jsonschema.ValidationError, pointer: str) -> Iterator[Violation]:
+    mapping = error.schema.get("discriminator", {}).get("mapping")
+    if mapping and isinstance(error.instance, dict):
+        yield from _explain_tagged(error, pointer, mapping)
+        return
+    branches: dict[int, list[jsonschema.ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(int(inner.schema_path[0]), []).append(inner)
+    # the branch whose JSON type fits was meant; without one, the types are what is wrong
+    fitting = [found for found in branches.values() if not any(e.validator == "type" and not e.path for e in found)]
+    if fitting:
+        for inner in fitting[0]:
+            yield from _explain(inner)
+    else:
+        yield Violation("type", pointer, _sentence(error))
+
+
+def _explain_tagged(error: jsonschema.ValidationError, pointer: str, mapping: Mapping[str, str]) -> Iterator[Violation]:
+    tag = error.instance.get("type")
+    if tag is None:
+        yield Violation("required", f"{pointer}/type", say("缺少“type”", '"type" is missing'))
+    elif tag not in mapping:
+        hint = nearest_hint(str(tag), mapping)
+        yield Violation("unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}'))
+    else:
+        branch = [option["$ref"] for option in error.validator_value].index(mapping[tag])
+        for inner in error.context or ():
+            if inner.schema_path[0] == branch:
+                yield from _explain(inner)
+
+
+def _unknown_member(name: str, known: Any, pointer: str = "") -> Violation:
+    hint = nearest_hint(name, known)
+    message = say(f"没有名为“{name}”的成员{hint.zh}", f'There is no member "{name}"{hint.en}')
+    return Violation("unknown", f"{pointer}/{escape_pointer(name)}", message, {"name": name})
+
+
+_TYPE_NAMES = {
+    "string": say("文本", "text"),
+    "integer": say("整数", "an integer"),
+    "number": say("数字", "a number"),
+    "boolean": say("true 或 false", "true or false"),
+    "array": say("列表", "a list"),
+    "object": say("对象", "an object"),
+    "null": say("null", "null"),
+}
+
+
+def _sentence(error: jsonschema.ValidationError) -> Text:
+    """Say in both languages what a schema keyword asks for."""
+    wanted = error.validator_value
+    match error.validator:
+        case "type":
+            names = [_TYPE_NAMES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]
+            return say("应是" + "或".join(n.zh for n in names), "Expected " + " or ".join(n.en for n in names))
+        case "anyOf" | "oneOf":
+            return say("类型不符", "This has none of the types allowed here")
+        case "enum" | "const":
+            listed = ", ".join(str(item) for item in (wanted if isinstance(wanted, list) else [wanted]))
+            return say(f"应是其中之一:{listed}", f"Expected one of: {listed}")
+        case "pattern":
+            return say(f"格式不符:{wanted}", f"Does not match {wanted}")
+        case "minLength" | "minItems" | "minimum":
+            return say(f"太短或太小,至少 {wanted}", f"Too short or small, at least {wanted}")
+        case "maxLength" | "maxItems" | "maximum":
+            return say(f"太长或太大,最多 {wanted}", f"Too long or large, at most {wanted}")
+        case _:
+            return say(f"不符合规则 {error.validator}", f"Breaks the rule {error.validator}")
+
+
+def _from_pydantic(item: Any) -> Violation:
+    # a union's tag stands in the location but not in the document
+    parts = [part for index, part in enumerate(item["loc"]) if not _is_tag(item["loc"], index)]
+    pointer = "".join(f"/{escape_pointer(part)}" for part in parts)
+    reason = str(item["msg"]).removeprefix("Value error, ")
+    return Violation(str(item["type"]), pointer, say(f"取值有误:{reason}", f"Invalid: {reason}"))
+
+
+def _is_tag(location: Sequence[Any], index: int) -> bool:
+    return index >= 2 and isinstance(location[index - 1], int) and location[index - 2] == "fields"

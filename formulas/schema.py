@@ -1,0 +1,53 @@
+"""What the language asks of its surroundings: the fields of entities, and the moment and person of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from typing import Protocol
+
+from formulas.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """A field as formulas see it.
+
+    `target_entity` is set for relations: `many` says whether it leads to one record (a path goes through it) or to
+    several (a rollup goes over it).
+    """
+
+    key: str
+    type: Type
+    target_entity: str | None = None
+    many: bool = False
+    label: str = ""
+
+
+class Schema(Protocol):
+    """The entities a formula may touch. The compiled app implements it, already narrowed to what an actor may read."""
+
+    def find_field(self, entity: str, key: str) -> FieldInfo | None:
+        """The field with this key, or None."""
+
+    def fields(self, entity: str) -> Iterable[tuple[str, str]]:
+        """Key and label of every field of the entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The moment, the person and the zone of one evaluation; also the values only the record's surroundings know."""
+
+    now: datetime
+    user: str | None = None
+    zone: tzinfo = UTC
+    department: str | None = None
+    roles: tuple[str, ...] = ()
+    #: Non-working days and shifted working days of the tenant: date -> is it worked?
+    calendar: Mapping[date, bool] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        """The day in the tenant's zone."""
+        return self.now.astimezone(self.zone).date()

@@ -1,0 +1,1 @@
+"""SQL forms: how operators and functions are said to SQLite and PostgreSQL."""

@@ -1,0 +1,181 @@
+"""Comparisons, logic and tests of blankness. A blank equals a blank; order comparisons with a blank are false."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from formulas.sqlforms.binds import list_type
+from formulas.sqlforms.core import Element, Emitter, Sql
+from formulas.sqlforms.numbers import COMPARE, comparable
+from formulas.tree import Call, Literal, Param, Tree
+from formulas.types import BOOLEAN
+
+
+def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
+    """Both sides, a constant bound with the storage type of the other side's column."""
+    if isinstance(left, Literal | Param) and not isinstance(right, Literal | Param):
+        second = emitter.value(right)
+        return emitter.value(left, second), second
+    first = emitter.value(left)
+    return first, emitter.value(right, first)
+
+
+def _elements(emitter: Emitter, left: Tree, right: Tree) -> tuple[Element, Element]:
+    first, second = operands(emitter, left, right)
+    if first.type.is_number and second.type.is_number:
+        return comparable(emitter, first, second)
+    return first.element, second.element
+
+
+def _is_blank_literal(tree: Tree) -> bool:
+    return isinstance(tree, Literal) and tree.value is None
+
+
+def never_blank(tree: Tree) -> bool:
+    """Known not to be null, so that plain `=` means the same as `IS NOT DISTINCT FROM`."""
+    return isinstance(tree, Param) or (isinstance(tree, Literal) and tree.value is not None)
+
+
+def _blank(emitter: Emitter, tree: Tree) -> Element:
+    return blank_of(emitter, emitter.value(tree))
+
+
+def blank_of(emitter: Emitter, value: Sql) -> Element:
+    """A set without members is blank like no set at all."""
+    if value.type.kind != "set":
+        return value.element.is_(sa.null())
+    empty: Element = sa.literal_column("'[]'::jsonb" if emitter.postgresql else "'[]'")
+    return sa.func.coalesce(value.element, empty) == empty
+
+
+def _equal_condition(emitter: Emitter, call: Call) -> Element:
+    left, right = call.args
+    if _is_blank_literal(right):
+        return _blank(emitter, left)
+    if _is_blank_literal(left):
+        return _blank(emitter, right)
+    first, second = _elements(emitter, left, right)
+    if never_blank(left) or never_blank(right):
+        return first == second
+    return first.is_not_distinct_from(second)
+
+
+def _unequal_condition(emitter: Emitter, call: Call) -> Element:
+    left, right = call.args
+    if _is_blank_literal(right):
+        return sa.not_(_blank(emitter, left))
+    if _is_blank_literal(left):
+        return sa.not_(_blank(emitter, right))
+    first, second = _elements(emitter, left, right)
+    return first.is_distinct_from(second)
+
+
+def _ordered_condition(emitter: Emitter, call: Call) -> Element:
+    first, second = _elements(emitter, *call.args)
+    condition: Element = COMPARE[call.function](first, second)
+    return condition
+
+
+def _among_condition(emitter: Emitter, call: Call) -> Element:
+    """`x in (constants)`: the list is one parameter, so the statement does not depend on its length."""
+    subject, members = emitter.value(call.args[0]), call.args[1]
+    element = members.type.element
+    if element is None or not isinstance(members, Literal | Param):
+        raise TypeError("in needs a constant list")
+    if element.is_number and (
+        subject.wide or (element.scale, element.digits) != (subject.type.scale, subject.type.digits)
+    ):
+        raise TypeError("in needs constants of the subject's type")
+    storage = list_type(emitter.storage(element, subject)[0], emitter.dialect)
+    bound = _bound(members, storage)
+    if emitter.postgresql:
+        return subject.element == sa.any_(bound)
+    values = sa.func.json_each(bound).table_valued("value")
+    return subject.element.in_(sa.select(values.c.value).correlate(None))
+
+
+def _bound(constant: Literal | Param, storage: TypeEngine[Any]) -> sa.BindParameter[Any]:
+    if isinstance(constant, Param):
+        return sa.bindparam(f"p{constant.index}", type_=storage)
+    return sa.literal(constant.value, storage)
+
+
+def _not_condition(emitter: Emitter, call: Call) -> Element:
+    inner = emitter.value(call.args[0])
+    return sa.not_(emitter.truth(inner))
+
+
+def _and_condition(emitter: Emitter, call: Call) -> Element:
+    return sa.and_(*(emitter.condition(part) for part in call.args))
+
+
+def _or_condition(emitter: Emitter, call: Call) -> Element:
+    return sa.or_(*(emitter.condition(part) for part in call.args))
+
+
+def _boolean(element: Element) -> Sql:
+    return Sql(element, BOOLEAN)
+
+
+def _equal(emitter: Emitter, call: Call) -> Sql:
+    left, right = call.args
+    if _is_blank_literal(left) or _is_blank_literal(right):
+        return _boolean(_equal_condition(emitter, call))
+    return _boolean(_two_valued_equal(emitter, left, right))
+
+
+def _two_valued_equal(emitter: Emitter, left: Tree, right: Tree) -> Element:
+    first, second = _elements(emitter, left, right)
+    return first.is_not_distinct_from(second)
+
+
+def _unequal(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(_unequal_condition(emitter, call))
+
+
+def _ordered(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(sa.func.coalesce(_ordered_condition(emitter, call), sa.false()))
+
+
+def _among(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(sa.func.coalesce(_among_condition(emitter, call), sa.false()))
+
+
+def _is_blank(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(_blank(emitter, call.args[0]))
+
+
+def _logical_and(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(sa.and_(*(emitter.truth(emitter.value(part)) for part in call.args)))
+
+
+def _logical_or(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(sa.or_(*(emitter.truth(emitter.value(part)) for part in call.args)))
+
+
+def _logical_not(emitter: Emitter, call: Call) -> Sql:
+    return _boolean(_not_condition(emitter, call))
+
+
+FORMS = {
+    "eq": _equal,
+    "ne": _unequal,
+    **dict.fromkeys(("lt", "le", "gt", "ge"), _ordered),
+    "in": _among,
+    "and": _logical_and,
+    "or": _logical_or,
+    "not": _logical_not,
+    "ISBLANK": _is_blank,
+}
+CONDITIONS = {
+    "eq": _equal_condition,
+    "ne": _unequal_condition,
+    **dict.fromkeys(("lt", "le", "gt", "ge"), _ordered_condition),
+    "in": _among_condition,
+    "and": _and_condition,
+    "or": _or_condition,
+    "not": _not_condition,
+}

@@ -1,0 +1,52 @@
+"""Numbers of different scales side by side."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from formulas.sqlforms.binds import WIDE
+from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
+from formulas.types import NARROW_DIGITS
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+
+
+def widened(value: Sql) -> Element:
+    """SQLite: the number as decimal text."""
+    if value.wide:
+        return raw(value.element, sa.Text())
+    return sa.func.formula_wide(raw(value.element, sa.BigInteger()), number(value.type.scale), type_=WIDE)
+
+
+def rescaled(value: Sql, scale: int) -> Element:
+    """SQLite: the stored integer at a larger or equal scale."""
+    element = raw(value.element, sa.BigInteger())
+    return element if scale == value.type.scale else element * number(10 ** (scale - value.type.scale))
+
+
+def _digits_at(value: Sql, scale: int) -> int:
+    return value.type.digits + scale - value.type.scale
+
+
+def comparable(emitter: Emitter, left: Sql, right: Sql) -> tuple[Element, Element]:
+    """Both numbers in one form that compares correctly: untouched wherever the scales agree, so that indexes serve."""
+    if emitter.postgresql or (left.type == right.type and left.wide == right.wide and not left.wide):
+        return left.element, right.element
+    scale = max(left.type.scale, right.type.scale)
+    fits = max(_digits_at(left, scale), _digits_at(right, scale)) <= NARROW_DIGITS
+    if fits and not left.wide and not right.wide:
+        return rescaled(left, scale), rescaled(right, scale)
+    if left.type.scale == right.type.scale and not left.wide and not right.wide:
+        return raw(left.element, sa.BigInteger()), raw(right.element, sa.BigInteger())
+    return sa.func.formula_compare(widened(left), widened(right), type_=sa.Integer()), number(0)

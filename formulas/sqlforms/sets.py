@@ -1,0 +1,88 @@
+"""Sets: a JSON array in text on SQLite, JSONB on PostgreSQL. A blank set is the empty set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
+from formulas.tree import Call
+from formulas.types import BOOLEAN
+
+
+def members(emitter: Emitter, value: Sql) -> Element:
+    """The stored array, empty instead of null."""
+    if emitter.postgresql:
+        return sa.func.coalesce(raw(value.element, JSONB()), sa.literal_column("'[]'::jsonb"), type_=JSONB())
+    return sa.func.coalesce(raw(value.element, sa.Text()), sa.literal_column("'[]'"), type_=sa.Text())
+
+
+def rows(array: Element) -> sa.TableValuedAlias:
+    """SQLite: the members as rows."""
+    return sa.func.json_each(array).table_valued("value")
+
+
+def _values_of(array: Element) -> sa.Select[Any]:
+    return sa.select(rows(array).c.value).correlate(None)
+
+
+def texts_of(array: Element) -> sa.ScalarSelect[Any]:
+    """PostgreSQL: the members as a text array, for the operators ?| and ?&."""
+    each = sa.func.jsonb_array_elements_text(array).table_valued("value")
+    return sa.select(
+        sa.func.coalesce(sa.func.array_agg(each.c.value), sa.literal_column("'{}'::text[]"))
+    ).scalar_subquery()
+
+
+def _has_condition(emitter: Emitter, call: Call) -> Element:
+    holder, member = emitter.value(call.args[0]), emitter.value(call.args[1])
+    if emitter.postgresql:
+        wanted = sa.func.to_jsonb(sa.cast(member.element, _member_storage(member)), type_=JSONB())
+        return raw(holder.element, JSONB()).contains(wanted)
+    return raw(member.element, sa.Text()).in_(_values_of(members(emitter, holder)))
+
+
+def _member_storage(member: Sql) -> Any:
+    return sa.Numeric() if member.type.is_number else sa.Text()
+
+
+def _any_condition(emitter: Emitter, call: Call) -> Element:
+    left, right = (members(emitter, emitter.value(part)) for part in call.args)
+    if emitter.postgresql:
+        return left.op("?|", return_type=sa.Boolean())(sa.cast(texts_of(right), ARRAY(sa.Text())))
+    one = rows(left)
+    return sa.select(number(1)).select_from(one).where(one.c.value.in_(_values_of(right))).exists()
+
+
+def _all_condition(emitter: Emitter, call: Call) -> Element:
+    left, right = (members(emitter, emitter.value(part)) for part in call.args)
+    if emitter.postgresql:
+        return left.contains(right)
+    one = rows(right)
+    return sa.not_(sa.select(number(1)).select_from(one).where(one.c.value.not_in(_values_of(left))).exists())
+
+
+def _none_condition(emitter: Emitter, call: Call) -> Element:
+    return sa.not_(_any_condition(emitter, call))
+
+
+def _has(emitter: Emitter, call: Call) -> Sql:
+    return Sql(sa.func.coalesce(_has_condition(emitter, call), sa.false()), BOOLEAN)
+
+
+def _has_any(emitter: Emitter, call: Call) -> Sql:
+    return Sql(_any_condition(emitter, call), BOOLEAN)
+
+
+def _has_all(emitter: Emitter, call: Call) -> Sql:
+    return Sql(_all_condition(emitter, call), BOOLEAN)
+
+
+def _has_none(emitter: Emitter, call: Call) -> Sql:
+    return Sql(_none_condition(emitter, call), BOOLEAN)
+
+
+FORMS = {"HAS": _has, "HASANY": _has_any, "HASALL": _has_all, "HASNONE": _has_none}
+CONDITIONS = {"HAS": _has_condition, "HASANY": _any_condition, "HASALL": _all_condition, "HASNONE": _none_condition}

@@ -48,7 +48,7 @@ class StoredType(sa.types.TypeDecorator[Any]):
 
     def on_postgresql(self) -> sa.types.TypeEngine[Any]:
         """Return the PostgreSQL column type."""
-        return sa.Text(collation="C")
+        return pg.TEXT(collation="C")
 
     def bind_sqlite(self, value: Any) -> Any:
         """Turn a value (never None) into what sqlite3 takes."""

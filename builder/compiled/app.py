@@ -1,0 +1,161 @@
+"""``CompiledApp`` and ``CompiledEntity``: everything the runtime asks of metadata, answered without searching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from builder.compiled.physical import PhysicalTable, physical_table
+from builder.definition.entity import Entity
+from builder.definition.kinds import Definition
+from builder.fields.base import Field, label_text
+from builder.fields.children import ChildrenField
+from builder.fields.reference import ReferenceField
+from builder.kernel.text import Text, say
+from builder.store.tables import PREFIX
+from builder.store.types import Identifier
+from formulas import types as formula_types
+from formulas.schema import FieldInfo
+
+_SYSTEM_LABELS: Mapping[str, Text] = {
+    "id": say("编号", "Id"),
+    "revision": say("修订号", "Revision"),
+    "created_at": say("创建时间", "Created at"),
+    "created_by": say("创建人", "Created by"),
+    "updated_at": say("修改时间", "Updated at"),
+    "updated_by": say("修改人", "Updated by"),
+}
+_SYSTEM_TYPES: Mapping[str, formula_types.Type] = {
+    "revision": formula_types.INTEGER,
+    "created_at": formula_types.DATETIME,
+    "created_by": formula_types.PERSON,
+    "updated_at": formula_types.DATETIME,
+    "updated_by": formula_types.PERSON,
+}
+
+
+class Referrer(NamedTuple):
+    """A reference field somewhere that points to an entity."""
+
+    entity: str
+    field: ReferenceField
+
+
+@dataclass(frozen=True)
+class CompiledEntity:
+    """One entity, ready to use. ``physical`` and ``table`` describe the same table."""
+
+    key: str
+    definition: Entity
+    physical: PhysicalTable
+    table: sa.Table
+    fields: Mapping[str, Field]
+    stored: tuple[Field, ...]
+    """Fields with a column, in order."""
+    children: tuple[ChildrenField, ...]
+    referrers: tuple[Referrer, ...]
+    """Who points here: what a deletion must look after."""
+    title_key: str | None
+    uniques: tuple[tuple[str, ...], ...]
+    """Every set of fields the database keeps unique."""
+
+    @cached_property
+    def required(self) -> tuple[Field, ...]:
+        """Fields that must not be blank."""
+        return tuple(field for field in self.fields.values() if field.required)
+
+    def label(self) -> Text:
+        """The entity's name for people."""
+        return label_text(self.definition.label)
+
+
+@dataclass(frozen=True)
+class CompiledApp:
+    """A published (or drafted) definition, compiled. It is also the Schema that formulas and filters are checked against."""
+
+    key: str
+    version: int
+    definition: Definition
+    entities: Mapping[str, CompiledEntity]
+    metadata: sa.MetaData
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone in which days are counted."""
+        return ZoneInfo(self.definition.app.time_zone)
+
+    @cached_property
+    def _field_infos(self) -> Mapping[tuple[str, str], FieldInfo]:
+        infos: dict[tuple[str, str], FieldInfo] = {}
+        for entity in self.entities.values():
+            infos[entity.key, "id"] = FieldInfo("id", formula_types.record(entity.key))
+            for key, kind in _SYSTEM_TYPES.items():
+                infos[entity.key, key] = FieldInfo(key, kind, label=_SYSTEM_LABELS[key].zh)
+            for field in entity.fields.values():
+                infos[entity.key, field.key] = _field_info(field)
+        return MappingProxyType(infos)
+
+    def find_field(self, entity: str, key: str) -> FieldInfo | None:
+        """Return a field as formulas see it (``formulas.schema.Schema``)."""
+        return self._field_infos.get((entity, key))
+
+    def fields(self, entity: str) -> Iterable[tuple[str, str]]:
+        """Yield key and label of every field of an entity (``formulas.schema.Schema``)."""
+        found = self.entities.get(entity)
+        if found is None:
+            return
+        for key, label in _SYSTEM_LABELS.items():
+            yield key, label.zh
+        for field in found.fields.values():
+            yield field.key, label_text(field.label).zh
+
+
+def _field_info(field: Field) -> FieldInfo:
+    target = field.entity if isinstance(field, ReferenceField | ChildrenField) else None
+    return FieldInfo(field.key, field.formula_type(), target, isinstance(field, ChildrenField), label_text(field.label).zh)
+
+
+def compile_app(definition: Definition, version: int) -> CompiledApp:
+    """Compile a checked definition. Cost: about 50 us a field; the result is kept per (app, version)."""
+    metadata = sa.MetaData()
+    for name in ("user", "department"):
+        sa.Table(PREFIX + name, metadata, sa.Column("id", Identifier, primary_key=True))
+    referrers = _referrers(definition)
+    entities = {
+        entity.key: _compile_entity(definition.key, entity, metadata, referrers.get(entity.key, ()))
+        for entity in definition.entities
+    }
+    return CompiledApp(definition.key, version, definition, MappingProxyType(entities), metadata)
+
+
+def _referrers(definition: Definition) -> dict[str, tuple[Referrer, ...]]:
+    found: dict[str, list[Referrer]] = {}
+    for entity in definition.entities:
+        for field in entity.fields:
+            if isinstance(field, ReferenceField):
+                found.setdefault(field.entity, []).append(Referrer(entity.key, field))
+    return {key: tuple(items) for key, items in found.items()}
+
+
+def _compile_entity(app: str, entity: Entity, metadata: sa.MetaData, referrers: tuple[Referrer, ...]) -> CompiledEntity:
+    physical = physical_table(app, entity)
+    stored = tuple(field for field in entity.fields if field.stored)
+    first_text = next((field.key for field in stored if field.type == "text"), None)
+    return CompiledEntity(
+        key=entity.key,
+        definition=entity,
+        physical=physical,
+        table=physical.to_sqlalchemy(metadata),
+        fields=MappingProxyType({field.key: field for field in entity.fields}),
+        stored=stored,
+        children=tuple(field for field in entity.fields if isinstance(field, ChildrenField)),
+        referrers=referrers,
+        title_key=entity.title_field or first_text,
+        uniques=tuple(index.columns for index in physical.indexes.values() if index.unique),
+    )

@@ -1,0 +1,154 @@
+"""The physical shape of an app: its tables, columns and indexes as plain values, from which steps, checks of the database and SQL are made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from builder.definition.entity import Entity
+from builder.fields.base import Field
+from builder.fields.reference import ReferenceField
+from builder.store.tables import PREFIX
+from builder.store.types import Identifier, Instant, StoredType, Whole, Words
+
+T = TypeVar("T", "PhysicalColumn", "PhysicalIndex")
+
+_NAME_BYTES = 63  # PostgreSQL's limit; longer names are cut and given a hash
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalColumn:
+    """A column; ``references`` is the table its values are ids of."""
+
+    name: str
+    type: StoredType
+    references: str | None = None
+    nullable: bool = True
+
+    @property
+    def storage(self) -> str:
+        """Equal for two columns that can hold each other's values as they are."""
+        return self.type.signature()
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalIndex:
+    """An index over columns, in order."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalTable:
+    """A table. The mappings are read-only and in order."""
+
+    name: str
+    columns: Mapping[str, PhysicalColumn]
+    indexes: Mapping[str, PhysicalIndex]
+
+    def changed(
+        self,
+        *,
+        name: str | None = None,
+        columns: Iterable[PhysicalColumn] | None = None,
+        indexes: Iterable[PhysicalIndex] | None = None,
+    ) -> PhysicalTable:
+        """Return the table with parts replaced."""
+        return replace(
+            self,
+            name=name or self.name,
+            columns=self.columns if columns is None else _by_name(columns),
+            indexes=self.indexes if indexes is None else _by_name(indexes),
+        )
+
+    def to_sqlalchemy(self, metadata: sa.MetaData) -> sa.Table:
+        """Return the table as SQLAlchemy sees it, foreign keys named, without indexes."""
+        columns = [
+            sa.Column(column.name, column.type, primary_key=column.name == "id", nullable=column.nullable)
+            for column in self.columns.values()
+        ]
+        references = [
+            sa.ForeignKeyConstraint(
+                [column.name], [f"{column.references}.id"], name=reference_name(self.name, column.name), link_to_name=True
+            )
+            for column in self.columns.values()
+            if column.references
+        ]
+        return sa.Table(self.name, metadata, *columns, *references)
+
+
+def _by_name(items: Iterable[T]) -> Mapping[str, T]:
+    return MappingProxyType({item.name: item for item in items})
+
+
+def table_name(app: str, entity: str) -> str:
+    """Return the table of an entity; always fits PostgreSQL's limit."""
+    return f"{app}__{entity}"
+
+
+def cut_name(name: str) -> str:
+    """Return the name, cut and made unique by a hash if it is longer than a database allows."""
+    if len(name) <= _NAME_BYTES:
+        return name
+    return f"{name[: _NAME_BYTES - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def reference_name(table: str, column: str) -> str:
+    """Return the name of a foreign key."""
+    return cut_name(f"fk_{table}__{column}")
+
+
+def index_name(table: str, columns: Iterable[str], *, unique: bool) -> str:
+    """Return the name of an index."""
+    return cut_name(f"{'uq' if unique else 'ix'}_{table}__{'__'.join(columns)}")
+
+
+_SYSTEM_COLUMNS: tuple[PhysicalColumn, ...] = (
+    PhysicalColumn("id", Identifier(), nullable=False),
+    PhysicalColumn("revision", Whole(), nullable=False),
+    PhysicalColumn("created_at", Instant(), nullable=False),
+    PhysicalColumn("created_by", Words()),
+    PhysicalColumn("updated_at", Instant(), nullable=False),
+    PhysicalColumn("updated_by", Words()),
+)
+
+
+def physical_column(app: str, field: Field) -> PhysicalColumn | None:
+    """Return the column of a field, or None if it has none."""
+    column_type = field.column_type()
+    if column_type is None:
+        return None
+    return PhysicalColumn(field.key, column_type, _target_table(app, field))
+
+
+def _target_table(app: str, field: Field) -> str | None:
+    if isinstance(field, ReferenceField):
+        return table_name(app, field.entity)
+    return PREFIX + field.refers_to if field.refers_to else None
+
+
+def physical_table(app: str, entity: Entity) -> PhysicalTable:
+    """Return the table an entity becomes."""
+    name = table_name(app, entity.key)
+    columns = [column for field in entity.fields if (column := physical_column(app, field))]
+    return PhysicalTable(name, _by_name((*_SYSTEM_COLUMNS, *columns)), _by_name(_indexes(name, entity)))
+
+
+def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
+    # lists come newest first; the id makes the order total, so a cursor can stand on it
+    wanted: list[tuple[tuple[str, ...], bool]] = [(("created_at", "id"), False)]
+    for field in entity.fields:
+        if field.unique and field.stored:
+            wanted.append(((field.key,), True))
+        elif (field.indexed or isinstance(field, ReferenceField)) and field.stored:
+            wanted.append(((field.key,), False))
+    wanted += [(tuple(keys), True) for keys in entity.unique]
+    wanted += [(tuple(keys), False) for keys in entity.indexes]
+    return [PhysicalIndex(index_name(table, keys, unique=unique), keys, unique) for keys, unique in dict.fromkeys(wanted)]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from builder.definition.app import App
 from builder.definition.entity import Entity
 from builder.fields.base import Model
-from builder.kernel.canonical import content_hash
+from builder.kernel.canonical import as_json, content_hash
 from builder.kernel.text import Text, say
 
 JSON = Any
@@ -80,8 +80,8 @@ def assemble(documents: Iterable[Model]) -> Definition:
 
 def dump_document(document: Model) -> dict[str, JSON]:
     """Write a document as JSON: members in the order of the model, defaults left out, but never key, type and label."""
-    full: dict[str, JSON] = document.model_dump(mode="json", exclude_none=True)
-    short: dict[str, JSON] = document.model_dump(mode="json", exclude_defaults=True)
+    full: dict[str, JSON] = as_json(document.model_dump(exclude_none=True))
+    short: dict[str, JSON] = as_json(document.model_dump(exclude_defaults=True))
     return _with_types(full, short)
 
 

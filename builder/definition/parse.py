@@ -13,7 +13,6 @@ from builder.definition.keys import fill_keys
 from builder.definition.kinds import BY_NAME, Definition, Kind, assemble
 from builder.definition.schema import document_schema
 from builder.fields.base import Model
-from builder.kernel.canonical import dump_json
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
 from builder.kernel.text import Text, say
@@ -45,7 +44,8 @@ def parse_document(kind: Kind, document: JSON) -> Model:
     if found:
         raise DocumentInvalid(sorted(found, key=lambda violation: violation.pointer))
     try:
-        return kind.model.model_validate_json(dump_json(document))
+        # types were checked by the schema; pydantic's own JSON reader would put numbers through a binary float
+        return kind.model.model_validate(document, strict=False)
     except ValidationError as error:
         raise DocumentInvalid([_from_pydantic(item) for item in error.errors(include_url=False)]) from None
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from builder.kernel.clock import instant_text
 from builder.kernel.limits import BODY_DEPTH
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 
 JSON = Any  # None | bool | int | Decimal | str | list[JSON] | dict[str, JSON]
+
+PRETTY_WIDTH = 120
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -70,14 +73,51 @@ def dump_sorted(value: JSON) -> bytes:
 
 
 def dump_pretty(value: JSON) -> str:
-    """Write JSON for people and git: two spaces, keys in their own order, a line feed at the end."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain) + "\n"
+    """Write JSON for people and git: keys in their own order, exact numbers, what fits on a line stays on one."""
+    return _pretty(value, "", whole=False) + "\n"
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"not JSON: {type(value).__name__}")
+def _pretty(value: JSON, indent: str, *, whole: bool = True) -> str:
+    if not isinstance(value, dict | list) or not value:
+        return dump_json(value).decode()
+    inner = indent + "  "
+    parts = _parts(value, inner)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    line = f"{opening}{', '.join(parts)}{closing}"
+    if whole and "\n" not in line and len(indent) + len(line) <= PRETTY_WIDTH:
+        return line
+    return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
+
+
+def _parts(value: JSON, inner: str) -> list[str]:
+    if isinstance(value, list):
+        return [_pretty(child, inner) for child in value]
+    return [f"{dump_json(name).decode()}: {_pretty(child, inner)}" for name, child in value.items()]
+
+
+def as_json(value: Any) -> JSON:
+    """Turn a dumped model into JSON values: tuples into lists, dates into text, equal decimals into one spelling."""
+    match value:
+        case dict():
+            return {name: as_json(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [as_json(inner) for inner in value]
+        case Decimal():
+            return plain_decimal(value)
+        case datetime():
+            return instant_text(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def plain_decimal(number: Decimal) -> Decimal:
+    """Return the spelling all equal finite decimals share: no exponent, no zeros at the end (5.00 and 5E+0 are 5)."""
+    if not number:
+        return Decimal(0)  # minus zero equals it
+    digits = f"{number:f}"
+    return Decimal(digits.rstrip("0").rstrip(".") or "0" if "." in digits else digits)
 
 
 def content_hash(value: JSON) -> str:

@@ -26,6 +26,9 @@ DEV_LOCK = "requirements-dev.lock"
 LOWEST = (3, 11)
 CACHES = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis", "build", "dist")
 IMPORT_LINTER = "from importlinter.cli import lint_imports_command as main; main()"
+# one resolution for all systems and Python versions, by hash, and with no trace of where packages were found
+LOCK_OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--quiet"]
+LOCK_OPTIONS += ["--no-header", "--no-emit-index-url", "--no-emit-find-links"]
 
 Command = Sequence[str]
 
@@ -127,23 +130,20 @@ def workers() -> str:
     return str(max(2, min(os.cpu_count() or 2, 6)))
 
 
-def pytest_all() -> list[str]:
-    """The whole test suite."""
-    return python("-m", "pytest", "-n", workers(), "tests")
+Stages = dict[str, tuple[str, ...]]  # name of the stage -> arguments for the environment's interpreter
+
+LINT: Stages = {"ruff": ("-m", "ruff", "check", "."), "format": ("-m", "ruff", "format", "--check", ".")}
+TYPES: Stages = {"mypy": ("-m", "mypy")}
+IMPORTS: Stages = {"imports": ("-c", IMPORT_LINTER, "--no-logo")}
 
 
-LINT = {"ruff": ("-m", "ruff", "check", "."), "format": ("-m", "ruff", "format", "--check", ".")}
-TYPES = {"mypy": ("-m", "mypy")}
-IMPORTS = {"imports": ("-c", IMPORT_LINTER)}
-
-
-def stages(commands: dict[str, list[str]]) -> int:
+def run_stages(stages: Stages) -> int:
     """Run every stage, also after one failed, and say at the end which ones did; 1 when any failed."""
     outcome = {}
-    for name, command in commands.items():
+    for name, arguments in stages.items():
         print(f"\n--- {name} ---", flush=True)
         started = time.monotonic()
-        code = call(command)
+        code = call(python(*arguments))
         outcome[name] = (code, time.monotonic() - started)
     print()
     for name, (code, seconds) in outcome.items():
@@ -151,19 +151,14 @@ def stages(commands: dict[str, list[str]]) -> int:
     return 1 if any(code for code, _ in outcome.values()) else 0
 
 
-def named(*groups: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """Stages as command lines of the environment's interpreter."""
-    return {name: python(*arguments) for group in groups for name, arguments in group.items()}
-
-
 def run(arguments: list[str]) -> int:
     """serve at http://127.0.0.1:8000 with the demo app (first start: database, migrations, demo)"""
     set_up(RUN_LOCK)
     command = python("-m", "runtime", "serve", *(arguments or ["--demo"]))
-    if os.name == "nt":
-        return call(command)
-    os.chdir(ROOT)
-    os.execv(command[0], command)  # noqa: S606 - the server takes this process, so signals reach it directly
+    if os.name != "nt":
+        os.chdir(ROOT)
+        os.execv(command[0], command)  # noqa: S606 - the server takes this process, so signals reach it directly
+    return call(command)
 
 
 def test(arguments: list[str]) -> int:
@@ -171,25 +166,25 @@ def test(arguments: list[str]) -> int:
     set_up(DEV_LOCK)
     if arguments:
         return call(python("-m", "pytest", *arguments))
-    return stages({**named(LINT, TYPES, IMPORTS), "tests": pytest_all()})
+    return run_stages({**LINT, **TYPES, **IMPORTS, "tests": ("-m", "pytest", "-n", workers(), "tests")})
 
 
 def lint(_: list[str]) -> int:
     """ruff: rules and formatting"""
     set_up(DEV_LOCK)
-    return stages(named(LINT))
+    return run_stages(LINT)
 
 
 def types(_: list[str]) -> int:
     """mypy in strict mode"""
     set_up(DEV_LOCK)
-    return stages(named(TYPES))
+    return run_stages(TYPES)
 
 
 def imports(_: list[str]) -> int:
     """the architecture's import contracts"""
     set_up(DEV_LOCK)
-    return stages(named(IMPORTS))
+    return run_stages(IMPORTS)
 
 
 def format_code(_: list[str]) -> int:
@@ -202,10 +197,9 @@ def format_code(_: list[str]) -> int:
 def lock(arguments: list[str]) -> int:
     """write both lock files again from pyproject.toml (--upgrade takes newer releases)"""
     set_up(DEV_LOCK)
-    compile_lock = ["-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--universal", "--python-version", "3.11"]
-    compile_lock += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links", *arguments]
-    code = call(python(*compile_lock, "-o", RUN_LOCK))
-    return code or call(python(*compile_lock, "--extra", "dev", "-c", RUN_LOCK, "-o", DEV_LOCK))
+    compiler = python("-m", "uv", "pip", "compile", "pyproject.toml", *LOCK_OPTIONS, *arguments)
+    code = call([*compiler, "-o", RUN_LOCK])
+    return code or call([*compiler, "--extra", "dev", "-c", RUN_LOCK, "-o", DEV_LOCK])
 
 
 def bench(arguments: list[str]) -> int:

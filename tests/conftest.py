@@ -1,0 +1,56 @@
+"""Fixtures and settings of all tests. What they are made of lives in ``tests/support``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.support import databases
+from tests.support.databases import (
+    database_url,
+    dialect,
+    make_database,
+    make_migrated_database,
+    migrated_database_url,
+    migrated_file,
+    migrated_template,
+    postgres_databases,
+    postgres_url,
+)
+
+__all__ = [
+    "database_url",
+    "dialect",
+    "make_database",
+    "make_migrated_database",
+    "migrated_database_url",
+    "migrated_file",
+    "migrated_template",
+    "postgres_databases",
+    "postgres_url",
+]
+
+# A busy machine must not fail a property, and a found counterexample must be reproducible from the output.
+hypothesis.settings.register_profile("dougong", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("dougong")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Coroutine tests (``@pytest.mark.anyio``) run on asyncio, the only loop the product runs on."""
+    return "asyncio"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: hand the server to a test process."""
+    databases.share_server(node.config, node.workerinput)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which PostgreSQL the tests ran on."""
+    line = databases.server_line(config)
+    if line:
+        terminalreporter.write_line(line)

@@ -1,0 +1,112 @@
+"""Write the generated parts of the documentation, between ``<!-- name:start -->`` and ``<!-- name:end -->``.
+
+``python3 dev.py docs`` writes, ``python3 dev.py docs --check`` only compares; the tests compare too, so a setting or
+a command cannot be missing from the README.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dev
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+
+
+class MarkersMissing(Exception):
+    """A document has no place for a part."""
+
+
+def replace_part(document: str, name: str, text: str) -> str:
+    """Put ``text`` between the markers of the part ``name``.
+
+    Raises:
+        MarkersMissing: the document has no such markers.
+    """
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, found_start, rest = document.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not found_start or not found_end:
+        raise MarkersMissing(f"no {start} ... {end}")
+    return f"{before}{start}\n{text}\n{end}{after}"
+
+
+def command_list() -> str:
+    """The developer commands with one line each, as ``make`` prints them."""
+    width = max(map(len, dev.COMMANDS))
+    lines = [f"make {name:<{width}}  {command.__doc__}" for name, command in dev.COMMANDS.items()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+def settings_table() -> str:
+    """A table of all settings: environment variable, default, meaning; taken from ``runtime.settings.Settings``."""
+    if importlib.util.find_spec("runtime") is None or importlib.util.find_spec("runtime.settings") is None:
+        return "*(none yet)*"
+    from runtime.settings import Settings
+
+    prefix = str(Settings.model_config.get("env_prefix") or "")
+    rows = [
+        f"| `{_variable(prefix, name, field)}` | {_default(field)} | {_cell(field.description or '')} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _variable(prefix: str, name: str, field: Any) -> str:
+    alias = field.validation_alias
+    return (alias if isinstance(alias, str) else prefix + name).upper()
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "(required)"
+    value = field.get_default(call_default_factory=True)
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if value is None or value in ("", (), [], {}):
+        return ""
+    if isinstance(value, bool):
+        value = str(value).lower()
+    elif isinstance(value, tuple | list):
+        value = ",".join(map(str, value))
+    elif isinstance(value, Path):
+        value = value.as_posix()
+    return f"`{_cell(str(value))}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+PARTS: dict[Path, dict[str, Callable[[], str]]] = {
+    README: {"commands": command_list, "settings": settings_table},
+}
+
+
+def written(path: Path) -> str:
+    """What a document should read like now."""
+    document = path.read_text(encoding="utf-8")
+    for name, make in PARTS[path].items():
+        document = replace_part(document, name, make())
+    return document
+
+
+def main(arguments: list[str]) -> int:
+    """Write or (``--check``) compare; 1 when a comparison finds a difference."""
+    stale = [path for path in PARTS if path.read_text(encoding="utf-8") != written(path)]
+    for path in stale:
+        if "--check" in arguments:
+            print(f"{path.relative_to(ROOT)} is stale: run `python3 dev.py docs`")
+        else:
+            path.write_text(written(path), encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

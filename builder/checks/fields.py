@@ -1,0 +1,89 @@
+"""The options of fields make sense together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from builder.checks.finding import Finding, error
+from builder.definition.entity import Entity
+from builder.definition.kinds import ENTITIES, Definition, DocumentId
+from builder.fields.base import Field, Invalid
+from builder.kernel.text import Text, say
+
+
+def check_defaults(definition: Definition) -> Iterator[Finding]:
+    """A default is a value the field itself would take."""
+    for document, pointer, field in _each_field(definition):
+        if field.default is None:
+            continue
+        if not field.stored or field.assigned:
+            message = say("这种字段不能有默认值", "A field of this type takes no default")
+            yield error("field.default", document, f"{pointer}/default", message)
+            continue
+        try:
+            field.coerce(field.default)
+        except Invalid as invalid:
+            message = say(f"默认值有误:{invalid.message.zh}", f"The default is not valid: {invalid.message.en}")
+            yield error("field.default", document, f"{pointer}/default", message)
+
+
+def check_field_sets(definition: Definition) -> Iterator[Finding]:
+    """Only fields with a column can be unique or indexed."""
+    for document, pointer, field in _each_field(definition):
+        for option in ("unique", "indexed", "required"):
+            if getattr(field, option) and not field.stored:
+                message = say("这种字段没有存储列,不能设此项", "This field has no column of its own, so this option has no meaning")
+                yield error("field.not_stored", document, f"{pointer}/{option}", message)
+    for entity in definition.entities:
+        unstored = {field.key for field in entity.fields if not field.stored}
+        for member in ("unique", "indexes"):
+            for index, keys in enumerate(getattr(entity, member)):
+                for position, key in enumerate(keys):
+                    if key in unstored:
+                        message = say(f"字段“{key}”没有存储列", f'The field "{key}" has no column')
+                        yield error("field.not_stored", _document(entity), f"/{member}/{index}/{position}", message)
+
+
+def check_title(definition: Definition) -> Iterator[Finding]:
+    """The title field can be shown in one line."""
+    for entity in definition.entities:
+        field = next((field for field in entity.fields if field.key == entity.title_field), None)
+        if field is not None and (not field.stored or field.type in ("long_text", "json", "multi_select", "boolean")):
+            message = say("标题字段应是能显示在一行里的字段", "The title field should be one that fits a line")
+            yield error("entity.title", _document(entity), "/title_field", message)
+
+
+def check_renames(definition: Definition) -> Iterator[Finding]:
+    """A renamed key is free again, and only one thing was renamed from it."""
+    entity_keys = {entity.key for entity in definition.entities}
+    former: set[str] = set()
+    for entity in definition.entities:
+        if entity.renamed_from is not None and (entity.renamed_from in entity_keys or entity.renamed_from in former):
+            yield error("rename.taken", _document(entity), "/renamed_from", _taken(entity.renamed_from))
+        former.add(entity.renamed_from or "")
+        yield from _check_field_renames(entity)
+
+
+def _check_field_renames(entity: Entity) -> Iterator[Finding]:
+    keys = {field.key for field in entity.fields}
+    former: set[str] = set()
+    for index, field in enumerate(entity.fields):
+        if field.renamed_from is None:
+            continue
+        if field.renamed_from in keys or field.renamed_from in former:
+            yield error("rename.taken", _document(entity), f"/fields/{index}/renamed_from", _taken(field.renamed_from))
+        former.add(field.renamed_from)
+
+
+def _taken(key: str) -> Text:
+    return say(f"“{key}”仍被使用,不能同时是旧名", f'"{key}" is still in use, so it cannot be a former key')
+
+
+def _each_field(definition: Definition) -> Iterator[tuple[DocumentId, str, Field]]:
+    for entity in definition.entities:
+        for index, field in enumerate(entity.fields):
+            yield _document(entity), f"/fields/{index}", field
+
+
+def _document(entity: Entity) -> DocumentId:
+    return DocumentId(ENTITIES.name, entity.key)

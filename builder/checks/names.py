@@ -1,0 +1,52 @@
+"""Keys are unique and free; labels should be; an app is not larger than its limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from builder.checks.finding import Finding, error, warning
+from builder.definition.entity import RESERVED_KEYS
+from builder.definition.kinds import ENTITIES, Definition, DocumentId
+from builder.fields.base import label_text
+from builder.kernel.limits import ENTITIES_PER_APP
+from builder.kernel.text import say
+
+
+def check_size(definition: Definition) -> Iterator[Finding]:
+    """No more entities than the limit."""
+    count = len(definition.entities)
+    if count > ENTITIES_PER_APP:
+        message = say(f"应用有 {count} 个实体,最多 {ENTITIES_PER_APP} 个", f"The app has {count} entities, at most {ENTITIES_PER_APP}")
+        yield error("limit.entities", DocumentId("app", definition.key), "", message)
+
+
+def check_keys(definition: Definition) -> Iterator[Finding]:
+    """Keys of entities and of an entity's fields occur once, and none is reserved."""
+    for key, count in Counter(entity.key for entity in definition.entities).items():
+        if count > 1:
+            message = say(f"有 {count} 个实体的键都是“{key}”", f'{count} entities have the key "{key}"')
+            yield error("key.duplicate", DocumentId(ENTITIES.name, key), "/key", message)
+    for entity in definition.entities:
+        document = DocumentId(ENTITIES.name, entity.key)
+        seen: set[str] = set()
+        for index, field in enumerate(entity.fields):
+            pointer = f"/fields/{index}/key"
+            if field.key in RESERVED_KEYS:
+                message = say(f"“{field.key}”是系统字段,请换一个键", f'"{field.key}" is a system field; choose another key')
+                yield error("key.reserved", document, pointer, message)
+            if field.key in seen:
+                message = say(f"字段键“{field.key}”重复", f'The field key "{field.key}" occurs twice')
+                yield error("key.duplicate", document, pointer, message)
+            seen.add(field.key)
+
+
+def check_labels(definition: Definition) -> Iterator[Finding]:
+    """Two fields of one entity with the same label confuse people and ``{label}`` in formulas."""
+    for entity in definition.entities:
+        counts = Counter(label_text(field.label).zh for field in entity.fields)
+        for index, field in enumerate(entity.fields):
+            label = label_text(field.label).zh
+            if counts[label] > 1:
+                message = say(f"字段名称“{label}”重复", f'Several fields are called "{label}"')
+                yield warning("label.duplicate", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}/label", message)

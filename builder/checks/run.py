@@ -1,0 +1,29 @@
+"""Run every check over a definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from builder.checks.fields import check_defaults, check_field_sets, check_renames, check_title
+from builder.checks.finding import Finding
+from builder.checks.names import check_keys, check_labels, check_size
+from builder.checks.references import check_children, check_references
+from builder.definition.kinds import Definition
+
+ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
+    check_size,
+    check_keys,
+    check_labels,
+    check_references,
+    check_children,
+    check_defaults,
+    check_field_sets,
+    check_title,
+    check_renames,
+)
+
+
+def run_checks(definition: Definition) -> list[Finding]:
+    """Return all findings, errors first, then by document and place."""
+    found = [finding for check in ALL for finding in check(definition)]
+    return sorted(found, key=lambda finding: (finding.severity != "error", finding.document, finding.pointer, finding.code))

@@ -17,6 +17,7 @@ import time
 import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -30,8 +31,6 @@ IMPORT_LINTER = "from importlinter.cli import lint_imports_command as main; main
 LOCK_OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--quiet"]
 LOCK_OPTIONS += ["--no-header", "--no-emit-index-url", "--no-emit-find-links"]
 
-Command = Sequence[str]
-
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
 
@@ -41,7 +40,7 @@ def venv_python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def call(command: Command, *, quiet: bool = False) -> int:
+def call(command: Sequence[str], *, quiet: bool = False) -> int:
     """Run a command in the project folder and return its exit code."""
     output = subprocess.DEVNULL if quiet else None
     return subprocess.run(list(command), cwd=ROOT, stdout=output, stderr=output, check=False).returncode
@@ -130,7 +129,8 @@ def workers() -> str:
     return str(max(2, min(os.cpu_count() or 2, 6)))
 
 
-Stages = dict[str, tuple[str, ...]]  # name of the stage -> arguments for the environment's interpreter
+if TYPE_CHECKING:  # an old Python shall get as far as the sentence that it is too old
+    Stages = dict[str, tuple[str, ...]]  # name of the stage -> arguments for the environment's interpreter
 
 LINT: Stages = {"ruff": ("-m", "ruff", "check", "."), "format": ("-m", "ruff", "format", "--check", ".")}
 TYPES: Stages = {"mypy": ("-m", "mypy")}
@@ -154,7 +154,7 @@ def run_stages(stages: Stages) -> int:
 def run(arguments: list[str]) -> int:
     """serve at http://127.0.0.1:8000 with the demo app (first start: database, migrations, demo)"""
     set_up(RUN_LOCK)
-    command = python("-m", "runtime", "serve", *(arguments or ["--demo"]))
+    command = python("-m", "runtime", "serve", "--demo", *arguments)
     if os.name != "nt":
         os.chdir(ROOT)
         os.execv(command[0], command)  # noqa: S606 - the server takes this process, so signals reach it directly

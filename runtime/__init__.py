@@ -1,0 +1,1 @@
+"""The runtime: identity, access, records and HTTP; interprets compiled apps."""

@@ -1,0 +1,116 @@
+"""The one gate: every path that a request touches passes here before a statement is made of it.
+
+Reads and writes: nothing. It raises or returns; a boolean that somebody may forget to look at does not exist.
+
+Whoever plans a request collects *every* path it touches in a ``FieldMap`` (what is selected, but also what is filtered, sorted,
+expanded, linked, exported, looked at in history) and calls ``gate`` once. Every later rule (roles per app, grants per field, row
+rules, stage locks) is added here and nowhere else, so no door can have rules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from runtime.identity.actors import ROLES, Actor, Role
+
+Use = Literal["select", "filter", "sort", "expand", "write", "link", "create", "delete", "history", "export"]
+
+_WRITING: frozenset[str] = frozenset({"write", "link", "create", "delete"})
+
+READ_SCOPE = "records:read"
+WRITE_SCOPE = "records:write"
+BUILDER_SCOPE = "builder"
+ADMIN_SCOPE = "admin"
+APP_SCOPE = "app:"
+
+SCOPES: tuple[str, ...] = (READ_SCOPE, WRITE_SCOPE, BUILDER_SCOPE, ADMIN_SCOPE)
+"""What a token may be given, besides ``app:<key>``, which narrows it to one app (several may be given)."""
+
+
+@dataclass(slots=True)
+class FieldMap:
+    """Every path a request touches and what for: (entity, field path, use). An empty path means the record itself."""
+
+    uses: set[tuple[str, str, Use]] = field(default_factory=set)
+
+    def add(self, entity: str, path: str, use: Use) -> None:
+        """Note one use."""
+        self.uses.add((entity, path, use))
+
+    @property
+    def reads(self) -> bool:
+        """Whether anything is looked at."""
+        return any(use not in _WRITING for _, _, use in self.uses)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is changed."""
+        return any(use in _WRITING for _, _, use in self.uses)
+
+
+def gate(actor: Actor | None, app_key: str, field_map: FieldMap) -> None:
+    """Let a request for records pass or raise.
+
+    Today: people may read and write the records of all apps; a token may do what its scopes name.
+
+    Raises:
+        Problem: ``auth.required`` for nobody, ``access.denied`` for a scope that is missing, ``app.not_found`` for an app
+            that the token was not made for (hidden answers as absent).
+    """
+    actor = require_actor(actor)
+    if actor.scopes is None:
+        return
+    require_app(actor, app_key)
+    if field_map.reads or not field_map.uses:
+        require_scope(actor, (READ_SCOPE,))
+    if field_map.writes:
+        require_scope(actor, (WRITE_SCOPE,))
+
+
+def require_actor(actor: Actor | None) -> Actor:
+    """Return the actor or raise ``auth.required``."""
+    if actor is None:
+        raise Problem("auth.required", say("请先登录,或带上令牌", "Log in first, or send a token"))
+    return actor
+
+
+def require_app(actor: Actor, app_key: str) -> None:
+    """Let pass who is not narrowed to other apps."""
+    apps = [scope for scope in actor.scopes or () if scope.startswith(APP_SCOPE)]
+    if apps and APP_SCOPE + app_key not in apps:
+        raise Problem("app.not_found", say(f"没有应用 {app_key}", f"There is no app {app_key}"))
+
+
+def require_scope(actor: Actor, any_of: Iterable[str]) -> None:
+    """Let pass a person, or a token that has one of the scopes."""
+    wanted = tuple(any_of)
+    if actor.scopes is not None and actor.scopes.isdisjoint(wanted):
+        names = "、".join(wanted), " or ".join(wanted)
+        raise Problem("access.denied", say(f"令牌缺少权限 {names[0]}", f"The token lacks the scope {names[1]}"))
+
+
+def require_role(actor: Actor | None, role: Role) -> Actor:
+    """Return the actor if it has the role or a higher one (member < builder < admin); a token also needs the scope of that name.
+
+    Raises:
+        Problem: ``auth.required`` or ``access.denied``.
+    """
+    actor = require_actor(actor)
+    if ROLES.index(actor.role) < ROLES.index(role):
+        raise Problem("access.denied", say(f"需要角色 {role}", f"This needs the role {role}"))
+    if role == "member":
+        return actor
+    require_scope(actor, (ADMIN_SCOPE,) if role == "admin" else (BUILDER_SCOPE, ADMIN_SCOPE))
+    return actor
+
+
+def require_person(actor: Actor | None) -> Actor:
+    """Return the actor if it is a logged-in person: a token can neither make tokens nor change a password."""
+    actor = require_actor(actor)
+    if actor.scopes is not None:
+        raise Problem("access.denied", say("此操作不能用令牌,请登录", "A token cannot do this; log in"))
+    return actor

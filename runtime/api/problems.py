@@ -1,0 +1,231 @@
+"""Problems as HTTP (RFC 9457): the only place that knows how one looks on the wire.
+
+``problem_reply`` makes the answer; ``problem_of`` turns any exception into a problem. What a caller did not cause is an internal
+problem: its answer holds a code and the request's id, nothing else; the rest is in the log under the same id.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from builder.kernel.canonical import JSON, dump_json
+from builder.kernel.limits import VIOLATIONS_SHOWN
+from builder.kernel.problems import CODES, Problem, Violation, escape_pointer
+from builder.kernel.text import Language, Text, say
+from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from runtime.api.http import ClientGone, Header
+
+PROBLEM_TYPE = "application/problem+json"
+PROBLEMS_PATH = "/problems/"
+_RETRY_SECONDS = 2
+_TOO_LONG = 200
+
+
+def problem_reply(problem: Problem, language: Language, request_id: str) -> tuple[int, list[Header], bytes]:
+    """Return (status, headers, body) of a problem."""
+    headers: list[Header] = [
+        (b"content-type", PROBLEM_TYPE.encode()),
+        (b"content-language", language.encode()),
+        (b"vary", b"Accept-Language"),
+    ]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="dougong"'))
+    if problem.retry_after_seconds is not None:
+        headers.append((b"retry-after", str(problem.retry_after_seconds).encode()))
+    if "allow" in problem.extra:
+        headers.append((b"allow", ", ".join(problem.extra["allow"]).encode()))
+    return problem.status, headers, dump_json(problem_document(problem, language, request_id))
+
+
+def problem_document(problem: Problem, language: Language, request_id: str) -> dict[str, JSON]:
+    """Return the members of a problem document, all violations sorted by pointer, at most ``VIOLATIONS_SHOWN``."""
+    document: dict[str, JSON] = {
+        "type": PROBLEMS_PATH + problem.code,
+        "title": problem.title.pick(language),
+        "status": problem.status,
+        "detail": problem.detail.pick(language),
+        "instance": f"urn:request:{request_id}",
+        "code": problem.code,
+    }
+    if problem.violations:
+        shown = sorted(problem.violations, key=lambda violation: violation.pointer)[:VIOLATIONS_SHOWN]
+        document["errors"] = [_violation(violation, language) for violation in shown]
+        if len(problem.violations) > len(shown):
+            document["errors_total"] = len(problem.violations)
+    if problem.retry_after_seconds is not None:
+        document["retry_after"] = problem.retry_after_seconds
+    return {**problem.extra, **document}
+
+
+def _violation(violation: Violation, language: Language) -> dict[str, JSON]:
+    return {
+        "code": violation.code,
+        "pointer": violation.pointer,
+        "detail": violation.message.pick(language),
+        "params": dict(violation.params),
+    }
+
+
+# --- exceptions -------------------------------------------------------------------------------------------------------
+
+
+def client_left(error: BaseException) -> bool:
+    """Tell whether an exception only says that the client went away."""
+    return isinstance(error, ClientGone | ClientDisconnect) or isinstance(
+        error.__cause__, ClientGone | ClientDisconnect
+    )
+
+
+def is_unexpected(error: BaseException) -> bool:
+    """Tell whether an exception is our own failure, to be logged with its traceback."""
+    return problem_of(error).code == "service.internal"
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Return the problem that an exception means to the caller."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while it reads a body
+        return error.__cause__
+    if isinstance(error, RequestValidationError):
+        return _from_validation(error.errors())
+    if isinstance(error, HTTPException):
+        return _from_framework(error)
+    return _from_storage(error) or Problem("service.internal")
+
+
+def _from_storage(error: BaseException) -> Problem | None:
+    match error:
+        case StatementTimeout() | TimeoutError():
+            return took_too_long()
+        case ConstraintRefused(kind="unique"):
+            return Problem("record.exists", say("与已有的值重复", "This value exists already"))
+        case ConstraintRefused(kind="reference"):
+            return Problem(
+                "record.referenced", say("仍被引用,或引用的内容不存在", "Still referenced, or refers to nothing")
+            )
+        case ConstraintRefused():
+            return Problem("record.invalid")
+        case DatabaseBusy() | sa.exc.OperationalError() | sa.exc.InterfaceError() | sa.exc.TimeoutError():
+            return unavailable()
+    return None
+
+
+def took_too_long() -> Problem:
+    """Make the problem of a request or statement that was stopped."""
+    return Problem(
+        "limit.time",
+        say("处理时间过长,已停止;请缩小范围后重试", "This took too long and was stopped; ask for less, or try again"),
+        retry_after_seconds=_RETRY_SECONDS,
+    )
+
+
+def unavailable() -> Problem:
+    """Make the problem of a database that is away or has no room for us now."""
+    return Problem(
+        "service.unavailable",
+        say("数据库暂时无法使用,请稍后重试", "The database cannot be used at the moment; try again shortly"),
+        retry_after_seconds=_RETRY_SECONDS,
+    )
+
+
+def _from_framework(error: HTTPException) -> Problem:
+    if error.status_code == 404:
+        return Problem("route.not_found")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return Problem("request.method", extra={"allow": [name.strip() for name in allowed.split(",") if name.strip()]})
+    codes = {
+        400: "request.malformed",
+        401: "auth.required",
+        403: "access.denied",
+        413: "limit.body",
+        415: "request.media_type",
+    }
+    return Problem(codes.get(error.status_code, "service.internal"))
+
+
+def _from_validation(errors: Sequence[Any]) -> Problem:
+    violations = [validation_violation(item) for item in errors]
+    return Problem(
+        "request.malformed",
+        say(f"请求有 {len(violations)} 处错误", f"The request has {len(violations)} errors"),
+        violations=violations,
+    )
+
+
+_MESSAGES: dict[str, Text] = {
+    "missing": say("缺少此项", "This member is required"),
+    "extra_forbidden": say("没有这一项", "There is no such member"),
+    "string_type": say("应是文本", "This has to be a string"),
+    "int_type": say("应是整数", "This has to be an integer"),
+    "int_parsing": say("应是整数", "This has to be an integer"),
+    "int_from_float": say("应是整数", "This has to be an integer"),
+    "bool_type": say("应是 true 或 false", "This has to be true or false"),
+    "bool_parsing": say("应是 true 或 false", "This has to be true or false"),
+    "list_type": say("应是列表", "This has to be a list"),
+    "dict_type": say("应是对象", "This has to be an object"),
+    "model_type": say("应是对象", "This has to be an object"),
+    "model_attributes_type": say("应是 JSON 对象", "This has to be a JSON object"),
+    "json_invalid": say("不是有效的 JSON", "This is not valid JSON"),
+}
+_MESSAGES_WITH_LIMIT: dict[str, tuple[str, Text]] = {
+    "string_too_short": ("min_length", say("至少 {} 个字符", "At least {} characters")),
+    "string_too_long": ("max_length", say("至多 {} 个字符", "At most {} characters")),
+    "too_short": ("min_length", say("至少 {} 项", "At least {} items")),
+    "too_long": ("max_length", say("至多 {} 项", "At most {} items")),
+    "literal_error": ("expected", say("只能是 {}", "This has to be {}")),
+    "greater_than_equal": ("ge", say("不小于 {}", "At least {}")),
+    "less_than_equal": ("le", say("不大于 {}", "At most {}")),
+}
+
+
+def validation_violation(item: Any) -> Violation:
+    """Turn one error of pydantic into a violation; what was sent is not repeated, it may be a secret."""
+    place, *path = item["loc"] or ("body",)
+    kind = str(item["type"])
+    params: dict[str, JSON] = {}
+    if kind == "json_invalid":
+        params, path = {"position": path[0] if path else 0}, []
+    elif place != "body":
+        params = {"in": place, "name": ".".join(str(part) for part in path)}
+        path = []
+    pointer = "".join(f"/{escape_pointer(part)}" for part in path)
+    return Violation(kind, pointer, _message(kind, item), params)
+
+
+def _message(kind: str, item: Any) -> Text:
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
+    context = item.get("ctx") or {}
+    if kind in _MESSAGES_WITH_LIMIT:
+        name, text = _MESSAGES_WITH_LIMIT[kind]
+        return Text(*(words.format(context.get(name)) for words in text))
+    message = str(item["msg"]).removeprefix("Value error, ")[:_TOO_LONG]
+    return say(f"取值无效:{message}", f"Not valid: {message}")
+
+
+# --- the pages that ``type`` points at --------------------------------------------------------------------------------
+
+
+def problem_page(code: str, *, as_html: bool) -> tuple[list[Header], bytes] | None:
+    """Return (headers, body) of the page about a code, in both languages; None if there is no such code."""
+    row = CODES.get(code)
+    if row is None:
+        return None
+    document = {"code": code, "status": row.status, "title": {"zh": row.title.zh, "en": row.title.en}}
+    if not as_html:
+        return [(b"content-type", b"application/json")], dump_json(document)
+    zh, en = (html.escape(words) for words in row.title)
+    page = (
+        f'<!doctype html><html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{code}</title><h1>{zh}</h1><p lang=en>{en}</p><p><code>{code}</code> · HTTP {row.status}</p>"
+    )
+    return [(b"content-type", b"text/html; charset=utf-8")], page.encode()

@@ -1,0 +1,26 @@
+"""What one instance stands on, made once by the composition root and handed to every room that needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids
+from builder.store.database import Database
+from runtime.identity.actors import Authenticator
+from runtime.observe.logs import Log
+from runtime.observe.metrics import Metrics
+from runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an instance is made of; two instances share nothing."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    ids: Ids
+    log: Log
+    metrics: Metrics
+    authenticator: Authenticator

@@ -1,0 +1,182 @@
+"""Settings: command line over environment (``DOUGONG_…``) over ``dougong.toml`` over the defaults stated here.
+
+Reads: the process environment and one TOML file. Never: the database. A wrong setting stops the start with a sentence
+that names it; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from sqlalchemy.engine import make_url
+
+from builder.kernel.limits import BODY_BYTES, REQUEST_SECONDS
+from builder.kernel.problems import Problem, Violation
+from builder.kernel.text import Language, Text, say
+
+PREFIX = "DOUGONG_"
+FILE_VARIABLE = "DOUGONG_SETTINGS"
+FILE_NAME = "dougong.toml"
+
+
+class Settings(BaseSettings):
+    """All settings of one instance; immutable. Make one with ``load_settings`` to get problems instead of exceptions."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database_url: str = Field(
+        "sqlite:///data/dougong.db",
+        description="Where everything is kept: `sqlite:///file` or `postgresql://user@host:port/name`.",
+    )
+    host: str = Field("127.0.0.1", description="Network address to listen at; `0.0.0.0` for all.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve; more than one needs PostgreSQL.")
+    public_url: str | None = Field(
+        None,
+        description="Address at which people reach the service, such as `https://crm.example.com`; links are made of it.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses of reverse proxies whose `X-Forwarded-*` headers are believed, with commas."
+    )
+    admin_username: str | None = Field(None, description="User name of the first admin; made at the first start.")
+    admin_password: SecretStr | None = Field(
+        None,
+        description="Password of the first admin. Without it the first start prints a link that is valid for 24 hours.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Origins of web pages elsewhere that may call the API, a JSON list; none by default."
+    )
+    body_bytes: int = Field(BODY_BYTES, ge=1024, description="Largest request body.")
+    request_seconds: float = Field(REQUEST_SECONDS, gt=0, description="Longest time until an answer has to begin.")
+    session_hours: int = Field(168, ge=1, le=24 * 366, description="How long a login lasts.")
+    cookie_secure: bool | None = Field(
+        None, description="Send the session cookie over https only; unset: when `public_url` begins with https."
+    )
+    sqlite_durable: bool = Field(
+        True,
+        description="SQLite: an acknowledged write survives power loss (true) or only a crash of the process (false).",
+    )
+    postgres_connections: int = Field(8, ge=1, le=1000, description="PostgreSQL: connections for records, per process.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token for `/metrics` from other machines; this machine and admins need none."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged."
+    )
+    language: Language = Field("zh", description="Language of messages when a request asks for none: `zh` or `en`.")
+    demo: str | None = Field(None, description="Key of a bundled template that is installed at the first start.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, TOML file, in this order."""
+        file = Path(os.environ.get(FILE_VARIABLE) or FILE_NAME)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        scheme = url.split(":", 1)[0]
+        if scheme not in ("sqlite", "postgresql", "postgres") or "://" not in url:
+            raise ValueError("use sqlite:///file or postgresql://user@host:port/name")
+        if scheme == "sqlite" and len(url.removeprefix("sqlite:///")) in (0, len(url)):
+            raise ValueError("use sqlite:///file; an absolute path has four slashes")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_address(cls, url: str | None) -> str | None:
+        return None if url is None else _origin(url)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _plain_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_origin(origin) for origin in origins)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if (self.admin_username is None) != (self.admin_password is None):
+            raise ValueError("admin_username and admin_password are given together or not at all")
+        if self.workers > 1 and self.on_sqlite:
+            raise ValueError("workers above 1 need PostgreSQL: an SQLite file is served by one process")
+        return self
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is an SQLite file."""
+        return self.database_url.startswith("sqlite:")
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the service over https."""
+        return (self.public_url or "").startswith("https://")
+
+    @property
+    def secure_cookie(self) -> bool:
+        """Whether the session cookie is for https only."""
+        return self.https if self.cookie_secure is None else self.cookie_secure
+
+    @property
+    def shown_database_url(self) -> str:
+        """The database's address without its password, for messages."""
+        return make_url(self.database_url).render_as_string(hide_password=True)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError("write it as https://host or http://host:port, without a path")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+_CHINESE: dict[str, str] = {
+    "use sqlite:///file or postgresql://user@host:port/name": "请写 sqlite:///文件 或 postgresql://用户@主机:端口/库名",
+    "use sqlite:///file; an absolute path has four slashes": "请写 sqlite:///文件;绝对路径有四个斜杠",
+    "admin_username and admin_password are given together or not at all": "admin_username 与 admin_password 须同时给出,或都不给",
+    "workers above 1 need PostgreSQL: an SQLite file is served by one process": "workers 大于 1 需要 PostgreSQL:SQLite 文件只能由一个进程服务",
+    "write it as https://host or http://host:port, without a path": "请写成 https://主机 或 http://主机:端口,不带路径",
+}
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings; ``given`` (from the command line, None = not given) win over everything else.
+
+    Raises:
+        Problem: ``settings.invalid`` with one violation per wrong setting; values are never repeated, they may be secrets.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        violations = [_violation(item) for item in error.errors(include_url=False, include_input=False)]
+    except tomllib.TOMLDecodeError as error:
+        message = say(f"设置文件不是有效的 TOML:{error}", f"The settings file is not valid TOML: {error}")
+        violations = [Violation("toml", "", message)]
+    except Exception as error:  # noqa: BLE001 - pydantic-settings wraps what it cannot read in its own errors
+        violations = [
+            Violation("unreadable", "", say(f"设置无法读取:{error}", f"The settings cannot be read: {error}"))
+        ]
+    raise Problem("settings.invalid", say("设置有误", "The settings are not valid"), violations=violations)
+
+
+def _violation(item: Any) -> Violation:
+    name = ".".join(str(part) for part in item["loc"])
+    english = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        text = say(f"没有设置项 {name}", f"There is no setting {name}")
+    else:
+        label = f"{PREFIX}{name.upper()}" if name else ""
+        text = Text(*(f"{label}: {words}" if label else words for words in (_CHINESE.get(english, english), english)))
+    return Violation(item["type"], "/" + name.replace(".", "/") if name else "", text)

@@ -39,4 +39,5 @@ JSON_FIELD_BYTES = 256 * 1024
 
 PACKAGE_FILES = 2_000
 PACKAGE_BYTES = 64 * 1024 * 1024
+PACKAGE_RATIO = 100  # unpacked bytes to packed bytes of one file; real documents stay below 30
 SAMPLE_RECORDS_SHOWN = 10

@@ -128,8 +128,12 @@ class Field(Model):
         """Turn a canonical value (never None) into JSON."""
         return value
 
+    def blank_json(self) -> JSON:
+        """Return what a blank value is in JSON."""
+        return None
+
     def json_sql(self, column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
-        """Return the expression by which the database itself writes the value into a JSON object, equal to ``to_json``.
+        """Return the expression by which the database itself writes the value into a JSON object, equal to ``to_json`` and ``blank_json``.
 
         On SQLite it stands as an argument of ``json_object`` (wrap in ``json()`` what is not text or integer); on PostgreSQL as a
         column of a row for ``row_to_json``.
@@ -145,7 +149,13 @@ class Field(Model):
         raise NotImplementedError(type(self).__name__)
 
     def from_text(self, text: str) -> JSON:
-        """Read a cell of a CSV or another field's text as JSON for ``coerce``; empty text never arrives here."""
+        """Read a cell of a CSV or another field's text as JSON for ``coerce``; empty text never arrives here.
+
+        A text that cannot be read comes back as it is, so that ``coerce`` refuses it in its own words.
+
+        Raises:
+            Invalid: where the text itself must be refused (``json``).
+        """
         return text
 
     def to_text(self, value: Any) -> str:
@@ -177,15 +187,18 @@ def wrong_type(expected: Text) -> Invalid:
     return Invalid("type", say(f"这里应是{expected.zh}", f"Expected {expected.en}"), expected=expected.en)
 
 
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
 def refuse_control_characters(text: str, *, allowed: str = "") -> None:
     """Refuse NUL, other control characters and lone surrogates: PostgreSQL cannot store the first, nobody can read the rest."""
-    for character in text:
-        code = ord(character)
-        if (code < 32 or code == 127 or 0xD800 <= code <= 0xDFFF) and character not in allowed:
+    for found in _CONTROL_CHARACTERS.finditer(text):
+        if found[0] not in allowed:
+            shown = f"U+{ord(found[0]):04X}"
             raise Invalid(
                 "character",
-                say(f"文本含有不可见的控制字符 U+{code:04X},请删除", f"The text contains the control character U+{code:04X}; remove it"),
-                character=f"U+{code:04X}",
+                say(f"文本含有不可见的控制字符 {shown},请删除", f"The text contains the control character {shown}; remove it"),
+                character=shown,
             )
 
 

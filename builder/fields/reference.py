@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from builder.fields.base import JSON, Field, FieldSample, Invalid, Key, Refers, wrong_type
-from builder.kernel.ids import find_uuid
+from builder.fields.base import JSON, Field, FieldSample, Invalid, Key, Refers
+from builder.fields.parts.ids import coerce_id
 from builder.kernel.text import say
 from builder.store.types import Identifier, StoredType
 from formulas.types import Type, record
@@ -16,7 +16,14 @@ class ReferenceField(Field):
 
     title = say("关联", "Reference")
     samples: ClassVar[tuple[FieldSample, ...]] = (
-        FieldSample({"entity": "other"}, (), ((5, "type"), ("no-uuid", "type"), ("00000000-0000-7000-8000-00000000dead", "reference"))),
+        FieldSample(
+            {"entity": "other"},
+            (
+                ("0193F7A0-1B2C-7D3E-8F40-112233445566", "0193f7a0-1b2c-7d3e-8f40-112233445566"),
+                ({"id": "0193f7a0-1b2c-7d3e-8f40-112233445566", "name": "A"}, "0193f7a0-1b2c-7d3e-8f40-112233445566"),
+            ),
+            ((5, "type"), ("no-uuid", "type"), ("{0193f7a0-1b2c-7d3e-8f40-1122334455}", "type"), ({}, "type"), ({"id": 5}, "type"), ([], "type")),
+        ),
     )
 
     type: Literal["reference"] = "reference"
@@ -39,16 +46,6 @@ class ReferenceField(Field):
     def value_schema(self) -> dict[str, Any]:
         """A UUID."""
         return {"type": "string", "format": "uuid"}
-
-
-def coerce_id(value: JSON) -> str:
-    """Return a canonical UUID from an id or from an object that has one."""
-    if isinstance(value, dict):
-        value = value.get("id")
-    found = find_uuid(value) if isinstance(value, str) else None
-    if found is None:
-        raise wrong_type(say("记录编号(UUID)", "a record id (UUID)"))
-    return found
 
 
 def unknown_target(identifier: str) -> Invalid:

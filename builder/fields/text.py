@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import re2
+from pydantic import StringConstraints, field_validator, model_validator
 
-from pydantic import StringConstraints, field_validator
-
-from builder.fields.base import JSON, Field, FieldSample, Invalid, Option, expect_text, refuse_control_characters
+from builder.fields.base import JSON, Field, FieldSample, Invalid, Option
+from builder.fields.parts.texts import check_length, clean_line, compile_pattern
 from builder.kernel.limits import PATTERN_LENGTH, TEXT_LENGTH
 from builder.kernel.text import say
 from builder.store.types import StoredType, Words
@@ -22,14 +21,38 @@ class TextField(Field):
     samples: ClassVar[tuple[FieldSample, ...]] = (
         FieldSample(
             {"max_length": 5},
-            (("abc", "abc"), ("  张三😀 ", "张三😀"), ("", None), ("'; --", "'; --")),
-            (("abcdef", "max_length"), (5, "type"), (True, "type"), (["a"], "type"), ("a\x00b", "character"), ("a\nb", "character")),
+            (("abc", "abc"), ("  张三😀 ", "张三😀"), ("", None), (" \u3000 ", None), ("'; --", "'; --"), ('\\"%_{', '\\"%_{')),
+            (
+                ("abcdef", "max_length"),
+                (5, "type"),
+                (True, "type"),
+                (["a"], "type"),
+                ({"a": "b"}, "type"),
+                ("a\x00b", "character"),
+                ("a\nb", "character"),
+                ("a\x7f", "character"),
+                ("a\ud800", "character"),
+            ),
         ),
-        FieldSample({"min_length": 2, "pattern": "[A-Z]{2}-\\d+"}, (("AB-1", "AB-1"),), (("A", "min_length"), ("ab-1", "pattern"))),
+        FieldSample(
+            {"min_length": 2, "pattern": "[A-Z]{2}-\\d+"},
+            (("AB-1", "AB-1"),),
+            (("A", "min_length"), ("ab-1", "pattern"), ("xAB-1", "pattern")),
+        ),
+        FieldSample(
+            {},
+            (
+                ("Robert'); DROP TABLE students;--", "Robert'); DROP TABLE students;--"),
+                ("\u202eevil\u202c עברית العربية", "\u202eevil\u202c עברית العربية"),
+                ("👩\u200d👩\u200d👧 𠮷野家 e\u0301", "👩\u200d👩\u200d👧 𠮷野家 e\u0301"),
+                ("</script><b>&amp;", "</script><b>&amp;"),
+            ),
+        ),
     )
 
     type: Literal["text"] = "text"
     min_length: Annotated[int, Option(ge=0, le=TEXT_LENGTH)] = 0
+    """The least number of characters of a text that is not blank."""
     max_length: Annotated[int, Option(ge=1, le=TEXT_LENGTH)] = 200
     """In characters (code points)."""
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=PATTERN_LENGTH)] | None = None
@@ -44,17 +67,21 @@ class TextField(Field):
             compile_pattern(pattern)
         return pattern
 
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if self.min_length > self.max_length:
+            raise ValueError("min_length is larger than max_length")
+        return self
+
     def column_type(self) -> StoredType:
         """Text."""
         return Words()
 
     def coerce(self, value: JSON) -> str | None:
         """Trim and check length and pattern."""
-        text = expect_text(value).strip()
-        if not text:
+        text = clean_line(value)
+        if text is None:
             return None
-        if not text.isprintable():
-            refuse_control_characters(text)
         check_length(text, self.min_length, self.max_length)
         if self.pattern is not None and compile_pattern(self.pattern).fullmatch(text) is None:
             wanted = self.pattern_hint or self.pattern
@@ -73,34 +100,3 @@ class TextField(Field):
         if self.pattern:
             schema["pattern"] = f"^(?:{self.pattern})$"
         return schema
-
-
-_patterns: dict[str, Any] = {}
-
-
-def compile_pattern(pattern: str) -> Any:
-    """Compile a pattern with RE2 (linear time); kept, because a coercer meets it on every write.
-
-    Raises:
-        ValueError: RE2 does not understand it (look-around, back-references).
-    """
-    found = _patterns.get(pattern)
-    if found is None:
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            found = re2.compile(pattern, options)
-        except re2.error as error:
-            raise ValueError(f"not a regular expression RE2 understands: {error}") from None
-        if len(_patterns) > 5_000:
-            _patterns.clear()
-        _patterns[pattern] = found
-    return found
-
-
-def check_length(text: str, least: int, most: int) -> None:
-    """Refuse a text outside its bounds, counted in code points."""
-    if len(text) < least:
-        raise Invalid("min_length", say(f"至少 {least} 个字符,现有 {len(text)} 个", f"At least {least} characters, got {len(text)}"), min_length=least)
-    if len(text) > most:
-        raise Invalid("max_length", say(f"最多 {most} 个字符,现有 {len(text)} 个", f"At most {most} characters, got {len(text)}"), max_length=most)

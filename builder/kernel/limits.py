@@ -35,7 +35,12 @@ PATTERN_LENGTH = 500
 DECIMAL_DIGITS = 18
 EXACT_NUMBER_DIGITS = 15  # what an IEEE double carries; above it a decimal travels as a string
 SAFE_INTEGER = 2**53 - 1
+URL_LENGTH = 2_000
 JSON_FIELD_BYTES = 256 * 1024
+JSON_FIELD_DEPTH = 32
+JSON_FIELD_NUMBER_DIGITS = 40  # written out, before and after the point
+JSON_SCHEMA_BYTES = 64 * 1024
+JSON_SCHEMA_STEPS = 100_000  # keywords applied to one value
 
 PACKAGE_FILES = 2_000
 PACKAGE_BYTES = 64 * 1024 * 1024

@@ -5,7 +5,10 @@ from __future__ import annotations
 from builder.packages.archive import read_zip, write_zip
 from builder.packages.folder import read_folder, write_folder
 from builder.packages.package import DEPARTMENTS, USERS, Package
+from builder.packages.people import People, SampleDepartment, SampleUser, read_people
+from builder.packages.sample import Batch, Later, Sample, read_sample
 from builder.packages.single import dump_package, parse_package, read_json, write_json
+from builder.packages.templates import TemplateInfo, get_template, list_templates
 
 ZIP_MEDIA_TYPE = "application/zip"
 _ZIP_TYPES = (ZIP_MEDIA_TYPE, "application/x-zip-compressed")
@@ -28,12 +31,23 @@ __all__ = [
     "DEPARTMENTS",
     "USERS",
     "ZIP_MEDIA_TYPE",
+    "Batch",
+    "Later",
     "Package",
+    "People",
+    "Sample",
+    "SampleDepartment",
+    "SampleUser",
+    "TemplateInfo",
     "dump_package",
+    "get_template",
+    "list_templates",
     "parse_package",
     "read_folder",
     "read_json",
     "read_package",
+    "read_people",
+    "read_sample",
     "read_zip",
     "write_folder",
     "write_json",

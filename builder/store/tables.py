@@ -23,6 +23,7 @@ app = sa.Table(
     metadata,
     sa.Column("key", Words, primary_key=True),
     sa.Column("published_version", Whole, nullable=False, comment="0 = never published"),
+    sa.Column("pin", Words, nullable=False, comment="new with every publish: what a compiled app is pinned to"),
     sa.Column("draft_revision", Whole, nullable=False, comment="grows with every change of the draft"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_by", Words),

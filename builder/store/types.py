@@ -11,6 +11,7 @@ Day            datetime.date                TEXT YYYY-MM-DD       DATE
 Instant        aware datetime, UTC, ms      TEXT …T…​.mmmZ         TIMESTAMPTZ(3)
 Identifier     str (UUID)                   TEXT                  UUID
 Document       JSON value                   TEXT (JSON)           JSONB
+KeySet         tuple of str                 TEXT (JSON array)     JSONB
 =============  ===========================  ====================  ====================================
 
 The binders here are used by SQLAlchemy and by the prepared statements of the hot path alike.
@@ -256,6 +257,20 @@ class Document(StoredType):
         return parse_json(value) if isinstance(value, str | bytes) else value
 
 
+class KeySet(Document):
+    """A tuple of option keys, as a JSON array."""
+
+    cache_ok = True
+
+    def read_sqlite(self, value: Any) -> Any:
+        """The keys."""
+        return tuple(super().read_sqlite(value))
+
+    def read_postgresql(self, value: Any) -> Any:
+        """The keys."""
+        return tuple(super().read_postgresql(value))
+
+
 class TransactionId(StoredType):
     """PostgreSQL's 64-bit transaction id; stays 0 on SQLite, where commits are in id order anyway."""
 
@@ -276,3 +291,15 @@ class _Xid8(sa.types.UserDefinedType[str]):
 
     def get_col_spec(self, **_: object) -> str:
         return "XID8"
+
+
+def type_of_signature(signature: str) -> StoredType:
+    """Return the type a ``signature()`` came from; used for columns that are kept aside."""
+    name, _, arguments = signature.partition("(")
+    kind = _BY_SIGNATURE[name]
+    return kind(*(int(part) for part in arguments.rstrip(")").split(","))) if arguments else kind()
+
+
+_BY_SIGNATURE: dict[str, type[StoredType]] = {
+    kind.__name__.lower(): kind for kind in (Words, Whole, Scaled, YesNo, Day, Instant, Identifier, Document)
+}

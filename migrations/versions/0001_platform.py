@@ -14,6 +14,7 @@ def upgrade() -> None:
         "dougong_app",
         sa.Column("key", Words(), nullable=False),
         sa.Column("published_version", Whole(), nullable=False, comment="0 = never published"),
+        sa.Column("pin", Words(), nullable=False, comment="new with every publish: what a compiled app is pinned to"),
         sa.Column("draft_revision", Whole(), nullable=False, comment="grows with every change of the draft"),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("created_by", Words(), nullable=True),

@@ -1,0 +1,117 @@
+"""The people of sample records: ``_departments.csv`` and ``_users.csv``. Reading them makes nobody; installing does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from builder.kernel.problems import nearest_hint
+from builder.kernel.text import say
+from builder.packages.csv_text import Faults, Table, read_table
+from builder.packages.package import DEPARTMENTS, USERS, Package
+
+DEPARTMENT_COLUMNS: tuple[str, ...] = ("key", "name", "parent")
+USER_COLUMNS: tuple[str, ...] = ("username", "name", "email", "department", "manager", "position")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDepartment:
+    """A department; ``parent`` is the key of one that comes before it."""
+
+    key: str
+    name: str
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleUser:
+    """A person; ``department`` is a department's key, ``manager`` the user name of one who comes before them."""
+
+    username: str
+    name: str
+    email: str | None
+    department: str | None
+    manager: str | None
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Departments and users in an order in which they can be made one after the other."""
+
+    departments: tuple[SampleDepartment, ...]
+    users: tuple[SampleUser, ...]
+
+
+def read_people(package: Package) -> People:
+    """Read the people of a package; without the files there are none.
+
+    Raises:
+        Problem: ``package.invalid`` with the place of every fault.
+    """
+    faults = Faults()
+    departments = read_table(DEPARTMENTS, package.sample.get(DEPARTMENTS, ""), DEPARTMENT_COLUMNS, faults)
+    users = read_table(USERS, package.sample.get(USERS, ""), USER_COLUMNS, faults)
+    department_rows = _by_name(departments, "key", faults)
+    user_rows = _by_name(users, "username", faults)
+    _check_links(departments, "parent", department_rows, faults)
+    _check_links(users, "department", department_rows, faults)
+    _check_links(users, "manager", user_rows, faults)
+    faults.raise_found()
+    people = People(
+        tuple(_department(department_rows[key]) for key in _ordered(departments, department_rows, "parent", faults)),
+        tuple(_user(user_rows[name]) for name in _ordered(users, user_rows, "manager", faults)),
+    )
+    faults.raise_found()
+    return people
+
+
+def _by_name(table: Table, column: str, faults: Faults) -> dict[str, Mapping[str, str]]:
+    rows: dict[str, Mapping[str, str]] = {}
+    for row in table.rows:
+        for needed in (column, "name"):
+            if needed not in row.cells:
+                faults.add("required", say("不能为空", "Must not be blank"), table.file, row.line, needed)
+        name = row.cells.get(column)
+        if name is not None and name in rows:
+            faults.add("duplicate", say(f"“{name}”出现两次", f'"{name}" occurs twice'), table.file, row.line, column)
+        elif name is not None:
+            rows[name] = row.cells
+    return rows
+
+
+def _check_links(table: Table, column: str, known: Mapping[str, object], faults: Faults) -> None:
+    for row in table.rows:
+        name = row.cells.get(column)
+        if name is not None and name not in known:
+            hint = nearest_hint(name, known)
+            faults.add(
+                "reference",
+                say(f"没有“{name}”{hint.zh}", f'There is no "{name}"{hint.en}'),
+                table.file,
+                row.line,
+                column,
+            )
+
+
+def _ordered(table: Table, rows: Mapping[str, Mapping[str, str]], column: str, faults: Faults) -> Sequence[str]:
+    before: dict[str, Iterable[str]] = {
+        name: [cells[column]] if column in cells else [] for name, cells in rows.items()
+    }
+    try:
+        return tuple(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        circle = " → ".join(error.args[1])
+        faults.add("cycle", say(f"上下级成环:{circle}", f"A circle of superiors: {circle}"), table.file, None, column)
+        return ()
+
+
+def _department(cells: Mapping[str, str]) -> SampleDepartment:
+    return SampleDepartment(cells["key"], cells["name"], cells.get("parent"))
+
+
+def _user(cells: Mapping[str, str]) -> SampleUser:
+    return SampleUser(
+        *(cells[column] for column in USER_COLUMNS[:2]), *(cells.get(column) for column in USER_COLUMNS[2:])
+    )

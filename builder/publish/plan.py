@@ -1,0 +1,82 @@
+"""The plan: steps with their risk, their effect on the records there are, and their SQL on both databases."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+
+from builder.compiled.app import CompiledApp
+from builder.kernel.canonical import content_hash
+from builder.kernel.text import Language
+from builder.publish.diff import diff
+from builder.publish.kept import Kept
+from builder.publish.step import Impact, Risk, Step
+from builder.store.statement import DIALECTS
+
+JSON = Any
+_ORDER: tuple[Risk, ...] = ("safe", "backfill", "lossy", "blocked")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a publish would do. ``hash`` names exactly this plan, but not the counts, which move with the records."""
+
+    app: str
+    base_version: int
+    steps: tuple[Step, ...]
+    impacts: tuple[Impact, ...]
+    ddl: tuple[dict[str, list[str]], ...]
+    hash: str
+
+    @property
+    def risk(self) -> Risk:
+        """The highest risk of all steps."""
+        return max((impact.risk for impact in self.impacts), key=_ORDER.index, default="safe")
+
+    def to_json(self, language: Language) -> dict[str, JSON]:
+        """Write the plan for the API."""
+        return {
+            "app": self.app,
+            "base_version": self.base_version,
+            "hash": self.hash,
+            "risk": self.risk,
+            "steps": [
+                {
+                    "kind": step.kind,
+                    "entity": step.entity,
+                    "field": step.field or None,
+                    "risk": impact.risk,
+                    "summary": step.summary().pick(language),
+                    "note": impact.note.pick(language) or None,
+                    "affected_count": impact.affected_count,
+                    "total_count": impact.total_count,
+                    "sample_ids": list(impact.sample_ids),
+                    "ddl": ddl,
+                }
+                for step, impact, ddl in zip(self.steps, self.impacts, self.ddl, strict=True)
+            ],
+        }
+
+
+def make_plan(connection: sa.Connection, base: CompiledApp | None, target: CompiledApp, kept: Sequence[Kept]) -> Plan:
+    """Diff two apps and look at the records. Cost: reads each column whose rules become stricter once."""
+    steps = tuple(diff(base, target, kept))
+    ddl = tuple({dialect: render(step, dialect) for dialect in DIALECTS} for step in steps)
+    base_version = base.version if base else target.version - 1
+    identity = [base_version, target.definition.hash(), [[s.kind, s.entity, s.field] for s in steps], list(ddl)]
+    impacts = tuple(step.impact(connection) for step in steps)
+    return Plan(target.key, base_version, steps, impacts, ddl, content_hash(identity))
+
+
+def render(step: Step, dialect: str) -> list[str]:
+    """Return the SQL of a step's schema part on a dialect, without a database."""
+    buffer = io.StringIO()
+    context = MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True, "output_buffer": buffer})
+    step.ddl(Operations(context), dialect)
+    return [" ".join(text.split()) for text in buffer.getvalue().split(";\n") if text.strip()]

@@ -1,0 +1,69 @@
+"""What every step of a plan is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from builder.kernel.ids import Ids
+from builder.kernel.text import Text, say
+
+Risk = Literal["safe", "backfill", "lossy", "blocked"]
+
+
+class Impact(NamedTuple):
+    """What a step would do to the records there are now."""
+
+    risk: Risk
+    affected_count: int = 0
+    total_count: int = 0
+    sample_ids: tuple[str, ...] = ()
+    note: Text = say("", "")
+
+
+SAFE = Impact("safe")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a step may use while it is run, inside the publish transaction."""
+
+    connection: sa.Connection
+    dialect: str
+    app: str
+    version: int
+    """The version being published."""
+    now: datetime
+    ids: Ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One change. ``ddl`` and ``fill`` run in the publish transaction, ``impact`` looks before it."""
+
+    kind: ClassVar[str]
+    entity: str
+    field: str = ""
+
+    def summary(self) -> Text:
+        """Say what happens, for people."""
+        raise NotImplementedError(type(self).__name__)
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """Change the schema through Alembic; also run without a database, to show the SQL of both dialects."""
+
+    def fill(self, work: Work) -> None:
+        """Change rows, after ``ddl``."""
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Look at the records as they are before the publish."""
+        return SAFE
+
+
+def lightweight(table: str, *columns: tuple[str, Any]) -> sa.TableClause:
+    """Return a table for statements of one step."""
+    return sa.table(table, *(sa.column(name, kind) for name, kind in columns))

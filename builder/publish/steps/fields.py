@@ -1,0 +1,249 @@
+"""Steps that add, rename, set aside, take up and convert columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from builder.compiled.physical import PhysicalColumn, reference_name
+from builder.fields.auto_number import AutoNumberField
+from builder.fields.base import Field, Invalid, label_text
+from builder.kernel.text import Text, say
+from builder.publish.impact import count_refused, count_rows, count_where
+from builder.publish.kept import forget, remember
+from builder.publish.step import SAFE, Impact, Step, Work, lightweight
+from builder.store import tables
+from builder.store.types import Identifier, Instant, StoredType
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddField(Step):
+    """A new column; records there are get the default, or their number."""
+
+    kind: ClassVar[str] = "add_field"
+    table: str
+    old_table: str | None
+    """The table as it is called before the publish; None if it is new."""
+    column: PhysicalColumn
+    definition: Field
+    time_zone: str
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        label = label_text(self.definition.label)
+        return say(f"新增字段 {self.entity}.{self.field}({label.zh})", f"Add the field {self.entity}.{self.field} ({label.en})")
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … ADD COLUMN; instant on both databases."""
+        add_column(op, dialect, self.table, self.column)
+
+    def fill(self, work: Work) -> None:
+        """Fill in the default or the numbers."""
+        if isinstance(self.definition, AutoNumberField):
+            self._fill_numbers(work, self.definition)
+        elif self.definition.default is not None:
+            shape = lightweight(self.table, (self.field, self.column.type))
+            work.connection.execute(sa.update(shape).values({self.field: self.definition.coerce(self.definition.default)}))
+
+    def _fill_numbers(self, work: Work, definition: AutoNumberField) -> None:
+        shape = lightweight(self.table, ("id", Identifier()), ("created_at", Instant()), (self.field, self.column.type))
+        ordered = work.connection.execute(sa.select(shape.c.id, shape.c.created_at).order_by(shape.c.created_at, shape.c.id))
+        counters: dict[str, int] = {}
+        numbers: list[dict[str, Any]] = []
+        for record_id, created_at in ordered:
+            on: date = created_at.astimezone(ZoneInfo(self.time_zone)).date()
+            period = definition.period(on)
+            counters[period] = counters.get(period, definition.start - 1) + 1
+            numbers.append({"key": record_id, "number": definition.number(on, counters[period])})
+        statement = sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("number")})
+        for start in range(0, len(numbers), _CHUNK):
+            work.connection.execute(statement, numbers[start : start + _CHUNK])
+        rows = [
+            {"app": work.app, "entity": self.entity, "field": self.field, "period": period, "value": value}
+            for period, value in counters.items()
+        ]
+        if rows:
+            work.connection.execute(sa.insert(tables.counter), rows)
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """A default or a number is written to every record; required without one leaves them incomplete."""
+        if self.old_table is None:
+            return SAFE
+        total = count_rows(connection, self.old_table)
+        if not total:
+            return SAFE
+        if self.definition.default is not None or self.definition.assigned:
+            return Impact("backfill", total, total)
+        if self.definition.required:
+            note = say(
+                f"{total} 条记录没有此必填项;它们保持原样,下次修改时须补填",
+                f"{total} records lack this required value; they stay as they are until next changed",
+            )
+            return Impact("safe", total, total, note=note)
+        return Impact("safe", 0, total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameField(Step):
+    """A column takes the field's new key."""
+
+    kind: ClassVar[str] = "rename_field"
+    table: str
+    old_field: str
+    column_type: StoredType
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        return say(
+            f"字段 {self.entity}.{self.old_field} 改名为 {self.field}",
+            f"Rename the field {self.entity}.{self.old_field} to {self.field}",
+        )
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … RENAME COLUMN."""
+        op.alter_column(self.table, self.old_field, new_column_name=self.field, existing_type=self.column_type)
+
+    def fill(self, work: Work) -> None:
+        """Let counters follow."""
+        counter = tables.counter
+        here = (counter.c.app == work.app) & (counter.c.entity == self.entity) & (counter.c.field == self.old_field)
+        work.connection.execute(sa.update(counter).where(here).values(field=self.field))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepField(Step):
+    """A column leaves the definition: it is renamed and stays."""
+
+    kind: ClassVar[str] = "keep_field"
+    table: str
+    old_table: str | None
+    column: PhysicalColumn
+    kept_column: str
+    replaced: bool = False
+    """True: a converted copy takes its place, so nothing goes out of sight."""
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        if self.replaced:
+            return say(f"保留字段 {self.entity}.{self.field} 的原值", f"Keep the former values of {self.entity}.{self.field}")
+        return say(
+            f"移除字段 {self.entity}.{self.field};数据保留,可恢复",
+            f"Remove the field {self.entity}.{self.field}; its data is kept and can come back",
+        )
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … RENAME COLUMN."""
+        op.alter_column(self.table, self.column.name, new_column_name=self.kept_column, existing_type=self.column.type)
+
+    def fill(self, work: Work) -> None:
+        """Record what is kept."""
+        remember(work, self.entity, self.field, self.table, self.kept_column, self.column.storage)
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Count the values that go out of sight."""
+        if self.replaced or self.old_table is None:
+            return SAFE
+        count, ids = count_where(connection, self.old_table, self.column.name, self.column.type, blank=False)
+        total = count_rows(connection, self.old_table)
+        return Impact("lossy", count, total, ids) if count else Impact("safe", 0, total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreField(Step):
+    """A kept column comes back with its values."""
+
+    kind: ClassVar[str] = "restore_field"
+    table: str
+    kept_column: str
+    kept_id: str
+    column: PhysicalColumn
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        return say(f"恢复字段 {self.entity}.{self.field} 及其数据", f"Bring back the field {self.entity}.{self.field} with its data")
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … RENAME COLUMN."""
+        op.alter_column(self.table, self.kept_column, new_column_name=self.column.name, existing_type=self.column.type)
+
+    def fill(self, work: Work) -> None:
+        """Record that it is not kept aside any more."""
+        forget(work, self.kept_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertField(Step):
+    """Values are carried over from the kept column into the new one; what does not fit becomes blank and stays in the kept column."""
+
+    kind: ClassVar[str] = "convert_field"
+    table: str
+    old_table: str
+    old_column: PhysicalColumn
+    kept_column: str
+    column: PhysicalColumn
+    source: Field
+    target: Field
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        return say(
+            f"字段 {self.entity}.{self.field} 由 {self.source.type} 转换为 {self.target.type}",
+            f"Convert the field {self.entity}.{self.field} from {self.source.type} to {self.target.type}",
+        )
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … ADD COLUMN."""
+        add_column(op, dialect, self.table, self.column)
+
+    def fill(self, work: Work) -> None:
+        """Convert in chunks by id."""
+        shape = lightweight(
+            self.table, ("id", Identifier()), (self.kept_column, self.old_column.type), (self.column.name, self.column.type)
+        )
+        source = shape.c[self.kept_column]
+        update = sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.column.name: sa.bindparam("converted")})
+        last: str | None = None
+        while True:
+            page = sa.select(shape.c.id, source).where(source.is_not(None)).order_by(shape.c.id).limit(_CHUNK)
+            rows = work.connection.execute(page if last is None else page.where(shape.c.id > last)).all()
+            if not rows:
+                return
+            work.connection.execute(update, [{"key": key, "converted": self._convert(value)} for key, value in rows])
+            last = rows[-1][0]
+
+    def _convert(self, value: Any) -> Any:
+        try:
+            return self.target.convert(self.source, value)
+        except Invalid:
+            return None
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Count values that do not fit."""
+        count, ids = count_refused(
+            connection, self.old_table, self.old_column.name, self.old_column.type, lambda value: self._convert(value) is None
+        )
+        total = count_rows(connection, self.old_table)
+        if count:
+            note = say(f"{count} 个值不符合新类型,将留空", f"{count} values do not fit the new type and become blank")
+            return Impact("lossy", count, total, ids, note)
+        return Impact("backfill", total, total) if total else SAFE
+
+
+def add_column(op: Operations, dialect: str, table: str, column: PhysicalColumn) -> None:
+    """Add a nullable column with its foreign key: inline on SQLite, where a table knows no later constraint."""
+    if column.references and dialect == "sqlite":
+        target = sa.Column(column.name, column.type, sa.ForeignKey(f"{column.references}.id"), nullable=True)
+        op.add_column(table, target, inline_references=True)
+        return
+    op.add_column(table, sa.Column(column.name, column.type, nullable=True))
+    if column.references:
+        op.create_foreign_key(reference_name(table, column.name), table, column.references, [column.name], ["id"])
+
+

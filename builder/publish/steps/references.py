@@ -1,0 +1,64 @@
+"""Foreign keys of existing columns come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+
+from builder.compiled.physical import PhysicalTable, reference_name
+from builder.kernel.text import Text, say
+from builder.publish.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeReferences(Step):
+    """Add or drop foreign keys. PostgreSQL alters the table; SQLite knows no such change, so the table is rebuilt (its size in time)."""
+
+    kind: ClassVar[str] = "change_references"
+    table: PhysicalTable
+    """The table as it shall be, kept columns and present indexes included."""
+    drop: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    inline_on_sqlite: bool = False
+    """True: the table was created in this plan and SQLite has the keys already."""
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        names = ", ".join((*self.drop, *self.add))
+        return say(f"调整 {self.entity} 的外键:{names}", f"Change the foreign keys of {self.entity}: {names}")
+
+    def ddl(self, op: Operations, dialect: str) -> None:
+        """ALTER TABLE … CONSTRAINT, or a rebuilt table on SQLite."""
+        name = self.table.name
+        if dialect == "sqlite":
+            if not self.inline_on_sqlite:
+                rebuild_table(op, self.table)
+            return
+        for column in self.drop:
+            op.drop_constraint(reference_name(name, column), name, type_="foreignkey")
+        for column in self.add:
+            target = self.table.columns[column].references
+            dangling = f'NOT EXISTS (SELECT 1 FROM "{target}" t WHERE t.id = "{name}"."{column}")'
+            op.execute(sa.text(f'UPDATE "{name}" SET "{column}" = NULL WHERE "{column}" IS NOT NULL AND {dangling}'))
+            op.create_foreign_key(reference_name(name, column), name, str(target), [column], ["id"])
+
+
+def rebuild_table(op: Operations, table: PhysicalTable) -> None:
+    """Write a table anew in the given shape and copy its rows (SQLite's recipe; foreign keys are off meanwhile and checked at the end)."""
+    metadata = sa.MetaData()
+    shape = table.to_sqlalchemy(metadata)
+    for index in table.indexes.values():
+        sa.Index(index.name, *(shape.c[column] for column in index.columns), unique=index.unique)
+    for column in table.columns.values():
+        if column.references and column.references not in metadata.tables:
+            sa.Table(column.references, metadata, sa.Column("id", sa.Text, primary_key=True))
+    with op.batch_alter_table(table.name, copy_from=shape, recreate="always"):
+        pass
+    for column in table.columns.values():
+        if column.references:
+            # values that came back from aside may point to records that are gone
+            gone = f'"{column.name}" NOT IN (SELECT id FROM "{column.references}")'
+            op.execute(sa.text(f'UPDATE "{table.name}" SET "{column.name}" = NULL WHERE "{column.name}" IS NOT NULL AND {gone}'))

@@ -1,0 +1,79 @@
+"""Changes that need no DDL: labels, rules, whole-app members. The rules' data impact is what people want to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from builder.fields.base import Field, Invalid
+from builder.kernel.text import Text, say
+from builder.publish.impact import count_refused, count_rows, count_where
+from builder.publish.step import SAFE, Impact, Step
+from builder.store.types import StoredType
+
+#: Members of a field that never make a stored value wrong.
+_HARMLESS = frozenset({"label", "help", "default", "unique", "indexed", "renamed_from", "key", "required", "on_delete", "pattern_hint"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRules(Step):
+    """A field's options change; values that are there already are measured against them."""
+
+    kind: ClassVar[str] = "change_rules"
+    old_table: str
+    old_column: str | None
+    column_type: StoredType | None
+    source: Field
+    target: Field
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        names = ", ".join(sorted(changed_options(self.source, self.target)))
+        return say(f"修改字段 {self.entity}.{self.field}:{names}", f"Change {names} of the field {self.entity}.{self.field}")
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Count records that would break the new rules; they stay as they are until next changed."""
+        if self.old_column is None or self.column_type is None:
+            return SAFE
+        total = count_rows(connection, self.old_table)
+        count, ids = 0, ()
+        if self.target.required and not self.source.required:
+            count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
+        if changed_options(self.source, self.target) - _HARMLESS:
+            refused, refused_ids = count_refused(connection, self.old_table, self.old_column, self.column_type, self._refuses)
+            count, ids = count + refused, (*ids, *refused_ids)[:10]
+        if not count:
+            return Impact("safe", 0, total)
+        note = say(
+            f"{total:,} 条记录中有 {count:,} 条违反新规则;它们保持原样,下次修改时须改正",
+            f"{count:,} of {total:,} records would break it; they stay as they are until next changed",
+        )
+        return Impact("safe", count, total, ids, note)
+
+    def _refuses(self, value: Any) -> bool:
+        try:
+            return self.target.coerce(self.source.to_json(value)) is None
+        except Invalid:
+            return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeDocument(Step):
+    """Anything else in a document: labels, title field, the order of fields, the app's own members."""
+
+    kind: ClassVar[str] = "change_document"
+    document: str
+    members: tuple[str, ...]
+
+    def summary(self) -> Text:
+        """Say what happens."""
+        names = ", ".join(self.members)
+        return say(f"修改 {self.document} 的 {names}", f"Change {names} of {self.document}")
+
+
+def changed_options(source: Field, target: Field) -> set[str]:
+    """Return the names of the members in which two fields differ."""
+    before, after = source.model_dump(), target.model_dump()
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

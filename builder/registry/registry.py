@@ -1,0 +1,108 @@
+"""What the registry's functions share: the database, clock, ids, and the compiled apps they have seen."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledApp, compile_app
+from builder.definition.parse import parse_definition
+from builder.kernel.canonical import parse_json
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from builder.store import tables
+from builder.store.database import Database
+
+_COMPILED_KEPT = 200
+
+
+class PublishedApp(NamedTuple):
+    """A compiled app with the pin it was published under; the pin changes with every publish."""
+
+    app: CompiledApp
+    pin: str
+
+
+class CompiledCache:
+    """Compiled apps by (app, version, hash). Immutable values, so any thread may share them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._apps: OrderedDict[tuple[str, int, str], CompiledApp] = OrderedDict()
+
+    def find(self, key: tuple[str, int, str]) -> CompiledApp | None:
+        """Return a compiled app and mark it as lately used."""
+        with self._lock:
+            found = self._apps.get(key)
+            if found is not None:
+                self._apps.move_to_end(key)
+            return found
+
+    def keep(self, key: tuple[str, int, str], app: CompiledApp) -> None:
+        """Keep a compiled app, letting the longest unused go."""
+        with self._lock:
+            self._apps[key] = app
+            if len(self._apps) > _COMPILED_KEPT:
+                self._apps.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry of one database."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    cache: CompiledCache = field(default_factory=CompiledCache)
+
+
+def no_app(app: str) -> Problem:
+    """The app does not exist (or is hidden)."""
+    return Problem("app.not_found", say(f"没有应用“{app}”", f'There is no app "{app}"'))
+
+
+def find_published(registry: Registry, connection: sa.Connection, app: str) -> PublishedApp | None:
+    """Return the published app, or None if there is no such app or no version of it."""
+    joined = tables.app.join(
+        tables.version,
+        (tables.version.c.app == tables.app.c.key) & (tables.version.c.version == tables.app.c.published_version),
+    )
+    columns = (tables.app.c.pin, tables.version.c.version, tables.version.c.package_hash)
+    row = connection.execute(sa.select(*columns).select_from(joined).where(tables.app.c.key == app)).first()
+    if row is None:
+        return None
+    return PublishedApp(_compiled(registry, connection, app, row.version, row.package_hash), row.pin)
+
+
+def _compiled(registry: Registry, connection: sa.Connection, app: str, version: int, package_hash: str) -> CompiledApp:
+    key = (app, version, package_hash)
+    found = registry.cache.find(key)
+    if found is None:
+        found = compile_app(parse_definition(parse_json(get_package(connection, app, version))), version)
+        registry.cache.keep(key, found)
+    return found
+
+
+def get_package(connection: sa.Connection, app: str, version: int) -> str:
+    """Return the canonical JSON of a version.
+
+    Raises:
+        Problem: ``version.not_found``.
+    """
+    row = tables.version
+    found = connection.scalar(sa.select(row.c.package).where((row.c.app == app) & (row.c.version == version)))
+    if found is None:
+        raise Problem("version.not_found", say(f"应用“{app}”没有版本 {version}", f'The app "{app}" has no version {version}'))
+    return str(found)
+
+
+def load_published(registry: Registry, app: str) -> PublishedApp | None:
+    """Return the published app with a connection of its own."""
+    with registry.database.snapshot() as connection:
+        return find_published(registry, connection, app)

@@ -6,17 +6,49 @@ from typing import Annotated, get_args
 
 from pydantic import Discriminator
 
+from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field
+from builder.fields.boolean import BooleanField
 from builder.fields.children import ChildrenField
+from builder.fields.date import DateField
+from builder.fields.datetime import DatetimeField
 from builder.fields.decimal import DecimalField
+from builder.fields.department import DepartmentField
+from builder.fields.email import EmailField
+from builder.fields.integer import IntegerField
+from builder.fields.json import JsonField
+from builder.fields.long_text import LongTextField
+from builder.fields.money import MoneyField
+from builder.fields.multi_select import MultiSelectField
+from builder.fields.percent import PercentField
+from builder.fields.phone import PhoneField
 from builder.fields.reference import ReferenceField
+from builder.fields.select import SelectField
 from builder.fields.text import TextField
+from builder.fields.url import UrlField
+from builder.fields.user import UserField
 
 AnyField = Annotated[
     TextField
+    | LongTextField
+    | EmailField
+    | PhoneField
+    | UrlField
+    | IntegerField
     | DecimalField
+    | MoneyField
+    | PercentField
+    | BooleanField
+    | DateField
+    | DatetimeField
+    | SelectField
+    | MultiSelectField
     | ReferenceField
-    | ChildrenField,
+    | ChildrenField
+    | UserField
+    | DepartmentField
+    | AutoNumberField
+    | JsonField,
     Discriminator("type"),
 ]
 

@@ -94,7 +94,9 @@ class AutoNumberField(Field):
             raise ValueError("the pattern has control characters, or spaces at an end")
         unknown = [name for name in names if name not in _DATE_PARTS and not _SEQUENCE.match(name)]
         if unknown:
-            raise ValueError(f"{{{unknown[0]}}} is not known; use {{seq:n}} (n from 1 to 12), {{yyyy}}, {{yy}}, {{mm}}, {{dd}}")
+            raise ValueError(
+                f"{{{unknown[0]}}} is not known; use {{seq:n}} (n from 1 to 12), {{yyyy}}, {{yy}}, {{mm}}, {{dd}}"
+            )
         if sum(name not in _DATE_PARTS for name in names) != 1:
             raise ValueError("the pattern needs {seq:n} exactly once")
         missing = [part for part in _NEEDS[self.reset] if part not in names and not (part == "yyyy" and "yy" in names)]
@@ -132,9 +134,9 @@ class AutoNumberField(Field):
         if found is None:
             return None
         parts = found.groupdict()
-        year = parts.get("yyyy") or f"20{parts.get('yy', '')}"
+        year = parts.get("yyyy") or f"20{parts.get('yy', '00')}"
         try:
-            on = date(int(year) if len(year) == 4 else 1, int(parts.get("mm", 1)), int(parts.get("dd", 1)))
+            on = date(int(year), int(parts.get("mm", 1)), int(parts.get("dd", 1)))
         except ValueError:
             return None
         return Counted(self.period(on), int(parts["seq"]))

@@ -33,7 +33,9 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_LENG
 class Model(BaseModel):
     """Base of all documents: immutable, unknown members refused, nothing converted silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, ignored_types=(cached_property,))
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, ignored_types=(cached_property,)
+    )
 
 
 class BothLanguages(Model):
@@ -197,7 +199,10 @@ def refuse_control_characters(text: str, *, allowed: str = "") -> None:
             shown = f"U+{ord(found[0]):04X}"
             raise Invalid(
                 "character",
-                say(f"文本含有不可见的控制字符 {shown},请删除", f"The text contains the control character {shown}; remove it"),
+                say(
+                    f"文本含有不可见的控制字符 {shown},请删除",
+                    f"The text contains the control character {shown}; remove it",
+                ),
                 character=shown,
             )
 

@@ -85,7 +85,9 @@ class DateField(Field):
         except ValueError:
             day = None
         if day is None:
-            raise Invalid("date", say("日期有误,应形如 2026-11-22", "Not a date of the calendar; expected a form like 2026-11-22"))
+            raise Invalid(
+                "date", say("日期有误,应形如 2026-11-22", "Not a date of the calendar; expected a form like 2026-11-22")
+            )
         check_range(day, self.minimum, self.maximum)
         return day
 

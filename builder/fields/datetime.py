@@ -15,8 +15,10 @@ from builder.store.types import Instant, StoredType
 from formulas.types import DATETIME, Type
 
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
-_RFC_3339 = re.compile(rf"(\d{{4}}-\d{{2}}-\d{{2}})[Tt ]({_CLOCK}:[0-5]\d)(?:\.(\d{{1,30}}))?([Zz]|[+-]{_CLOCK})?\Z", re.ASCII)
-_SQL_FORMAT = "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+_RFC_3339 = re.compile(
+    rf"(\d{{4}}-\d{{2}}-\d{{2}})[Tt ]({_CLOCK}:[0-5]\d)(?:\.(\d{{1,30}}))?([Zz]|[+-]{_CLOCK})?\Z", re.ASCII
+)
+_SQL_FORMAT = '\'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\''
 
 
 class DatetimeField(Field):
@@ -78,7 +80,10 @@ class DatetimeField(Field):
         if offset is None:
             raise Invalid(
                 "offset",
-                say(f"缺少时区,请写成 {day}T{clock}+08:00 或以 Z 结尾", f"The offset from UTC is missing; write {day}T{clock}+08:00 or end with Z"),
+                say(
+                    f"缺少时区,请写成 {day}T{clock}+08:00 或以 Z 结尾",
+                    f"The offset from UTC is missing; write {day}T{clock}+08:00 or end with Z",
+                ),
             )
         zone = "+00:00" if offset in "Zz" else offset
         try:
@@ -111,5 +116,8 @@ class DatetimeField(Field):
 def _refused() -> Invalid:
     return Invalid(
         "datetime",
-        say("日期时间有误,应形如 2026-11-22T20:44:00+08:00", "Not a date and time; expected a form like 2026-11-22T20:44:00+08:00"),
+        say(
+            "日期时间有误,应形如 2026-11-22T20:44:00+08:00",
+            "Not a date and time; expected a form like 2026-11-22T20:44:00+08:00",
+        ),
     )

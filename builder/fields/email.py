@@ -67,11 +67,18 @@ class EmailField(Field):
         if not text:
             return None
         if len(text) > _LENGTH:
-            raise Invalid("max_length", say(f"邮箱最多 {_LENGTH} 个字符", f"At most {_LENGTH} characters"), max_length=_LENGTH)
+            raise Invalid(
+                "max_length", say(f"邮箱最多 {_LENGTH} 个字符", f"At most {_LENGTH} characters"), max_length=_LENGTH
+            )
         local, _, domain = text.lower().replace("。", ".").rpartition("@")
         top = domain.rpartition(".")[2]
         if len(local) > _LOCAL_LENGTH or not _LOCAL.match(local) or not is_host_name(domain, dots=1) or top.isdigit():
-            raise Invalid("email", say("邮箱地址有误,应形如 name@example.com", "Not a mail address; expected a form like name@example.com"))
+            raise Invalid(
+                "email",
+                say(
+                    "邮箱地址有误,应形如 name@example.com", "Not a mail address; expected a form like name@example.com"
+                ),
+            )
         return f"{local}@{domain}"
 
     def formula_type(self) -> Type:

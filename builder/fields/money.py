@@ -37,7 +37,13 @@ class MoneyField(ExactNumber):
                 ("-1.005", Decimal("-1.01")),
                 (Decimal("9999999999999.99"), Decimal("9999999999999.99")),
             ),
-            (("¥5", "type"), (False, "type"), (Decimal("9999999999999.995"), "digits"), (10**13, "digits"), ("1; DROP TABLE x", "type")),
+            (
+                ("¥5", "type"),
+                (False, "type"),
+                (Decimal("9999999999999.995"), "digits"),
+                (10**13, "digits"),
+                ("1; DROP TABLE x", "type"),
+            ),
         ),
         FieldSample({"currency": "JPY", "scale": 0, "minimum": 0}, ((5, 5), (Decimal("4.5"), 5)), ((-1, "minimum"),)),
     )

@@ -56,7 +56,11 @@ class MultiSelectField(ChoiceField):
         FieldSample(
             {"options": _OPTIONS, "min_count": 2, "max_count": 3},
             ((["price", "quality"], ["price", "quality"]), ([], [])),
-            ((["price"], "min_count"), (["price", "price"], "min_count"), (["price", "quality", "service", "B-2"], "max_count")),
+            (
+                (["price"], "min_count"),
+                (["price", "price"], "min_count"),
+                (["price", "quality", "service", "B-2"], "max_count"),
+            ),
         ),
     )
 
@@ -83,9 +87,17 @@ class MultiSelectField(ChoiceField):
         if not chosen:
             return None
         if len(chosen) < self.min_count:
-            raise Invalid("min_count", say(f"至少选 {self.min_count} 项", f"Choose at least {self.min_count}"), min_count=self.min_count)
+            raise Invalid(
+                "min_count",
+                say(f"至少选 {self.min_count} 项", f"Choose at least {self.min_count}"),
+                min_count=self.min_count,
+            )
         if self.max_count is not None and len(chosen) > self.max_count:
-            raise Invalid("max_count", say(f"最多选 {self.max_count} 项", f"Choose at most {self.max_count}"), max_count=self.max_count)
+            raise Invalid(
+                "max_count",
+                say(f"最多选 {self.max_count} 项", f"Choose at most {self.max_count}"),
+                max_count=self.max_count,
+            )
         return tuple(sorted(chosen, key=self.position.__getitem__))
 
     def to_json(self, value: Any) -> JSON:
@@ -98,7 +110,7 @@ class MultiSelectField(ChoiceField):
 
     def json_sql(self, column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
         """The stored array; empty where there is none."""
-        empty = sa.literal_column("'[]'")
+        empty: sa.ColumnElement[str] = sa.literal_column("'[]'")
         if dialect == "sqlite":
             return sa.func.json(sa.func.coalesce(sa.type_coerce(column, sa.Text), empty))
         # jsonb writes a space behind a comma; keys have neither, so without it both databases give the same bytes
@@ -107,11 +119,15 @@ class MultiSelectField(ChoiceField):
 
     def formula_type(self) -> formula_types.Type:
         """A set of options."""
-        return formula_types.set_of(formula_types.option(self.keys))
+        return formula_types.set_of(formula_types.option(self.option_keys))
 
     def value_schema(self) -> dict[str, Any]:
         """A list of keys."""
-        schema: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": list(self.keys)}, "uniqueItems": True}
+        schema: dict[str, Any] = {
+            "type": "array",
+            "items": {"type": "string", "enum": list(self.option_keys)},
+            "uniqueItems": True,
+        }
         if self.min_count:
             schema["minItems"] = self.min_count
         if self.max_count is not None:

@@ -87,7 +87,9 @@ class PhoneField(Field):
         if not text:
             return None
         if len(text) > _LENGTH:
-            raise Invalid("max_length", say(f"电话最多 {_LENGTH} 个字符", f"At most {_LENGTH} characters"), max_length=_LENGTH)
+            raise Invalid(
+                "max_length", say(f"电话最多 {_LENGTH} 个字符", f"At most {_LENGTH} characters"), max_length=_LENGTH
+            )
         for form in _EXTENSIONS:
             parts = form.match(text)
             number = self._spell(parts["number"]) if parts else None
@@ -115,7 +117,12 @@ class PhoneField(Field):
 
     def _refused(self) -> Invalid:
         if self.region == "any":
-            return Invalid("phone", say("电话应以 + 和国家代码开头,如 +8613812345678", "Expected + and a country code, as in +8613812345678"))
+            return Invalid(
+                "phone",
+                say(
+                    "电话应以 + 和国家代码开头,如 +8613812345678", "Expected + and a country code, as in +8613812345678"
+                ),
+            )
         return Invalid(
             "phone",
             say(

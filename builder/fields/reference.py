@@ -22,7 +22,14 @@ class ReferenceField(Field):
                 ("0193F7A0-1B2C-7D3E-8F40-112233445566", "0193f7a0-1b2c-7d3e-8f40-112233445566"),
                 ({"id": "0193f7a0-1b2c-7d3e-8f40-112233445566", "name": "A"}, "0193f7a0-1b2c-7d3e-8f40-112233445566"),
             ),
-            ((5, "type"), ("no-uuid", "type"), ("{0193f7a0-1b2c-7d3e-8f40-1122334455}", "type"), ({}, "type"), ({"id": 5}, "type"), ([], "type")),
+            (
+                (5, "type"),
+                ("no-uuid", "type"),
+                ("{0193f7a0-1b2c-7d3e-8f40-1122334455}", "type"),
+                ({}, "type"),
+                ({"id": 5}, "type"),
+                ([], "type"),
+            ),
         ),
     )
 
@@ -50,4 +57,6 @@ class ReferenceField(Field):
 
 def unknown_target(identifier: str) -> Invalid:
     """The record that a field points to does not exist, or may not be seen."""
-    return Invalid("reference", say(f"没有编号为 {identifier} 的记录", f"There is no record {identifier}"), id=identifier)
+    return Invalid(
+        "reference", say(f"没有编号为 {identifier} 的记录", f"There is no record {identifier}"), id=identifier
+    )

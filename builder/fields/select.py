@@ -25,7 +25,15 @@ class SelectField(ChoiceField):
     samples: ClassVar[tuple[FieldSample, ...]] = (
         FieldSample(
             {"options": _OPTIONS},
-            (("new", "new"), ("新建", "new"), ("New", "new"), (" 赢单 ", "won"), ("A", "A"), ("old", "old"), ("", None)),
+            (
+                ("new", "new"),
+                ("新建", "new"),
+                ("New", "new"),
+                (" 赢单 ", "won"),
+                ("A", "A"),
+                ("old", "old"),
+                ("", None),
+            ),
             (
                 ("wno", "option"),
                 ("a", "option"),
@@ -54,8 +62,8 @@ class SelectField(ChoiceField):
 
     def formula_type(self) -> formula_types.Type:
         """An option with its keys."""
-        return formula_types.option(self.keys)
+        return formula_types.option(self.option_keys)
 
     def value_schema(self) -> dict[str, Any]:
         """One of the keys."""
-        return {"type": "string", "enum": list(self.keys)}
+        return {"type": "string", "enum": list(self.option_keys)}

@@ -21,7 +21,14 @@ class TextField(Field):
     samples: ClassVar[tuple[FieldSample, ...]] = (
         FieldSample(
             {"max_length": 5},
-            (("abc", "abc"), ("  张三😀 ", "张三😀"), ("", None), (" \u3000 ", None), ("'; --", "'; --"), ('\\"%_{', '\\"%_{')),
+            (
+                ("abc", "abc"),
+                ("  张三😀 ", "张三😀"),
+                ("", None),
+                (" \u3000 ", None),
+                ("'; --", "'; --"),
+                ('\\"%_{', '\\"%_{'),
+            ),
             (
                 ("abcdef", "max_length"),
                 (5, "type"),
@@ -85,7 +92,11 @@ class TextField(Field):
         check_length(text, self.min_length, self.max_length)
         if self.pattern is not None and compile_pattern(self.pattern).fullmatch(text) is None:
             wanted = self.pattern_hint or self.pattern
-            raise Invalid("pattern", say(f"格式不符,应为:{wanted}", f"Does not match the expected form: {wanted}"), pattern=self.pattern)
+            raise Invalid(
+                "pattern",
+                say(f"格式不符,应为:{wanted}", f"Does not match the expected form: {wanted}"),
+                pattern=self.pattern,
+            )
         return text
 
     def formula_type(self) -> Type:

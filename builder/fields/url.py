@@ -79,7 +79,12 @@ class UrlField(Field):
         if not separator or scheme.lower() not in ("http", "https"):
             raise _refused(say("网址应以 http:// 或 https:// 开头", "A web address begins with http:// or https://"))
         if _NEVER.search(text):
-            raise _refused(say("网址中不能有空格、引号、尖括号或反斜杠", "A web address has no spaces, quotes, angle brackets or backslashes"))
+            raise _refused(
+                say(
+                    "网址中不能有空格、引号、尖括号或反斜杠",
+                    "A web address has no spaces, quotes, angle brackets or backslashes",
+                )
+            )
         authority = re.split("[/?#]", rest, maxsplit=1)[0]
         if "@" in authority:
             raise _refused(say("网址中不能带用户名或密码", "A web address must not carry a user name or password"))

@@ -8,7 +8,7 @@ Whole          int                          INTEGER               BIGINT
 Scaled         Decimal                      INTEGER value*10^s    NUMERIC(d, s)
 YesNo          bool                         INTEGER 0/1           BOOLEAN
 Day            datetime.date                TEXT YYYY-MM-DD       DATE
-Instant        aware datetime, UTC, ms      TEXT …T…​.mmmZ         TIMESTAMPTZ(3)
+Instant        aware datetime, UTC, ms      TEXT …T….mmmZ         TIMESTAMPTZ(3)
 Identifier     str (UUID)                   TEXT                  UUID
 Document       JSON value                   TEXT (JSON)           JSONB
 KeySet         tuple of str                 TEXT (JSON array)     JSONB
@@ -36,7 +36,7 @@ Binder = Callable[[Any], Any]
 class StoredType(sa.types.TypeDecorator[Any]):
     """Base: binds with ``bind_sqlite`` or ``bind_postgresql``, nothing is hidden in between."""
 
-    impl = sa.Text
+    impl: type[sa.types.TypeEngine[Any]] = sa.Text
     cache_ok = True
 
     def signature(self) -> str:

@@ -44,18 +44,20 @@ class ChoiceField(Field):
         return self
 
     @cached_property
-    def keys(self) -> tuple[str, ...]:
+    def option_keys(self) -> tuple[str, ...]:
         """The keys of all options, hidden ones too, in order."""
         return tuple(option.key for option in self.options)
 
     @cached_property
     def position(self) -> Mapping[str, int]:
         """Where each key stands in the order."""
-        return {key: index for index, key in enumerate(self.keys)}
+        return {key: index for index, key in enumerate(self.option_keys)}
 
     @cached_property
     def _key_of_label(self) -> Mapping[str, str]:
-        offered_last = sorted(self.options, key=lambda option: not option.hidden)  # an offered option wins over a hidden one
+        offered_last = sorted(
+            self.options, key=lambda option: not option.hidden
+        )  # an offered option wins over a hidden one
         return {name: option.key for option in offered_last for name in labels_of(option)}
 
     def find_key(self, name: str) -> str | None:
@@ -74,9 +76,13 @@ class ChoiceField(Field):
         key = self.find_key(text)
         if key is None:
             shown = text[:_SHOWN].encode("utf-8", "replace").decode()
-            offered = [name for option in self.options if not option.hidden for name in (option.key, *labels_of(option))]
+            offered = [
+                name for option in self.options if not option.hidden for name in (option.key, *labels_of(option))
+            ]
             hint = nearest_hint(shown, offered)
-            raise Invalid("option", say(f"没有选项“{shown}”{hint.zh}", f'There is no option "{shown}"{hint.en}'), value=shown)
+            raise Invalid(
+                "option", say(f"没有选项“{shown}”{hint.zh}", f'There is no option "{shown}"{hint.en}'), value=shown
+            )
         return key
 
 

@@ -63,7 +63,9 @@ class ExactNumber(Field):
 
     def _too_large(self) -> Invalid:
         whole = self.digits - self.scale
-        return Invalid("digits", say(f"整数部分最多 {whole} 位", f"At most {whole} digits before the point"), digits=whole)
+        return Invalid(
+            "digits", say(f"整数部分最多 {whole} 位", f"At most {whole} digits before the point"), digits=whole
+        )
 
     @property
     def as_string(self) -> bool:
@@ -89,7 +91,7 @@ class ExactNumber(Field):
         raw = sa.type_coerce(column, sa.Integer)
         if self.scale == 0:
             return sa.cast(raw, sa.Text) if self.as_string else raw
-        power = sa.literal_column(str(10**self.scale))
+        power: sa.ColumnElement[int] = sa.literal_column(str(10**self.scale))
         digits = sa.func.printf(
             sa.literal_column(f"'%s%d.%0{self.scale}d'"),
             sa.case((raw < sa.literal_column("0"), sa.literal_column("'-'")), else_=sa.literal_column("''")),

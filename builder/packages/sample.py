@@ -161,7 +161,8 @@ class _Reader:
 
 
 def _columns(entity: Entity) -> Sequence[str]:
-    return (*SAMPLE_SYSTEM_COLUMNS, *(field.key for field in entity.fields if field.stored and not field.assigned))
+    # also fields that the system gives otherwise: old numbers keep records findable, counting goes on behind them
+    return (*SAMPLE_SYSTEM_COLUMNS, *(field.key for field in entity.fields if field.stored))
 
 
 def _name_of(row: Row) -> str:

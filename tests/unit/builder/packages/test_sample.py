@@ -117,6 +117,12 @@ def test_columns_are_fields_with_a_column_of_their_own():
     }
 
 
+def test_numbers_that_the_system_gives_may_be_brought_along():
+    number = {"key": "number", "type": "auto_number", "label": "No.", "pattern": "L-{yyyy}-{seq:3}", "reset": "yearly"}
+    rows = read(entity("lead", number), lead="name,number\n甲,L-2025-001\n乙,\n").batches[0].rows
+    assert [row.get("number") for row in rows] == ["L-2025-001", None]
+
+
 def test_faults_end_at_the_number_anybody_reads():
     rows = "".join(f"甲,x{number}\n" for number in range(500))
     assert len(faults(entity("customer", AMOUNT), customer=f"name,amount\n{rows}")) == 100

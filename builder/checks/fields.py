@@ -32,7 +32,10 @@ def check_field_sets(definition: Definition) -> Iterator[Finding]:
     for document, pointer, field in _each_field(definition):
         for option in ("unique", "indexed", "required"):
             if getattr(field, option) and not field.stored:
-                message = say("这种字段没有存储列,不能设此项", "This field has no column of its own, so this option has no meaning")
+                message = say(
+                    "这种字段没有存储列,不能设此项",
+                    "This field has no column of its own, so this option has no meaning",
+                )
                 yield error("field.not_stored", document, f"{pointer}/{option}", message)
     for entity in definition.entities:
         unstored = {field.key for field in entity.fields if not field.stored}

@@ -17,7 +17,10 @@ def check_size(definition: Definition) -> Iterator[Finding]:
     """No more entities than the limit."""
     count = len(definition.entities)
     if count > ENTITIES_PER_APP:
-        message = say(f"应用有 {count} 个实体,最多 {ENTITIES_PER_APP} 个", f"The app has {count} entities, at most {ENTITIES_PER_APP}")
+        message = say(
+            f"应用有 {count} 个实体,最多 {ENTITIES_PER_APP} 个",
+            f"The app has {count} entities, at most {ENTITIES_PER_APP}",
+        )
         yield error("limit.entities", DocumentId("app", definition.key), "", message)
 
 
@@ -33,7 +36,9 @@ def check_keys(definition: Definition) -> Iterator[Finding]:
         for index, field in enumerate(entity.fields):
             pointer = f"/fields/{index}/key"
             if field.key in RESERVED_KEYS:
-                message = say(f"“{field.key}”是系统字段,请换一个键", f'"{field.key}" is a system field; choose another key')
+                message = say(
+                    f"“{field.key}”是系统字段,请换一个键", f'"{field.key}" is a system field; choose another key'
+                )
                 yield error("key.reserved", document, pointer, message)
             if field.key in seen:
                 message = say(f"字段键“{field.key}”重复", f'The field key "{field.key}" occurs twice')
@@ -49,4 +54,6 @@ def check_labels(definition: Definition) -> Iterator[Finding]:
             label = label_text(field.label).zh
             if counts[label] > 1:
                 message = say(f"字段名称“{label}”重复", f'Several fields are called "{label}"')
-                yield warning("label.duplicate", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}/label", message)
+                yield warning(
+                    "label.duplicate", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}/label", message
+                )

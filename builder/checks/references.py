@@ -21,7 +21,9 @@ def check_references(definition: Definition) -> Iterator[Finding]:
             hint = nearest_hint(reference.entity, fields)
             message = say(f"没有实体“{reference.entity}”{hint.zh}", f'There is no entity "{reference.entity}"{hint.en}')
             yield error("reference.entity", reference.document, reference.pointer, message)
-        elif reference.kind == "field" and reference.entity in fields and reference.field not in fields[reference.entity]:
+        elif (
+            reference.kind == "field" and reference.entity in fields and reference.field not in fields[reference.entity]
+        ):
             hint = nearest_hint(reference.field, fields[reference.entity])
             message = say(
                 f"实体“{reference.entity}”没有字段“{reference.field}”{hint.zh}",

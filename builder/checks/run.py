@@ -26,4 +26,6 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
 def run_checks(definition: Definition) -> list[Finding]:
     """Return all findings, errors first, then by document and place."""
     found = [finding for check in ALL for finding in check(definition)]
-    return sorted(found, key=lambda finding: (finding.severity != "error", finding.document, finding.pointer, finding.code))
+    return sorted(
+        found, key=lambda finding: (finding.severity != "error", finding.document, finding.pointer, finding.code)
+    )

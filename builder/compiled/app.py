@@ -12,32 +12,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from builder.compiled.physical import PhysicalTable, physical_table
+from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition
 from builder.fields.base import Field, label_text
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text
 from builder.store.tables import PREFIX
 from builder.store.types import Identifier
-from formulas import types as formula_types
 from formulas.schema import FieldInfo
-
-_SYSTEM_LABELS: Mapping[str, Text] = {
-    "id": say("编号", "Id"),
-    "revision": say("修订号", "Revision"),
-    "created_at": say("创建时间", "Created at"),
-    "created_by": say("创建人", "Created by"),
-    "updated_at": say("修改时间", "Updated at"),
-    "updated_by": say("修改人", "Updated by"),
-}
-_SYSTEM_TYPES: Mapping[str, formula_types.Type] = {
-    "revision": formula_types.INTEGER,
-    "created_at": formula_types.DATETIME,
-    "created_by": formula_types.PERSON,
-    "updated_at": formula_types.DATETIME,
-    "updated_by": formula_types.PERSON,
-}
 
 
 class Referrer(NamedTuple):
@@ -56,6 +40,8 @@ class CompiledEntity:
     physical: PhysicalTable
     table: sa.Table
     fields: Mapping[str, Field]
+    system: Mapping[str, Field]
+    """id, revision, created and updated."""
     stored: tuple[Field, ...]
     """Fields with a column, in order."""
     children: tuple[ChildrenField, ...]
@@ -64,6 +50,10 @@ class CompiledEntity:
     title_key: str | None
     uniques: tuple[tuple[str, ...], ...]
     """Every set of fields the database keeps unique."""
+
+    def find_field(self, key: str) -> Field | None:
+        """Return a field of its own or a system field."""
+        return self.fields.get(key) or self.system.get(key)
 
     @cached_property
     def required(self) -> tuple[Field, ...]:
@@ -94,10 +84,7 @@ class CompiledApp:
     def _field_infos(self) -> Mapping[tuple[str, str], FieldInfo]:
         infos: dict[tuple[str, str], FieldInfo] = {}
         for entity in self.entities.values():
-            infos[entity.key, "id"] = FieldInfo("id", formula_types.record(entity.key))
-            for key, kind in _SYSTEM_TYPES.items():
-                infos[entity.key, key] = FieldInfo(key, kind, label=_SYSTEM_LABELS[key].zh)
-            for field in entity.fields.values():
+            for field in (*entity.system.values(), *entity.fields.values()):
                 infos[entity.key, field.key] = _field_info(field)
         return MappingProxyType(infos)
 
@@ -110,15 +97,16 @@ class CompiledApp:
         found = self.entities.get(entity)
         if found is None:
             return
-        for key, label in _SYSTEM_LABELS.items():
-            yield key, label.zh
-        for field in found.fields.values():
+        for field in (*found.system.values(), *found.fields.values()):
             yield field.key, label_text(field.label).zh
 
 
 def _field_info(field: Field) -> FieldInfo:
-    target = field.entity if isinstance(field, ReferenceField | ChildrenField) else None
-    return FieldInfo(field.key, field.formula_type(), target, isinstance(field, ChildrenField), label_text(field.label).zh)
+    is_relation = isinstance(field, ReferenceField | ChildrenField) and field.key != "id"
+    target = field.entity if is_relation else None
+    return FieldInfo(
+        field.key, field.formula_type(), target, isinstance(field, ChildrenField), label_text(field.label).zh
+    )
 
 
 def compile_app(definition: Definition, version: int) -> CompiledApp:
@@ -153,6 +141,7 @@ def _compile_entity(app: str, entity: Entity, metadata: sa.MetaData, referrers: 
         physical=physical,
         table=physical.to_sqlalchemy(metadata),
         fields=MappingProxyType({field.key: field for field in entity.fields}),
+        system=system_fields(entity.key),
         stored=stored,
         children=tuple(field for field in entity.fields if isinstance(field, ChildrenField)),
         referrers=referrers,

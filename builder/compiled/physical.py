@@ -76,7 +76,10 @@ class PhysicalTable:
         ]
         references = [
             sa.ForeignKeyConstraint(
-                [column.name], [f"{column.references}.id"], name=reference_name(self.name, column.name), link_to_name=True
+                [column.name],
+                [f"{column.references}.id"],
+                name=reference_name(self.name, column.name),
+                link_to_name=True,
             )
             for column in self.columns.values()
             if column.references
@@ -151,4 +154,6 @@ def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
             wanted.append(((field.key,), False))
     wanted += [(tuple(keys), True) for keys in entity.unique]
     wanted += [(tuple(keys), False) for keys in entity.indexes]
-    return [PhysicalIndex(index_name(table, keys, unique=unique), keys, unique) for keys, unique in dict.fromkeys(wanted)]
+    return [
+        PhysicalIndex(index_name(table, keys, unique=unique), keys, unique) for keys, unique in dict.fromkeys(wanted)
+    ]

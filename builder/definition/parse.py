@@ -30,7 +30,9 @@ class DocumentInvalid(Exception):
     def problem(self, code: str = "definition.invalid") -> Problem:
         """Return this as a problem."""
         count = len(self.violations)
-        return Problem(code, say(f"定义有 {count} 处错误", f"The definition has {count} errors"), violations=self.violations)
+        return Problem(
+            code, say(f"定义有 {count} 处错误", f"The definition has {count} errors"), violations=self.violations
+        )
 
 
 def parse_document(kind: Kind, document: JSON) -> Model:
@@ -76,7 +78,9 @@ def _documents_of(kind: Kind, package: dict[str, JSON], violations: list[Violati
         if kind.name in package:
             yield f"/{kind.name}", package[kind.name]
         else:
-            violations.append(Violation("required", f"/{kind.name}", say(f"缺少 {kind.name}", f"{kind.name} is missing")))
+            violations.append(
+                Violation("required", f"/{kind.name}", say(f"缺少 {kind.name}", f"{kind.name} is missing"))
+            )
         return
     listed = package.get(kind.name, [])
     if not isinstance(listed, list):
@@ -134,7 +138,9 @@ def _explain_tagged(error: jsonschema.ValidationError, pointer: str, mapping: Ma
         yield Violation("required", f"{pointer}/type", say("缺少“type”", '"type" is missing'))
     elif tag not in mapping:
         hint = nearest_hint(str(tag), mapping)
-        yield Violation("unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}'))
+        yield Violation(
+            "unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}')
+        )
     else:
         branch = [option["$ref"] for option in error.validator_value].index(mapping[tag])
         for inner in error.context or ():

@@ -99,8 +99,10 @@ class Field(Model):
     """``user`` or ``department`` where the value is the id of one."""
 
     key: Key
+    """The field's name in the API, in formulas and in the database; identity."""
     type: str
     label: Label
+    """The field's name for people."""
     help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
     """A hint shown beside the field."""
     required: bool = False

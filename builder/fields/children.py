@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from builder.fields.base import JSON, Field, Key, Refers, wrong_type
+from builder.fields.base import JSON, Field, FieldSample, Key, Refers, wrong_type
 from builder.kernel.text import say
 from formulas.types import Type, record, set_of
 
@@ -16,6 +16,13 @@ class ChildrenField(Field):
     """
 
     title = say("子表", "Children")
+    samples: ClassVar[tuple[FieldSample, ...]] = (
+        FieldSample(
+            {"entity": "row", "via": "parent"},
+            (([], []), ([{"name": "A"}], [{"name": "A"}])),
+            (("x", "type"), (["x"], "type"), ([[]], "type"), ({"name": "A"}, "type"), (1, "type"), (True, "type")),
+        ),
+    )
 
     type: Literal["children"] = "children"
     entity: Annotated[Key, Refers("entity")]
@@ -32,6 +39,10 @@ class ChildrenField(Field):
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise wrong_type(say("子记录的列表", "a list of records"))
         return value
+
+    def blank_json(self) -> JSON:
+        """The empty list."""
+        return []
 
     def formula_type(self) -> Type:
         """A set of records."""

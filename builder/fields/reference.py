@@ -35,6 +35,7 @@ class ReferenceField(Field):
 
     type: Literal["reference"] = "reference"
     entity: Annotated[Key, Refers("entity")]
+    """The entity whose records this field points to."""
     on_delete: Literal["restrict", "cascade", "set_null"] = "restrict"
     """What a deletion of the target does: refuse it, delete this record too, or blank this field."""
 

@@ -6,7 +6,7 @@ Order: indexes and foreign keys that must go; tables set aside, renamed, taken u
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_column, physical_table
@@ -52,7 +52,7 @@ def diff(base: CompiledApp | None, target: CompiledApp, kept: Sequence[Kept]) ->
     phases = _Phases()
     former = dict(_match_entities(base, target, kept, phases))
     taken = {item.entity.key for item in former.values()}
-    for gone in (base.entities.values() if base else ()):
+    for gone in base.entities.values() if base else ():
         if gone.key not in taken:
             _keep_entity(gone, target, kept, phases)
     _create_entities(target, former, phases)
@@ -82,17 +82,27 @@ def _match_entities(
 
 def _standing(entity: CompiledEntity, kept: Sequence[Kept]) -> _Former:
     physical = entity.physical
-    return _Former(entity.definition, physical.changed(columns=[*physical.columns.values(), *kept_columns(kept, physical.name)]))
+    return _Former(
+        entity.definition, physical.changed(columns=[*physical.columns.values(), *kept_columns(kept, physical.name)])
+    )
 
 
 def _rename_entity(old: CompiledEntity, new: CompiledEntity, kept: Sequence[Kept], phases: _Phases) -> _Former:
     phases.tables.append(
-        RenameEntity(entity=new.key, old_entity=old.key, old_table=old.physical.name, new_table=new.physical.name)
+        RenameEntity(
+            entity=new.key,
+            old_entity=old.key,
+            old_table=old.physical.name,
+            new_table=new.physical.name,
+            references=tuple(column.name for column in old.physical.columns.values() if column.references),
+        )
     )
     return _standing(old, kept)
 
 
-def _restore_entity(found: Kept, entity: CompiledEntity, target: CompiledApp, kept: Sequence[Kept], phases: _Phases) -> _Former:
+def _restore_entity(
+    found: Kept, entity: CompiledEntity, target: CompiledApp, kept: Sequence[Kept], phases: _Phases
+) -> _Former:
     document = parse_document(ENTITIES, parse_json(found.storage))
     assert isinstance(document, Entity)
     phases.tables.append(
@@ -131,7 +141,8 @@ def _create_entities(target: CompiledApp, former: dict[str, _Former], phases: _P
             del waiting[entity.physical.name]
     for entity in new.values():
         phases.attach += [
-            AddIndex(entity=entity.key, table=entity.physical.name, index=index) for index in entity.physical.indexes.values()
+            AddIndex(entity=entity.key, table=entity.physical.name, index=index)
+            for index in entity.physical.indexes.values()
         ]
 
 
@@ -150,7 +161,8 @@ def _diff_entity(old: _Former, new: CompiledEntity, target: CompiledApp, kept: S
     phases.rules += changes.rules
     renamed = changes.renamed
     indexes = {
-        index.name: tuple(renamed.get(column, column) for column in index.columns) for index in old.table.indexes.values()
+        index.name: tuple(renamed.get(column, column) for column in index.columns)
+        for index in old.table.indexes.values()
     }
     for index in old.table.indexes.values():
         stays = index.name in new.physical.indexes and new.physical.indexes[index.name].columns == indexes[index.name]
@@ -158,12 +170,15 @@ def _diff_entity(old: _Former, new: CompiledEntity, target: CompiledApp, kept: S
             phases.detach.append(DropIndex(entity=new.key, table=old.table.name, index=index))
             del indexes[index.name]
     if changes.dropped:
+        _forget_constraints(phases, new.key, changes.dropped)
         left = [index for index in old.table.indexes.values() if index.name in indexes]
         bare = _without_references(old.table, changes.dropped).changed(indexes=left)
         phases.detach.append(ChangeReferences(entity=new.key, table=bare, drop=tuple(changes.dropped)))
     if changes.added:
         left = [index for index in new.physical.indexes.values() if index.name in indexes]
-        phases.attach.append(ChangeReferences(entity=new.key, table=table.changed(indexes=left), add=tuple(changes.added)))
+        phases.attach.append(
+            ChangeReferences(entity=new.key, table=table.changed(indexes=left), add=tuple(changes.added))
+        )
     back = {now: before for before, now in renamed.items()}
     for index in new.physical.indexes.values():
         if index.name not in indexes:
@@ -173,6 +188,14 @@ def _diff_entity(old: _Former, new: CompiledEntity, target: CompiledApp, kept: S
             phases.attach.append(
                 AddIndex(entity=new.key, table=table.name, index=index, old_table=old.table.name, old_columns=columns)
             )
+
+
+def _forget_constraints(phases: _Phases, entity: str, dropped: Iterable[str]) -> None:
+    """Take dropped foreign keys out of a rename of the table, which comes after."""
+    for place, step in enumerate(phases.tables):
+        if isinstance(step, RenameEntity) and step.entity == entity:
+            left = tuple(column for column in step.references if column not in set(dropped))
+            phases.tables[place] = replace(step, references=left)
 
 
 class _FieldChanges:
@@ -247,7 +270,12 @@ class _FieldChanges:
             self.renamed[source.key] = definition.key
             self.columns.append(
                 RenameField(
-                    entity=self._new.key, field=definition.key, table=self._table, old_field=source.key, column_type=column.type
+                    entity=self._new.key,
+                    field=definition.key,
+                    table=self._table,
+                    old_field=source.key,
+                    column_type=column.type,
+                    has_reference=before.references is not None,
                 )
             )
         if column.references and before.references is None:
@@ -306,6 +334,7 @@ class _FieldChanges:
         self._shape[column.name] = column
 
     def _convert(self, source: Field, definition: Field, before: PhysicalColumn, column: PhysicalColumn) -> None:
+        former = find_kept_field(self._kept, self._old.table.name, definition.key, column.storage)
         aside = self._keep(source, replaced=True)
         self.columns.append(
             ConvertField(
@@ -318,6 +347,7 @@ class _FieldChanges:
                 column=column,
                 source=source,
                 target=definition,
+                former_column=former.column_name if former else None,
             )
         )
         self._shape[column.name] = column
@@ -339,7 +369,10 @@ class _FieldChanges:
 def _without_references(table: PhysicalTable, columns: Iterable[str]) -> PhysicalTable:
     bare = set(columns)
     return table.changed(
-        columns=[PhysicalColumn(c.name, c.type, None if c.name in bare else c.references, c.nullable) for c in table.columns.values()]
+        columns=[
+            PhysicalColumn(c.name, c.type, None if c.name in bare else c.references, c.nullable)
+            for c in table.columns.values()
+        ]
     )
 
 

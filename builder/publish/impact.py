@@ -19,13 +19,19 @@ def count_rows(connection: sa.Connection, table: str) -> int:
     return int(connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0)
 
 
-def count_where(connection: sa.Connection, table: str, column: str, kind: StoredType, *, blank: bool) -> tuple[int, tuple[str, ...]]:
+def count_where(
+    connection: sa.Connection, table: str, column: str, kind: StoredType, *, blank: bool
+) -> tuple[int, tuple[str, ...]]:
     """Count records whose column is blank (or is not), with some ids."""
     shape = lightweight(table, ("id", Identifier()), (column, kind))
     value = shape.c[column]
     condition = value.is_(None) if blank else value.is_not(None)
     count = int(connection.scalar(sa.select(sa.func.count()).select_from(shape).where(condition)) or 0)
-    ids = connection.scalars(sa.select(shape.c.id).where(condition).order_by(shape.c.id).limit(SAMPLE_RECORDS_SHOWN)) if count else ()
+    ids = (
+        connection.scalars(sa.select(shape.c.id).where(condition).order_by(shape.c.id).limit(SAMPLE_RECORDS_SHOWN))
+        if count
+        else ()
+    )
     return count, tuple(ids)
 
 
@@ -40,7 +46,9 @@ def count_refused(
 ) -> tuple[int, tuple[str, ...]]:
     """Run a rule over every value that is not blank. Cost: about 2 us a record, in chunks, nothing is held."""
     shape = lightweight(table, ("id", Identifier()), (column, kind))
-    statement = sa.select(shape.c.id, shape.c[column]).where(shape.c[column].is_not(None)).execution_options(yield_per=_CHUNK)
+    statement = (
+        sa.select(shape.c.id, shape.c[column]).where(shape.c[column].is_not(None)).execution_options(yield_per=_CHUNK)
+    )
     count, ids = 0, []
     for record_id, value in connection.execute(statement):
         if refuses(value):
@@ -50,7 +58,9 @@ def count_refused(
     return count, tuple(ids)
 
 
-def count_duplicates(connection: sa.Connection, table: str, columns: tuple[tuple[str, StoredType], ...]) -> tuple[int, tuple[str, ...]]:
+def count_duplicates(
+    connection: sa.Connection, table: str, columns: tuple[tuple[str, StoredType], ...]
+) -> tuple[int, tuple[str, ...]]:
     """Count records that share all of these values with another; blanks do not count."""
     shape = lightweight(table, ("id", Identifier()), *columns)
     values = [shape.c[name] for name, _ in columns]
@@ -59,5 +69,11 @@ def count_duplicates(connection: sa.Connection, table: str, columns: tuple[tuple
     same = sa.and_(*(value == groups.c[value.key] for value in values))
     joined = shape.join(groups, same)
     count = int(connection.scalar(sa.select(sa.func.count()).select_from(joined)) or 0)
-    ids = connection.scalars(sa.select(shape.c.id).select_from(joined).order_by(*values, shape.c.id).limit(SAMPLE_RECORDS_SHOWN)) if count else ()
+    ids = (
+        connection.scalars(
+            sa.select(shape.c.id).select_from(joined).order_by(*values, shape.c.id).limit(SAMPLE_RECORDS_SHOWN)
+        )
+        if count
+        else ()
+    )
     return count, tuple(ids)

@@ -37,14 +37,26 @@ def kept_name(name: str, version: int) -> str:
 def list_kept(connection: sa.Connection, app: str) -> list[Kept]:
     """Return what an app keeps, latest first."""
     kept = tables.kept
-    columns = (kept.c.id, kept.c.entity, kept.c.field, kept.c.table_name, kept.c.column_name, kept.c.storage, kept.c.version)
-    statement = sa.select(*columns).where(kept.c.app == app).order_by(kept.c.version.desc(), kept.c.entity, kept.c.field)
+    columns = (
+        kept.c.id,
+        kept.c.entity,
+        kept.c.field,
+        kept.c.table_name,
+        kept.c.column_name,
+        kept.c.storage,
+        kept.c.version,
+    )
+    statement = (
+        sa.select(*columns).where(kept.c.app == app).order_by(kept.c.version.desc(), kept.c.entity, kept.c.field)
+    )
     return [Kept(*row) for row in connection.execute(statement)]
 
 
 def find_kept_field(kept: Iterable[Kept], table: str, field: str, storage: str) -> Kept | None:
     """Return the latest kept column of a field with this storage."""
-    return next((k for k in kept if k.table_name == table and k.field == field and k.storage == storage and k.column_name), None)
+    return next(
+        (k for k in kept if k.table_name == table and k.field == field and k.storage == storage and k.column_name), None
+    )
 
 
 def find_kept_entity(kept: Iterable[Kept], entity: str) -> Kept | None:

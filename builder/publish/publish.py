@@ -74,7 +74,9 @@ def publish(
         )
     )
     connection.execute(
-        sa.update(tables.app).where(tables.app.c.key == target.key).values(published_version=target.version, pin=ids.record_id())
+        sa.update(tables.app)
+        .where(tables.app.c.key == target.key)
+        .values(published_version=target.version, pin=ids.record_id())
     )
     crash_point("publish.commit")
     return plan
@@ -82,7 +84,10 @@ def publish(
 
 def _refuse(plan: Plan, plan_hash: str | None, accept_lossy: bool) -> None:
     if plan_hash is not None and plan_hash != plan.hash:
-        detail = say("草稿在生成计划后又有改动,请重新查看计划", "The draft changed since the plan was made; look at the plan again")
+        detail = say(
+            "草稿在生成计划后又有改动,请重新查看计划",
+            "The draft changed since the plan was made; look at the plan again",
+        )
         raise Problem("publish.plan_changed", detail, extra={"plan_hash": plan.hash})
     blocked = [
         (step, impact) for step, impact in zip(plan.steps, plan.impacts, strict=True) if impact.risk == "blocked"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from builder.compiled.app import CompiledApp
 from builder.definition.kinds import Definition, dump_definition
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
@@ -89,8 +90,12 @@ def describe_deletion(registry: Registry, app: str) -> dict[str, JSON]:
         published = find_published(registry, connection, app)
         entities = published.app.entities.values() if published else ()
         counts = {entity.key: count_rows(connection, entity.physical.name) for entity in entities}
-        aside = {k.table_name: count_rows(connection, k.table_name) for k in list_kept(connection, app) if not k.column_name}
-        events = connection.scalar(sa.select(sa.func.count()).select_from(tables.event).where(tables.event.c.app == app))
+        aside = {
+            k.table_name: count_rows(connection, k.table_name) for k in list_kept(connection, app) if not k.column_name
+        }
+        events = connection.scalar(
+            sa.select(sa.func.count()).select_from(tables.event).where(tables.event.c.app == app)
+        )
         versions = connection.scalar(
             sa.select(sa.func.count()).select_from(tables.version).where(tables.version.c.app == app)
         )
@@ -105,7 +110,9 @@ def delete_app(registry: Registry, app: str, *, confirm: str | None) -> dict[str
     """
     destroyed = describe_deletion(registry, app)
     if confirm != app:
-        detail = say(f"删除会销毁全部数据;请用 confirm={app} 确认", f"This destroys all of its data; confirm with confirm={app}")
+        detail = say(
+            f"删除会销毁全部数据;请用 confirm={app} 确认", f"This destroys all of its data; confirm with confirm={app}"
+        )
         raise Problem("app.confirmation", detail, extra={"destroys": destroyed})
     with registry.database.exclusive_schema() as connection:
         published = find_published(registry, connection, app)
@@ -113,13 +120,21 @@ def delete_app(registry: Registry, app: str, *, confirm: str | None) -> dict[str
             if not kept.column_name:
                 sa.Table(kept.table_name, sa.MetaData()).drop(connection)
         if published is not None:
-            own = [entity.table for entity in published.app.entities.values()]
-            published.app.metadata.drop_all(connection, tables=own)
+            _drop_tables(connection, published.app)
         connection.execute(sa.delete(tables.event).where(tables.event.c.app == app))
         for table in (tables.kept, tables.counter, tables.version, tables.document):
             connection.execute(sa.delete(table).where(table.c.app == app))
         connection.execute(sa.delete(tables.app).where(tables.app.c.key == app))
     return destroyed
+
+
+def _drop_tables(connection: sa.Connection, app: CompiledApp) -> None:
+    own = [entity.table for entity in app.entities.values()]
+    if connection.dialect.name == "sqlite":
+        for table in own:  # foreign keys are off here, so any order will do
+            table.drop(connection)
+    else:
+        app.metadata.drop_all(connection, tables=own)
 
 
 def summarise(definition: Definition) -> dict[str, JSON]:

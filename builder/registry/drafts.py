@@ -38,7 +38,9 @@ def get_kind(name: str) -> Kind:
     found = BY_NAME.get(name)
     if found is None:
         hint = nearest_hint(name, BY_NAME)
-        raise Problem("definition.not_found", say(f"没有定义种类“{name}”{hint.zh}", f'There is no kind "{name}"{hint.en}'))
+        raise Problem(
+            "definition.not_found", say(f"没有定义种类“{name}”{hint.zh}", f'There is no kind "{name}"{hint.en}')
+        )
     return found
 
 
@@ -68,7 +70,9 @@ def get_document(connection: sa.Connection, app: str, kind: str, key: str) -> Dr
     found = next((draft for draft in documents if draft.key == key), None)
     if found is None:
         hint = nearest_hint(key, [draft.key for draft in documents])
-        raise Problem("definition.not_found", say(f"没有定义“{kind}/{key}”{hint.zh}", f'There is no "{kind}/{key}"{hint.en}'))
+        raise Problem(
+            "definition.not_found", say(f"没有定义“{kind}/{key}”{hint.zh}", f'There is no "{kind}/{key}"{hint.en}')
+        )
     return found
 
 
@@ -95,7 +99,9 @@ def put_document(
     with registry.database.transaction() as connection:
         before = {draft.key: draft.revision for draft in list_documents(connection, app, kind.name)}
         if if_match == 0 and own_key in before:
-            raise Problem("definition.exists", say(f"“{kind.name}/{own_key}”已存在", f'"{kind.name}/{own_key}" exists already'))
+            raise Problem(
+                "definition.exists", say(f"“{kind.name}/{own_key}”已存在", f'"{kind.name}/{own_key}" exists already')
+            )
         if if_match:
             _expect(before.get(own_key), if_match)
         revision = _write(registry, connection, app, kind.name, document, author)
@@ -123,7 +129,9 @@ def replace_draft(registry: Registry, connection: sa.Connection, definition: Def
     after = {document_id: document for document_id, document in definition.documents()}
     for gone in before.keys() - after.keys():
         row = tables.document
-        connection.execute(sa.delete(row).where((row.c.app == app) & (row.c.kind == gone.kind) & (row.c.key == gone.key)))
+        connection.execute(
+            sa.delete(row).where((row.c.app == app) & (row.c.kind == gone.kind) & (row.c.key == gone.key))
+        )
     for document_id, document in after.items():
         if before.get(document_id) != dump_document(document):
             _write(registry, connection, app, document_id.kind, document, author)
@@ -152,7 +160,10 @@ def rename_field(registry: Registry, app: str, entity: str, key: str, new_key: s
 
 def _rename(registry: Registry, app: str, entity: str, field: str, new_key: str, author: str | None) -> list[str]:
     if not is_key(new_key):
-        message = say("键以小写字母开头,只含小写字母、数字和下划线", "A key starts with a lower-case letter and has letters, digits and _")
+        message = say(
+            "键以小写字母开头,只含小写字母、数字和下划线",
+            "A key starts with a lower-case letter and has letters, digits and _",
+        )
         raise Problem("definition.invalid", message, violations=[Violation("pattern", "/key", message)])
     with registry.database.transaction() as connection:
         definition = load_draft(connection, app)
@@ -168,7 +179,9 @@ def _rename(registry: Registry, app: str, entity: str, field: str, new_key: str,
             if named_field or named_entity:
                 set_at(bodies[reference.document], reference.pointer, new_key)
         target = _find_field(own, field) if field else own
-        _refuse_taken(new_key, [f["key"] for f in own["fields"]] if field else [d.key for d in bodies if d.kind == ENTITIES.name])
+        _refuse_taken(
+            new_key, [f["key"] for f in own["fields"]] if field else [d.key for d in bodies if d.kind == ENTITIES.name]
+        )
         known = published.app.entities.get(own.get("renamed_from") or entity) if published else None
         old_key = target["key"]
         was_published = known is not None and (not field or old_key in known.fields)
@@ -179,7 +192,9 @@ def _rename(registry: Registry, app: str, entity: str, field: str, new_key: str,
             del target["renamed_from"]  # renamed back before it was published
         before = {document_id: dump_document(document) for document_id, document in definition.documents()}
         changed = [document_id for document_id, body in bodies.items() if body != before[document_id]]
-        replace_draft(registry, connection, assemble(_parse(BY_NAME[d.kind], body) for d, body in bodies.items()), author)
+        replace_draft(
+            registry, connection, assemble(_parse(BY_NAME[d.kind], body) for d, body in bodies.items()), author
+        )
     return [f"{document_id.kind}/{document_id.key}" for document_id in changed]
 
 
@@ -225,11 +240,16 @@ def _key_mismatch(expected: str, found: str) -> Problem:
 
 def _expect(found: int | None, wanted: int) -> None:
     if found != wanted:
-        detail = say(f"您看到的是修订 {wanted},现在是 {found or 0};请重新读取", f"You saw revision {wanted}, now it is {found or 0}; read it again")
+        detail = say(
+            f"您看到的是修订 {wanted},现在是 {found or 0};请重新读取",
+            f"You saw revision {wanted}, now it is {found or 0}; read it again",
+        )
         raise Problem("definition.changed", detail, extra={"revision": found or 0})
 
 
-def _write(registry: Registry, connection: sa.Connection, app: str, kind: str, document: Model, author: str | None) -> int:
+def _write(
+    registry: Registry, connection: sa.Connection, app: str, kind: str, document: Model, author: str | None
+) -> int:
     row = tables.document
     key = _key_of(document)
     here = (row.c.app == app) & (row.c.kind == kind) & (row.c.key == key)

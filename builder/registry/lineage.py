@@ -21,7 +21,7 @@ def _follow_entity(entity: Entity, later: Sequence[Definition]) -> Entity:
     for definition in later:
         found = _successor(key, definition.entities)
         if found is None:
-            return _renamed(entity, None, {})
+            continue  # set aside for a while; it comes back under the key it had
         key = found.key
         fields = {first: _next_field(now, found.fields) for first, now in fields.items()}
     return _renamed(entity, key if key != entity.key else None, fields)
@@ -41,7 +41,9 @@ def _next_field(key: str, fields: Iterable[Field]) -> str:
 
 def _renamed(entity: Entity, renamed_from: str | None, fields: dict[str, str]) -> Entity:
     followed = tuple(
-        field.model_copy(update={"renamed_from": fields.get(field.key) if fields.get(field.key, field.key) != field.key else None})
+        field.model_copy(
+            update={"renamed_from": fields.get(field.key) if fields.get(field.key, field.key) != field.key else None}
+        )
         for field in entity.fields
     )
     return entity.model_copy(update={"renamed_from": renamed_from, "fields": followed})

@@ -102,7 +102,10 @@ def _publish(
         with registry.database.exclusive_schema() as connection:
             version = lock_app(connection, app)
             if base_version is not None and base_version != version:
-                detail = say(f"现在已发布的是版本 {version},不是 {base_version}", f"Version {version} is published now, not {base_version}")
+                detail = say(
+                    f"现在已发布的是版本 {version},不是 {base_version}",
+                    f"Version {version} is published now, not {base_version}",
+                )
                 raise Problem("publish.conflict", detail, extra={"published_version": version})
             if former_version is None:
                 definition = load_draft(connection, app)
@@ -143,7 +146,10 @@ def _is_lock(error: Exception) -> bool:
 
 
 def _refused(name: str) -> Problem:
-    detail = say(f"现有数据违反约束,未作任何改动:{name}", f"The records there are break a constraint; nothing was changed: {name}")
+    detail = say(
+        f"现有数据违反约束,未作任何改动:{name}",
+        f"The records there are break a constraint; nothing was changed: {name}",
+    )
     return Problem("publish.blocked", detail)
 
 

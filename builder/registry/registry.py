@@ -98,7 +98,9 @@ def get_package(connection: sa.Connection, app: str, version: int) -> str:
     row = tables.version
     found = connection.scalar(sa.select(row.c.package).where((row.c.app == app) & (row.c.version == version)))
     if found is None:
-        raise Problem("version.not_found", say(f"应用“{app}”没有版本 {version}", f'The app "{app}" has no version {version}'))
+        raise Problem(
+            "version.not_found", say(f"应用“{app}”没有版本 {version}", f'The app "{app}" has no version {version}')
+        )
     return str(found)
 
 

@@ -43,7 +43,10 @@ def list_versions(connection: sa.Connection, app: str) -> list[VersionLine]:
         raise no_app(app)
     row = tables.version
     columns = (row.c.version, row.c.package_hash, row.c.note, row.c.published_at, row.c.published_by)
-    return [VersionLine(*line) for line in connection.execute(sa.select(*columns).where(row.c.app == app).order_by(row.c.version.desc()))]
+    return [
+        VersionLine(*line)
+        for line in connection.execute(sa.select(*columns).where(row.c.app == app).order_by(row.c.version.desc()))
+    ]
 
 
 def get_version(connection: sa.Connection, app: str, version: int) -> Definition:

@@ -48,4 +48,6 @@ def migration_state(database: Database) -> tuple[str | None, str | None]:
     """Return (revision of the database, newest revision of the code)."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     with database.snapshot() as connection:
-        return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision(), newest
+        return MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE}
+        ).get_current_revision(), newest

@@ -13,6 +13,7 @@ from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows, sample_ids
 from builder.publish.kept import follow_table, forget, remember
 from builder.publish.step import SAFE, Impact, Step, Work
+from builder.publish.steps.references import rename_constraint
 from builder.store import tables
 
 
@@ -50,14 +51,21 @@ class RenameEntity(Step):
     old_entity: str
     old_table: str
     new_table: str
+    references: tuple[str, ...] = ()
+    """Columns with a foreign key, whose name carries the table's."""
 
     def summary(self) -> Text:
         """Say what happens."""
-        return say(f"实体 {self.old_entity} 改名为 {self.entity}", f"Rename the entity {self.old_entity} to {self.entity}")
+        return say(
+            f"实体 {self.old_entity} 改名为 {self.entity}", f"Rename the entity {self.old_entity} to {self.entity}"
+        )
 
     def ddl(self, op: Operations, dialect: str) -> None:
         """ALTER TABLE … RENAME."""
         op.rename_table(self.old_table, self.new_table)
+        for column in self.references:
+            old, new = reference_name(self.old_table, column), reference_name(self.new_table, column)
+            rename_constraint(op, dialect, self.new_table, old, new)
 
     def fill(self, work: Work) -> None:
         """Let counters, events and kept columns follow."""

@@ -17,6 +17,7 @@ from builder.kernel.text import Text, say
 from builder.publish.impact import count_refused, count_rows, count_where
 from builder.publish.kept import forget, remember
 from builder.publish.step import SAFE, Impact, Step, Work, lightweight
+from builder.publish.steps.references import rename_constraint
 from builder.store import tables
 from builder.store.types import Identifier, Instant, StoredType
 
@@ -38,7 +39,9 @@ class AddField(Step):
     def summary(self) -> Text:
         """Say what happens."""
         label = label_text(self.definition.label)
-        return say(f"新增字段 {self.entity}.{self.field}({label.zh})", f"Add the field {self.entity}.{self.field} ({label.en})")
+        return say(
+            f"新增字段 {self.entity}.{self.field}({label.zh})", f"Add the field {self.entity}.{self.field} ({label.en})"
+        )
 
     def ddl(self, op: Operations, dialect: str) -> None:
         """ALTER TABLE … ADD COLUMN; instant on both databases."""
@@ -50,11 +53,15 @@ class AddField(Step):
             self._fill_numbers(work, self.definition)
         elif self.definition.default is not None:
             shape = lightweight(self.table, (self.field, self.column.type))
-            work.connection.execute(sa.update(shape).values({self.field: self.definition.coerce(self.definition.default)}))
+            work.connection.execute(
+                sa.update(shape).values({self.field: self.definition.coerce(self.definition.default)})
+            )
 
     def _fill_numbers(self, work: Work, definition: AutoNumberField) -> None:
         shape = lightweight(self.table, ("id", Identifier()), ("created_at", Instant()), (self.field, self.column.type))
-        ordered = work.connection.execute(sa.select(shape.c.id, shape.c.created_at).order_by(shape.c.created_at, shape.c.id))
+        ordered = work.connection.execute(
+            sa.select(shape.c.id, shape.c.created_at).order_by(shape.c.created_at, shape.c.id)
+        )
         counters: dict[str, int] = {}
         numbers: list[dict[str, Any]] = []
         for record_id, created_at in ordered:
@@ -62,7 +69,9 @@ class AddField(Step):
             period = definition.period(on)
             counters[period] = counters.get(period, definition.start - 1) + 1
             numbers.append({"key": record_id, "number": definition.number(on, counters[period])})
-        statement = sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("number")})
+        statement = (
+            sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("number")})
+        )
         for start in range(0, len(numbers), _CHUNK):
             work.connection.execute(statement, numbers[start : start + _CHUNK])
         rows = [
@@ -98,6 +107,7 @@ class RenameField(Step):
     table: str
     old_field: str
     column_type: StoredType
+    has_reference: bool = False
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -109,6 +119,9 @@ class RenameField(Step):
     def ddl(self, op: Operations, dialect: str) -> None:
         """ALTER TABLE … RENAME COLUMN."""
         op.alter_column(self.table, self.old_field, new_column_name=self.field, existing_type=self.column_type)
+        if self.has_reference:
+            old, new = reference_name(self.table, self.old_field), reference_name(self.table, self.field)
+            rename_constraint(op, dialect, self.table, old, new)
 
     def fill(self, work: Work) -> None:
         """Let counters follow."""
@@ -132,7 +145,9 @@ class KeepField(Step):
     def summary(self) -> Text:
         """Say what happens."""
         if self.replaced:
-            return say(f"保留字段 {self.entity}.{self.field} 的原值", f"Keep the former values of {self.entity}.{self.field}")
+            return say(
+                f"保留字段 {self.entity}.{self.field} 的原值", f"Keep the former values of {self.entity}.{self.field}"
+            )
         return say(
             f"移除字段 {self.entity}.{self.field};数据保留,可恢复",
             f"Remove the field {self.entity}.{self.field}; its data is kept and can come back",
@@ -167,7 +182,10 @@ class RestoreField(Step):
 
     def summary(self) -> Text:
         """Say what happens."""
-        return say(f"恢复字段 {self.entity}.{self.field} 及其数据", f"Bring back the field {self.entity}.{self.field} with its data")
+        return say(
+            f"恢复字段 {self.entity}.{self.field} 及其数据",
+            f"Bring back the field {self.entity}.{self.field} with its data",
+        )
 
     def ddl(self, op: Operations, dialect: str) -> None:
         """ALTER TABLE … RENAME COLUMN."""
@@ -190,6 +208,8 @@ class ConvertField(Step):
     column: PhysicalColumn
     source: Field
     target: Field
+    former_column: str | None = None
+    """A kept column of the target's own type (the field goes back to what it was): its values fill what conversion leaves blank."""
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -203,12 +223,30 @@ class ConvertField(Step):
         add_column(op, dialect, self.table, self.column)
 
     def fill(self, work: Work) -> None:
-        """Convert in chunks by id."""
+        """Convert in chunks by id, then recover former values."""
+        self._convert_all(work)
+        if self.former_column is not None:
+            shape = lightweight(
+                self.table, (self.column.name, self.column.type), (self.former_column, self.column.type)
+            )
+            new, former = shape.c[self.column.name], shape.c[self.former_column]
+            work.connection.execute(
+                sa.update(shape).where(new.is_(None) & former.is_not(None)).values({self.column.name: former})
+            )
+
+    def _convert_all(self, work: Work) -> None:
         shape = lightweight(
-            self.table, ("id", Identifier()), (self.kept_column, self.old_column.type), (self.column.name, self.column.type)
+            self.table,
+            ("id", Identifier()),
+            (self.kept_column, self.old_column.type),
+            (self.column.name, self.column.type),
         )
         source = shape.c[self.kept_column]
-        update = sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.column.name: sa.bindparam("converted")})
+        update = (
+            sa.update(shape)
+            .where(shape.c.id == sa.bindparam("key"))
+            .values({self.column.name: sa.bindparam("converted")})
+        )
         last: str | None = None
         while True:
             page = sa.select(shape.c.id, source).where(source.is_not(None)).order_by(shape.c.id).limit(_CHUNK)
@@ -227,7 +265,11 @@ class ConvertField(Step):
     def impact(self, connection: sa.Connection) -> Impact:
         """Count values that do not fit."""
         count, ids = count_refused(
-            connection, self.old_table, self.old_column.name, self.old_column.type, lambda value: self._convert(value) is None
+            connection,
+            self.old_table,
+            self.old_column.name,
+            self.old_column.type,
+            lambda value: self._convert(value) is None,
         )
         total = count_rows(connection, self.old_table)
         if count:
@@ -245,5 +287,3 @@ def add_column(op: Operations, dialect: str, table: str, column: PhysicalColumn)
     op.add_column(table, sa.Column(column.name, column.type, nullable=True))
     if column.references:
         op.create_foreign_key(reference_name(table, column.name), table, column.references, [column.name], ["id"])
-
-

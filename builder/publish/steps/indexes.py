@@ -45,7 +45,9 @@ class AddIndex(Step):
         count, ids = count_duplicates(connection, self.old_table, self.old_columns)
         if not count:
             return SAFE
-        note = say(f"{count} 条记录的值重复,请先合并或修改", f"{count} records share a value; merge or change them first")
+        note = say(
+            f"{count} 条记录的值重复,请先合并或修改", f"{count} records share a value; merge or change them first"
+        )
         return Impact("blocked", count, count, ids, note)
 
 

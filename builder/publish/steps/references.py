@@ -61,4 +61,14 @@ def rebuild_table(op: Operations, table: PhysicalTable) -> None:
         if column.references:
             # values that came back from aside may point to records that are gone
             gone = f'"{column.name}" NOT IN (SELECT id FROM "{column.references}")'
-            op.execute(sa.text(f'UPDATE "{table.name}" SET "{column.name}" = NULL WHERE "{column.name}" IS NOT NULL AND {gone}'))
+            op.execute(
+                sa.text(
+                    f'UPDATE "{table.name}" SET "{column.name}" = NULL WHERE "{column.name}" IS NOT NULL AND {gone}'
+                )
+            )
+
+
+def rename_constraint(op: Operations, dialect: str, table: str, old: str, new: str) -> None:
+    """Let a foreign key's name follow its table or column; SQLite never uses the name."""
+    if dialect != "sqlite":
+        op.execute(sa.text(f'ALTER TABLE "{table}" RENAME CONSTRAINT "{old}" TO "{new}"'))

@@ -14,7 +14,9 @@ from builder.publish.step import SAFE, Impact, Step
 from builder.store.types import StoredType
 
 #: Members of a field that never make a stored value wrong.
-_HARMLESS = frozenset({"label", "help", "default", "unique", "indexed", "renamed_from", "key", "required", "on_delete", "pattern_hint"})
+_HARMLESS = frozenset(
+    {"label", "help", "default", "unique", "indexed", "renamed_from", "key", "required", "on_delete", "pattern_hint"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,9 @@ class ChangeRules(Step):
     def summary(self) -> Text:
         """Say what happens."""
         names = ", ".join(sorted(changed_options(self.source, self.target)))
-        return say(f"修改字段 {self.entity}.{self.field}:{names}", f"Change {names} of the field {self.entity}.{self.field}")
+        return say(
+            f"修改字段 {self.entity}.{self.field}:{names}", f"Change {names} of the field {self.entity}.{self.field}"
+        )
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count records that would break the new rules; they stay as they are until next changed."""
@@ -42,7 +46,9 @@ class ChangeRules(Step):
         if self.target.required and not self.source.required:
             count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
         if changed_options(self.source, self.target) - _HARMLESS:
-            refused, refused_ids = count_refused(connection, self.old_table, self.old_column, self.column_type, self._refuses)
+            refused, refused_ids = count_refused(
+                connection, self.old_table, self.old_column, self.column_type, self._refuses
+            )
             count, ids = count + refused, (*ids, *refused_ids)[:10]
         if not count:
             return Impact("safe", 0, total)

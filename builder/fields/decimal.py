@@ -42,7 +42,7 @@ class DecimalField(ExactNumber):
                 ([1], "type"),
                 ({}, "type"),
                 (Decimal("1E+400"), "digits"),
-                (10**5000, "digits"),
+                (10**4000, "digits"),
             ),
         ),
         FieldSample(

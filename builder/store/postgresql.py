@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from builder.kernel.canonical import parse_json
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
 from builder.store.statement import POSTGRESQL, Rows, Unit
 
 T = TypeVar("T")
+
+_FIRST_DAY = date(2000, 1, 1)  # PostgreSQL counts days and microseconds from here
+_FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _LOCK_SECONDS = 10
 _REPEATS = 3  # a statement whose plan a publish made stale, or that lost a deadlock, is tried again
@@ -35,6 +40,7 @@ class PostgresqlDatabase:
             pool_size=4,
             max_overflow=12,
             pool_pre_ping=True,
+            json_deserializer=parse_json,  # psycopg's own reader makes binary floats of exact numbers
             connect_args={"options": f"-c timezone=UTC -c lock_timeout={_LOCK_SECONDS}s"},
         )
 
@@ -75,6 +81,7 @@ class PostgresqlDatabase:
             max_size=self._connections,
             max_inactive_connection_lifetime=0,
             statement_cache_size=2_000,
+            init=_keep_the_whole_calendar,
             reset=_no_reset,
             server_settings={
                 "timezone": "UTC",
@@ -123,6 +130,29 @@ class PostgresqlDatabase:
 
 async def _no_reset(connection: Any) -> None:
     """Keep the session as it is: nothing we run changes it, and the reset query costs a round trip."""
+
+
+async def _keep_the_whole_calendar(connection: Any) -> None:
+    """Replace asyncpg's codecs of days and instants, which take the first and the last of them for minus and plus infinity."""
+    codecs = {"date": (_days_of, _day_at), "timestamptz": (_microseconds_of, _instant_at)}
+    for name, (encode, decode) in codecs.items():
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=encode, decoder=decode, format="tuple")
+
+
+def _days_of(day: date) -> tuple[int]:
+    return ((day - _FIRST_DAY).days,)
+
+
+def _day_at(stored: tuple[int]) -> date:
+    return _FIRST_DAY + timedelta(days=stored[0])
+
+
+def _microseconds_of(at: datetime) -> tuple[int]:
+    return ((at - _FIRST_INSTANT) // timedelta(microseconds=1),)
+
+
+def _instant_at(stored: tuple[int]) -> datetime:
+    return _FIRST_INSTANT + timedelta(microseconds=stored[0])
 
 
 async def _drive_in_transaction(connection: Any, unit: Unit[T]) -> T:

@@ -1,19 +1,22 @@
 """Column types: the one place that knows how a value is stored on each database.
 
-=============  ===========================  ====================  ====================================
-type           Python value                 SQLite                PostgreSQL
-=============  ===========================  ====================  ====================================
-Words          str                          TEXT                  TEXT COLLATE "C" (bytewise, as SQLite)
-Whole          int                          INTEGER               BIGINT
-Scaled         Decimal                      INTEGER value*10^s    NUMERIC(d, s)
-YesNo          bool                         INTEGER 0/1           BOOLEAN
-Day            datetime.date                TEXT YYYY-MM-DD       DATE
-Instant        aware datetime, UTC, ms      TEXT …T….mmmZ         TIMESTAMPTZ(3)
-Identifier     str (UUID)                   TEXT                  UUID
-Document       JSON value                   TEXT (JSON)           JSONB
-KeySet         tuple of str                 TEXT (JSON array)     JSONB
-=============  ===========================  ====================  ====================================
+=============  =======================  =======================  ==========================
+type           Python value             SQLite                   PostgreSQL
+=============  =======================  =======================  ==========================
+Words          str                      TEXT                     VARCHAR COLLATE "C"
+Whole          int                      INTEGER                  BIGINT
+Scaled         Decimal                  INTEGER (value * 10^s)   NUMERIC(d, s)
+YesNo          bool                     BOOLEAN (0 or 1)         BOOLEAN
+Day            datetime.date            TEXT (2026-11-22)        DATE
+Instant        aware datetime, UTC, ms  TEXT (...T12:44:00.000Z) TIMESTAMP WITH TIME ZONE
+Identifier     str (UUID)               TEXT                     UUID
+Document       JSON value               TEXT (JSON)              JSONB
+KeySet         tuple of str             TEXT (JSON array)        JSONB
+TransactionId  str                      INTEGER (always 0)       XID8
+=============  =======================  =======================  ==========================
 
+VARCHAR without a length is PostgreSQL's TEXT by another name (SQLAlchemy renders it so); collation "C" compares bytes, which for
+UTF-8 is the order of code points, as SQLite has it. Instants are cut to milliseconds before they are bound, not by the column.
 The binders here are used by SQLAlchemy and by the prepared statements of the hot path alike.
 """
 
@@ -48,7 +51,7 @@ class StoredType(sa.types.TypeDecorator[Any]):
         return sa.Text()
 
     def on_postgresql(self) -> sa.types.TypeEngine[Any]:
-        """Return the PostgreSQL column type."""
+        """Return the PostgreSQL column type (rendered as VARCHAR COLLATE "C")."""
         return pg.TEXT(collation="C")
 
     def bind_sqlite(self, value: Any) -> Any:
@@ -157,7 +160,7 @@ class YesNo(StoredType):
     cache_ok = True
 
     def on_sqlite(self) -> sa.types.TypeEngine[Any]:
-        """INTEGER 0/1."""
+        """BOOLEAN, to SQLite a name for a number."""
         return sa.Boolean(create_constraint=False)
 
     def on_postgresql(self) -> sa.types.TypeEngine[Any]:
@@ -199,8 +202,8 @@ class Instant(StoredType):
     cache_ok = True
 
     def on_postgresql(self) -> sa.types.TypeEngine[Any]:
-        """TIMESTAMPTZ(3)."""
-        return pg.TIMESTAMP(timezone=True, precision=3)
+        """TIMESTAMP WITH TIME ZONE."""
+        return pg.TIMESTAMP(timezone=True)
 
     def bind_sqlite(self, value: Any) -> Any:
         """The API's own text form, which sorts by time."""
@@ -251,10 +254,6 @@ class Document(StoredType):
     def read_sqlite(self, value: Any) -> Any:
         """The JSON value."""
         return parse_json(value)
-
-    def read_postgresql(self, value: Any) -> Any:
-        """The JSON value; psycopg has parsed it already."""
-        return parse_json(value) if isinstance(value, str | bytes) else value
 
 
 class KeySet(Document):

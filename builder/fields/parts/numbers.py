@@ -95,8 +95,8 @@ class ExactNumber(Field):
         digits = sa.func.printf(
             sa.literal_column(f"'%s%d.%0{self.scale}d'"),
             sa.case((raw < sa.literal_column("0"), sa.literal_column("'-'")), else_=sa.literal_column("''")),
-            sa.func.abs(raw) / power,
-            sa.func.abs(raw) % power,
+            sa.func.abs(raw).op("/")(power),  # SQLAlchemy's own / would divide as binary floats
+            sa.func.abs(raw).op("%")(power),
         )
         shown = digits if self.as_string else sa.func.json(digits)
         return sa.case((raw.is_not(None), shown))

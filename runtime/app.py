@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from typing import BinaryIO
 
@@ -12,23 +13,27 @@ from fastapi import FastAPI
 
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
-from builder.store.database import Database, open_database
+from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import faults, ops
+from runtime.api import auth, docs, faults, ops, users
 from runtime.api.edge import Edge
 from runtime.api.http import Receive, Scope, Send
 from runtime.identity.actors import Authenticator
+from runtime.identity.service import make_identity
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
 
+Announce = Callable[[str], None]
+
 
 class App:
     """The ASGI application of one instance. ``services`` is what it stands on; ``running()`` is its life."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, announce: Announce | None = None) -> None:
         self.services = services
+        self._announce = announce
         self.web = _make_web(self)
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
@@ -49,10 +54,35 @@ class App:
         await asyncio.to_thread(migrate_database, database)
         await database.start()
         try:
+            await self._prepare()
             yield self
         finally:
             await database.stop()
             database.close()
+
+    async def _prepare(self) -> None:
+        """Do what the first start needs: an admin (or a link to become it) and the demo."""
+        settings = self.services.settings
+        if settings.admin_username is not None or self._announce is not None:
+            link = await asyncio.to_thread(_first_admin_link, self.services)
+            if link is not None and self._announce is not None:
+                self._announce(link)
+        if settings.demo is not None:
+            await install_demo(self.services, settings.demo)
+
+
+def _first_admin_link(services: Services) -> str | None:
+    settings = services.settings
+    password = settings.admin_password.get_secret_value() if settings.admin_password else None
+    secret = services.identity.setup.ensure_first_admin(settings.admin_username, password)
+    return None if secret is None else f"{settings.address}{users.SETUP_PATH}{secret}"
+
+
+async def install_demo(services: Services, key: str) -> None:
+    """Install a bundled template unless its app is there already."""
+    from runtime.install import install_template  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    await install_template(services, key)
 
 
 def make_services(
@@ -60,39 +90,43 @@ def make_services(
 ) -> Services:
     """Open the database and make the services, without serving (the command line uses them too)."""
     clock = clock or SystemClock()
-    database = _open(settings)
+    ids = ids or SystemIds(clock)
+    database = open_database(
+        settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
+    )
     return Services(
         settings=settings,
         database=database,
         clock=clock,
-        ids=ids or SystemIds(clock),
+        ids=ids,
         log=make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream),
         metrics=Metrics(version=version("dougong"), dialect=database.dialect),
+        identity=make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours)),
         authenticator=Authenticator(database, clock),
     )
 
 
 def create_app(
-    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, log_stream: BinaryIO | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    log_stream: BinaryIO | None = None,
+    announce: Announce | None = None,
 ) -> App:
     """Make one instance.
 
     Args:
         clock, ids: the machine's by default; tests and scenarios give their own.
         log_stream: where the log goes; standard error by default.
+        announce: is told the one-time link of the first admin, if one is needed; without it no link is made.
     """
-    return App(make_services(settings, clock=clock, ids=ids, log_stream=log_stream))
+    return App(make_services(settings, clock=clock, ids=ids, log_stream=log_stream), announce=announce)
 
 
 def app_from_environment() -> App:
     """Make an instance from the environment and the settings file: ``uvicorn --factory runtime.app:app_from_environment``."""
     return create_app(load_settings())
-
-
-def _open(settings: Settings) -> Database:
-    return open_database(
-        settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
-    )
 
 
 def _make_web(app: App) -> FastAPI:
@@ -108,9 +142,12 @@ def _make_web(app: App) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         exception_handlers=faults.HANDLERS,
     )
     web.state.services = app.services
-    web.include_router(ops.router)
+    web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
+    for router in (ops.router, auth.router, users.router, docs.router):
+        web.include_router(router)
     # BUILDER: the routers of builder.api are included here
     return web

@@ -8,6 +8,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.store.database import Database
 from runtime.identity.actors import Authenticator
+from runtime.identity.service import Identity
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.settings import Settings
@@ -23,4 +24,5 @@ class Services:
     ids: Ids
     log: Log
     metrics: Metrics
+    identity: Identity
     authenticator: Authenticator

@@ -9,11 +9,17 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 from sqlalchemy.engine import make_url
 
 from builder.kernel.limits import BODY_BYTES, REQUEST_SECONDS
@@ -49,8 +55,8 @@ class Settings(BaseSettings):
         None,
         description="Password of the first admin. Without it the first start prints a link that is valid for 24 hours.",
     )
-    cors_origins: tuple[str, ...] = Field(
-        (), description="Origins of web pages elsewhere that may call the API, a JSON list; none by default."
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of web pages elsewhere that may call the API, with commas; none by default."
     )
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="Largest request body.")
     request_seconds: float = Field(REQUEST_SECONDS, gt=0, description="Longest time until an answer has to begin.")
@@ -101,6 +107,13 @@ class Settings(BaseSettings):
     def _plain_address(cls, url: str | None) -> str | None:
         return None if url is None else _origin(url)
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _listed(cls, origins: object) -> object:
+        if not isinstance(origins, str):
+            return origins
+        return tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+
     @field_validator("cors_origins")
     @classmethod
     def _plain_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,6 +141,14 @@ class Settings(BaseSettings):
     def secure_cookie(self) -> bool:
         """Whether the session cookie is for https only."""
         return self.https if self.cookie_secure is None else self.cookie_secure
+
+    @property
+    def address(self) -> str:
+        """The address to print for people: the public one, or where we listen."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not listened at
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def shown_database_url(self) -> str:

@@ -15,20 +15,12 @@ from typing import Literal
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from runtime.identity import scopes
 from runtime.identity.actors import ROLES, Actor, Role
 
 Use = Literal["select", "filter", "sort", "expand", "write", "link", "create", "delete", "history", "export"]
 
 _WRITING: frozenset[str] = frozenset({"write", "link", "create", "delete"})
-
-READ_SCOPE = "records:read"
-WRITE_SCOPE = "records:write"
-BUILDER_SCOPE = "builder"
-ADMIN_SCOPE = "admin"
-APP_SCOPE = "app:"
-
-SCOPES: tuple[str, ...] = (READ_SCOPE, WRITE_SCOPE, BUILDER_SCOPE, ADMIN_SCOPE)
-"""What a token may be given, besides ``app:<key>``, which narrows it to one app (several may be given)."""
 
 
 @dataclass(slots=True)
@@ -66,9 +58,9 @@ def gate(actor: Actor | None, app_key: str, field_map: FieldMap) -> None:
         return
     require_app(actor, app_key)
     if field_map.reads or not field_map.uses:
-        require_scope(actor, (READ_SCOPE,))
+        require_scope(actor, (scopes.READ,))
     if field_map.writes:
-        require_scope(actor, (WRITE_SCOPE,))
+        require_scope(actor, (scopes.WRITE,))
 
 
 def require_actor(actor: Actor | None) -> Actor:
@@ -80,8 +72,8 @@ def require_actor(actor: Actor | None) -> Actor:
 
 def require_app(actor: Actor, app_key: str) -> None:
     """Let pass who is not narrowed to other apps."""
-    apps = [scope for scope in actor.scopes or () if scope.startswith(APP_SCOPE)]
-    if apps and APP_SCOPE + app_key not in apps:
+    apps = [scope for scope in actor.scopes or () if scope.startswith(scopes.APP)]
+    if apps and scopes.APP + app_key not in apps:
         raise Problem("app.not_found", say(f"没有应用 {app_key}", f"There is no app {app_key}"))
 
 
@@ -104,7 +96,7 @@ def require_role(actor: Actor | None, role: Role) -> Actor:
         raise Problem("access.denied", say(f"需要角色 {role}", f"This needs the role {role}"))
     if role == "member":
         return actor
-    require_scope(actor, (ADMIN_SCOPE,) if role == "admin" else (BUILDER_SCOPE, ADMIN_SCOPE))
+    require_scope(actor, (scopes.ADMIN,) if role == "admin" else (scopes.BUILDER, scopes.ADMIN))
     return actor
 
 

@@ -186,7 +186,7 @@ def require_same_origin(scope: Scope, own: str | None, allowed: Iterable[str] = 
     Browsers say where a request comes from in ``Sec-Fetch-Site`` (over https) and in ``Origin``; neither can be forged by a page.
 
     Args:
-        own: the origin at which people reach the service, if it is configured; the ``Host`` header counts otherwise.
+        own: the origin at which people reach the service, if it is configured; an origin at the ``Host`` called is fine too.
         allowed: further origins that may send credentials (CORS).
         certain: refuse when neither header is there, as for a request that carries a cookie.
 
@@ -200,7 +200,7 @@ def require_same_origin(scope: Scope, own: str | None, allowed: Iterable[str] = 
     if site is not None:
         fine = site in ("same-origin", "none")
     elif origin is not None:
-        fine = own is None and urlsplit(origin).netloc == (find_header(scope, b"host") or "").lower() != ""
+        fine = _is_at(origin, find_header(scope, b"host"))
     else:
         fine = not certain
     if not fine:
@@ -211,3 +211,10 @@ def require_same_origin(scope: Scope, own: str | None, allowed: Iterable[str] = 
                 "The request comes from another site's page, or does not say where from",
             ),
         )
+
+
+def _is_at(origin: str, host: str | None) -> bool:
+    try:
+        return bool(host) and urlsplit(origin).netloc.lower() == (host or "").lower()
+    except ValueError:
+        return False

@@ -1,0 +1,124 @@
+"""Routes of one's own identity: log in and out, one-time links, password, tokens. Thin: rules live in ``runtime.identity``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.access.gate import require_person
+from runtime.api.bodies import (
+    ActorAnswer,
+    Answer,
+    LoginAnswer,
+    LoginBody,
+    PasswordBody,
+    SetupBody,
+    TokenAnswer,
+    TokenBody,
+    UserAnswer,
+)
+from runtime.api.caller import Caller, Here, request_credential
+from runtime.api.http import client_address, require_same_origin
+from runtime.identity.actors import SESSION_COOKIE, Actor
+from runtime.identity.sessions import Login
+from runtime.services import Services
+
+router = APIRouter(tags=["identity"])
+
+
+@router.post("/api/auth/login")
+def log_in(body: LoginBody, request: Request, response: Response, here: Here) -> Answer[LoginAnswer]:
+    """Open a session. Ten failures in fifteen minutes, per user name and per address, answer 429."""
+    _refuse_other_sites(here, request)
+    login = here.identity.sessions.log_in(body.username, body.password, client_address(request.scope))
+    return _opened(here, response, login, body.mode)
+
+
+@router.post("/api/auth/setup")
+def set_up(body: SetupBody, request: Request, response: Response, here: Here) -> Answer[LoginAnswer]:
+    """Use a one-time link: set a password (the first admin chooses a user name too) and open a session."""
+    _refuse_other_sites(here, request)
+    login = here.identity.setup.redeem(body.link, body.password, username=body.username, name=body.name)
+    return _opened(here, response, login, body.mode)
+
+
+@router.post("/api/auth/logout", status_code=204)
+def log_out(request: Request, response: Response, here: Here, caller: Caller) -> None:
+    """End this session."""
+    require_person(caller)
+    here.identity.sessions.log_out(_session_hash(here, request))
+    response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax", secure=here.settings.secure_cookie)
+
+
+@router.get("/api/me")
+async def me(caller: Caller) -> Answer[ActorAnswer]:
+    """Say who is calling."""
+    return Answer(data=ActorAnswer.of(caller))
+
+
+@router.patch("/api/auth/password", status_code=204)
+def change_password(body: PasswordBody, request: Request, here: Here, caller: Caller) -> None:
+    """Change one's own password; all other sessions end."""
+    here.identity.sessions.change_password(
+        _person(caller),
+        body.current,
+        body.password,
+        session_hash=_session_hash(here, request),
+        address=client_address(request.scope),
+    )
+
+
+@router.get("/api/auth/tokens")
+def list_tokens(here: Here, caller: Caller) -> Answer[list[TokenAnswer]]:
+    """List one's own tokens that can still be used."""
+    return Answer(data=[TokenAnswer.of(token) for token in here.identity.tokens.list_tokens(_person(caller))])
+
+
+@router.post("/api/auth/tokens", status_code=201)
+def create_token(body: TokenBody, here: Here, caller: Caller) -> Answer[TokenAnswer]:
+    """Make a token; its secret is shown this once."""
+    user = here.identity.users.get_user(_person(caller))
+    secret, token = here.identity.tokens.create_token(user, body.name, body.scopes, body.expires_at)
+    return Answer(data=TokenAnswer.of(token, secret))
+
+
+@router.delete("/api/auth/tokens/{token_id}", status_code=204)
+def revoke_token(token_id: str, here: Here, caller: Caller) -> None:
+    """Revoke a token: one's own, or as admin anybody's. It is refused from the next request on."""
+    owner = _person(caller)
+    here.identity.tokens.revoke_token(token_id, owner=None if caller.role == "admin" else owner)
+
+
+def _person(caller: Actor) -> str:
+    user_id = require_person(caller).user_id
+    assert user_id is not None, "only the system has no user, and it makes no requests"
+    return user_id
+
+
+def _session_hash(here: Services, request: Request) -> str:
+    credential = request_credential(here, request.scope)
+    assert credential is not None, "the caller was identified by it"
+    return credential.hash
+
+
+def _refuse_other_sites(here: Services, request: Request) -> None:
+    # no cookie is needed here, but another site must not be able to log a visitor in as somebody else
+    require_same_origin(request.scope, here.settings.public_url, here.settings.cors_origins, certain=False)
+
+
+def _opened(here: Services, response: Response, login: Login, mode: str) -> Answer[LoginAnswer]:
+    if mode == "bearer":
+        secret = login.secret
+    else:
+        secret = None
+        response.set_cookie(
+            SESSION_COOKIE,
+            login.secret,
+            max_age=here.settings.session_hours * 3600,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=here.settings.secure_cookie,
+        )
+    return Answer(data=LoginAnswer(user=UserAnswer.of(login.user), expires_at=login.expires_at, secret=secret))

@@ -1,0 +1,203 @@
+"""What the identity routes read and answer: strict models, unknown members refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+from builder.kernel.clock import instant_text
+from runtime.identity.actors import Actor
+from runtime.identity.departments import Department
+from runtime.identity.tokens import Token
+from runtime.identity.users import User
+
+T = TypeVar("T")
+Moment = Annotated[datetime, PlainSerializer(instant_text, return_type=str)]
+Password = Annotated[str, Field(min_length=1, max_length=1_000, json_schema_extra={"format": "password"})]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+RoleName = Literal["admin", "builder", "member"]
+
+
+class Body(BaseModel):
+    """A request body: exact types, nothing unknown; its values never appear in an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Answer(BaseModel, Generic[T]):
+    """``{"data": …}``."""
+
+    data: T
+
+
+class LoginBody(Body):
+    """User name and password. ``mode`` cookie: a browser's session; bearer: the secret is in the answer, no cookie is set."""
+
+    username: Name
+    password: Password
+    mode: Literal["cookie", "bearer"] = "cookie"
+
+
+class SetupBody(Body):
+    """A one-time link's secret with the new password; the first admin chooses a user name too."""
+
+    link: Name
+    password: Password
+    username: Name | None = None
+    name: Name | None = None
+    mode: Literal["cookie", "bearer"] = "cookie"
+
+
+class PasswordBody(Body):
+    """A change of one's own password."""
+
+    current: Password
+    password: Password
+
+
+class TokenBody(Body):
+    """A token to make: scopes are records:read, records:write, builder, admin, and app:<key> to narrow it to apps."""
+
+    name: Name
+    scopes: list[Annotated[str, Field(max_length=60)]] = Field(max_length=50)
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class UserBody(Body):
+    """A user to make; without a password they get a one-time link."""
+
+    username: Name
+    name: Name | None = None
+    email: Annotated[str, Field(max_length=254)] | None = None
+    role: RoleName = "member"
+    department_id: Name | None = None
+    manager_id: Name | None = None
+    password: Password | None = None
+
+
+class UserChange(Body):
+    """What changes; members that are not there stay as they are (so none has a default that a reader could take for one)."""
+
+    name: Name = Field(default_factory=str)
+    email: Annotated[str, Field(max_length=254)] | None = Field(default_factory=lambda: None)
+    role: RoleName = Field(default_factory=lambda: "member")
+    department_id: Name | None = Field(default_factory=lambda: None)
+    manager_id: Name | None = Field(default_factory=lambda: None)
+    active: bool = Field(default_factory=bool)
+
+
+class DepartmentBody(Body):
+    """A department to make."""
+
+    key: Name
+    name: Name
+    parent_id: Name | None = None
+
+
+class ActorAnswer(BaseModel):
+    """Who is calling. ``scopes`` null = everything the role allows."""
+
+    id: str | None
+    username: str
+    name: str
+    role: str
+    scopes: list[str] | None
+    department_id: str | None
+
+    @classmethod
+    def of(cls, actor: Actor) -> ActorAnswer:
+        """Show an actor."""
+        return cls(
+            id=actor.user_id,
+            username=actor.username,
+            name=actor.name,
+            role=actor.role,
+            scopes=None if actor.scopes is None else sorted(actor.scopes),
+            department_id=actor.department_id,
+        )
+
+
+class UserAnswer(BaseModel):
+    """One user."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    username: str
+    name: str
+    email: str | None
+    role: str
+    department_id: str | None
+    manager_id: str | None
+    active: bool
+    has_password: bool
+    created_at: Moment
+    revision: int
+
+    @classmethod
+    def of(cls, user: User) -> UserAnswer:
+        """Show a user."""
+        return cls.model_validate(user)
+
+
+class LoginAnswer(BaseModel):
+    """A session: ``secret`` only in mode bearer."""
+
+    user: UserAnswer
+    expires_at: Moment
+    secret: str | None = None
+
+
+class LinkAnswer(BaseModel):
+    """A one-time link; a path if no public_url is configured."""
+
+    link: str
+    expires_at: Moment
+
+
+class NewUserAnswer(BaseModel):
+    """A user just made, with the link to hand over if they have no password yet."""
+
+    user: UserAnswer
+    link: LinkAnswer | None = None
+
+
+class TokenAnswer(BaseModel):
+    """One token; ``secret`` only right after it was made."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: Moment
+    expires_at: Moment | None
+    secret: str | None = None
+
+    @classmethod
+    def of(cls, token: Token, secret: str | None = None) -> TokenAnswer:
+        """Show a token."""
+        return cls(
+            id=token.id,
+            name=token.name,
+            scopes=list(token.scopes),
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            secret=secret,
+        )
+
+
+class DepartmentAnswer(BaseModel):
+    """One department."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    key: str
+    name: str
+    parent_id: str | None
+
+    @classmethod
+    def of(cls, department: Department) -> DepartmentAnswer:
+        """Show a department."""
+        return cls.model_validate(department)

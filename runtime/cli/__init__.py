@@ -1,0 +1,67 @@
+"""The command ``dougong``: one file per group of commands; here they are put together.
+
+Exit codes: 0 done, 1 refused or with findings, 2 wrong usage or settings, 3 the database cannot be reached.
+A new group is one file with a ``typer.Typer`` (or plain commands) and one line in ``_make``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+import typer
+
+from builder.kernel.problems import Problem
+from builder.store.database import DatabaseBusy
+from runtime.cli import database, doctor, serve, tokens, users
+from runtime.cli.base import REFUSED, UNREACHABLE, USAGE, show_problem, tell, told
+
+DEMO_TEMPLATE = "lead"
+"""What ``--demo`` alone installs."""
+
+
+def _make() -> typer.Typer:
+    cli = typer.Typer(
+        name="dougong",
+        help=told(
+            "斗拱:用 JSON 描述业务应用,发布即用。",
+            "Dougong: describe a business app in JSON, publish it, and it is served.",
+        ),
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    cli.command("serve", help=told("提供服务", "Serve"))(serve.serve)
+    cli.command("migrate", help=told("把数据库升级到当前结构", "Bring the database to today's form"))(database.migrate)
+    cli.command("doctor", help=told("检查设置与数据库", "Check settings and database"))(doctor.doctor)
+    cli.add_typer(users.group, name="user", help=told("用户", "Users"))
+    cli.add_typer(tokens.group, name="token", help=told("API 令牌", "API tokens"))
+    return cli
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code; what goes wrong is told in a sentence, never a traceback."""
+    words = _with_demo_key(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _make()(words)
+    except Problem as problem:
+        show_problem(problem)
+        sys.exit(USAGE if problem.code == "settings.invalid" else REFUSED)
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, DatabaseBusy, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        tell("无法连接数据库:{reason}", "The database cannot be reached: {reason}", reason=reason, error=True)
+        sys.exit(UNREACHABLE)
+
+
+def _with_demo_key(arguments: Sequence[str]) -> list[str]:
+    """Let ``--demo`` stand without a value."""
+    words = list(arguments)
+    for index, word in enumerate(words):
+        if word == "--demo" and (index + 1 == len(words) or words[index + 1].startswith("-")):
+            words[index] = f"--demo={DEMO_TEMPLATE}"
+    return words
+
+
+__all__ = ["DEMO_TEMPLATE", "main"]

@@ -1,0 +1,99 @@
+"""``dougong serve``: the server process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+import uvicorn
+
+from builder.kernel.clock import SystemClock
+from runtime.app import App, create_app
+from runtime.cli.base import DatabaseUrl, tell, told
+from runtime.observe.logs import library_config
+from runtime.settings import PREFIX, Settings, load_settings
+
+_GRACE_SECONDS = 5
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help=told("监听地址", "Address to listen at"))] = None,
+    port: Annotated[int | None, typer.Option(help=told("端口", "Port"))] = None,
+    database_url: DatabaseUrl = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help=told("进程数;大于 1 需要 PostgreSQL", "Processes; more than one needs PostgreSQL")),
+    ] = None,
+    demo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help=told(
+                "首次启动时安装此模板;不写名称即为 lead",
+                "Install this template at the first start; lead if none is named",
+            ),
+        ),
+    ] = None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way are finished first."""
+    given = {"host": host, "port": port, "database_url": database_url, "workers": workers, "demo": demo}
+    settings = load_settings(**given)
+    _refuse_unreachable(settings)
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn hands the signal back when everything is finished
+    if settings.workers == 1:
+        uvicorn.run(create_app(settings, announce=_announce), **_options(settings))
+        return
+    asyncio.run(_prepare(create_app(settings, announce=_announce)))
+    os.environ |= {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
+    uvicorn.run("runtime.app:app_from_environment", factory=True, workers=settings.workers, **_options(settings))
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "access_log": False,  # the edge writes one line a request
+        "server_header": False,
+        "proxy_headers": True,
+        "forwarded_allow_ips": settings.trusted_proxies,
+        "ws": "none",
+        "lifespan": "on",
+        "timeout_graceful_shutdown": int(settings.request_seconds) + _GRACE_SECONDS,
+        "log_config": library_config(SystemClock(), form=settings.log_format, level=settings.log_level),
+    }
+
+
+def _refuse_unreachable(settings: Settings) -> None:
+    """Look at the database before the server starts, so that its absence is a sentence and not a failed start."""
+    from builder.store.database import open_database
+
+    database = open_database(settings.database_url)
+    try:
+        with database.snapshot() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+    finally:
+        database.close()
+
+
+async def _prepare(app: App) -> None:
+    """With several processes, what the first start needs is done once, before them."""
+    async with app.running():
+        pass
+
+
+def _announce(link: str) -> None:
+    tell(
+        "\n首次启动:请在 24 小时内打开此链接,设置管理员:\n\n    {link}\n",
+        "\nFirst start: open this link within 24 hours to become the admin:\n\n    {link}\n",
+        link=link,
+    )
+    sys.stdout.flush()

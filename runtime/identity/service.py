@@ -1,0 +1,41 @@
+"""Identity as one value: what the composition root hands to whoever manages users, sessions and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids
+from builder.store.database import Database
+from runtime.identity.departments import Departments
+from runtime.identity.passwords import Passwords
+from runtime.identity.sessions import Sessions
+from runtime.identity.setup import Setup
+from runtime.identity.tokens import Tokens
+from runtime.identity.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Synchronous services; from a coroutine call them in a thread."""
+
+    users: Users
+    departments: Departments
+    sessions: Sessions
+    tokens: Tokens
+    setup: Setup
+
+
+def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetime: timedelta) -> Identity:
+    """Put the identity services of one instance together."""
+    passwords = Passwords()
+    users = Users(database, clock, ids, passwords)
+    sessions = Sessions(database, clock, ids, passwords, lifetime=session_lifetime)
+    return Identity(
+        users=users,
+        departments=Departments(database, ids),
+        sessions=sessions,
+        tokens=Tokens(database, clock, ids),
+        setup=Setup(database, clock, ids, passwords, users, sessions),
+    )

@@ -1,0 +1,112 @@
+"""Sessions: logging in, logging out, changing one's password.
+
+Reads and writes: dougong_session (hashes of secrets), dougong_user. A session ends at a fixed time after the login.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids, secret_hash
+from builder.kernel.problems import Problem, Violation
+from builder.kernel.text import say
+from builder.store.database import Database
+from builder.store.tables import session as table
+from builder.store.tables import user as user_table
+from runtime.identity.actors import SESSION_PREFIX
+from runtime.identity.epoch import raise_epoch, take_turns
+from runtime.identity.passwords import Passwords, password_violations
+from runtime.identity.throttle import Throttle
+from runtime.identity.users import User, as_user, normal_username, set_password
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A session just opened; ``secret`` is shown this once."""
+
+    user: User
+    secret: str
+    expires_at: datetime
+
+
+class Sessions:
+    """Opens and ends sessions."""
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, *, lifetime: timedelta
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._passwords = passwords
+        self._throttle = Throttle(database, clock)
+        self._lifetime = lifetime
+
+    def log_in(self, username: str, password: str, address: str) -> Login:
+        """Open a session.
+
+        Raises:
+            Problem: ``auth.refused`` (the same for an unknown, switched-off or password-less user), ``auth.throttled``.
+        """
+        username = normal_username(username)
+        self._throttle.charge(username, address)
+        with self._database.snapshot() as connection:
+            row = connection.execute(sa.select(user_table).where(user_table.c.username == username)).one_or_none()
+        stored = row.password_hash if row is not None and row.active else None
+        right = self._passwords.verify(stored, password)
+        if row is None or stored is None or not right:
+            raise Problem("auth.refused")
+        self._throttle.forgive(username, address)
+        again = self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored
+        with self._database.transaction() as connection:
+            # the password was looked at outside the transaction: it has to be the same one still
+            same = sa.select(user_table).where(user_table.c.id == row.id, user_table.c.password_hash == stored)
+            found = connection.execute(same.where(user_table.c.active).with_for_update()).one_or_none()
+            if found is None:
+                raise Problem("auth.refused")
+            if again != stored:
+                connection.execute(sa.update(user_table).where(user_table.c.id == row.id).values(password_hash=again))
+            return self.open(connection, as_user(found))
+
+    def open(self, connection: sa.Connection, user: User) -> Login:
+        """Open a session for a user inside a transaction; sessions that have run out are swept."""
+        now = self._clock.now()
+        login = Login(user, SESSION_PREFIX + self._ids.secret(), now + self._lifetime)
+        connection.execute(sa.delete(table).where(table.c.expires_at <= now))
+        connection.execute(
+            sa.insert(table).values(
+                secret_hash=secret_hash(login.secret), user_id=user.id, created_at=now, expires_at=login.expires_at
+            )
+        )
+        return login
+
+    def log_out(self, session_hash: str) -> None:
+        """End a session."""
+        with self._database.transaction() as connection:
+            take_turns(connection)
+            if connection.execute(sa.delete(table).where(table.c.secret_hash == session_hash)).rowcount:
+                raise_epoch(connection)
+
+    def change_password(self, user_id: str, current: str, new: str, *, session_hash: str, address: str) -> None:
+        """Give a user a new password; all their other sessions end. Tokens stay: they are revoked one by one.
+
+        Raises:
+            Problem: ``auth.refused`` if the current password is wrong, ``auth.throttled``, ``identity.invalid``.
+        """
+        with self._database.snapshot() as connection:
+            row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id)).one()
+        self._throttle.charge(row.username, address)
+        if not self._passwords.verify(row.password_hash, current):
+            text = say("当前密码不正确", "The current password is wrong")
+            raise Problem("auth.refused", text, violations=[Violation("wrong", "/current", text)])
+        self._throttle.forgive(row.username, address)
+        violations = password_violations(new, row.username)
+        if violations:
+            raise Problem("identity.invalid", violations=violations)
+        hashed = self._passwords.hash(new)
+        with self._database.transaction() as connection:
+            set_password(connection, user_id, hashed, keep_session=session_hash)

@@ -1,0 +1,134 @@
+"""What of a record is shown: its fields, and records it points to, as one immutable tree (a part of the statement's cache key)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.fields.base import Field
+from builder.fields.children import ChildrenField
+from builder.fields.reference import ReferenceField
+from builder.kernel.limits import EXPAND_DEPTH
+from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.text import say
+from runtime.access.gate import FieldMap
+
+#: What is shown of a user or department that a field points to.
+PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {"user": ("id", "username", "name"), "department": ("id", "key", "name")}
+
+
+class Selection(NamedTuple):
+    """The members of an object: own fields in order, and which of them are shown as objects themselves."""
+
+    entity: str
+    """An entity's key, or ``@user`` / ``@department``."""
+    fields: tuple[str, ...]
+    expanded: tuple[tuple[str, Selection], ...] = ()  # type: ignore[misc]
+
+    def find_expanded(self, key: str) -> Selection | None:
+        """Return how a field is shown if it is shown as an object."""
+        return next((inner for name, inner in self.expanded if name == key), None)
+
+
+_Tree = dict[str, "_Tree | None"]
+
+
+def select(app: CompiledApp, entity: CompiledEntity, fields: tuple[str, ...], expand: tuple[str, ...], field_map: FieldMap) -> Selection:
+    """Look names up and build the selection.
+
+    ``fields=a,b.c`` shows exactly these (``b`` as an object); without ``fields`` everything of the record. ``expand=b`` shows all of ``b``.
+    The id is always shown.
+
+    Raises:
+        Problem: ``request.unknown_name`` with all unknown names, ``query.invalid`` for a path that is too long.
+    """
+    violations: list[Violation] = []
+    tree: _Tree = {}
+    for parameter, paths in (("fields", fields), ("expand", expand)):
+        for index, path in enumerate(paths):
+            _graft(app, entity, tree, path.split("."), f"/{parameter}/{index}", violations, whole=parameter == "expand")
+    if violations:
+        raise Problem("request.unknown_name", say("查询中有未知名称", "The query has unknown names"), violations=violations)
+    return _build(app, entity, tree, show_all=not fields, field_map=field_map, prefix="")
+
+
+def _graft(
+    app: CompiledApp,
+    entity: CompiledEntity,
+    tree: _Tree,
+    path: list[str],
+    pointer: str,
+    violations: list[Violation],
+    *,
+    whole: bool,
+) -> None:
+    if len(path) > EXPAND_DEPTH + (0 if whole else 1):
+        message = say(f"路径最多 {EXPAND_DEPTH} 层", f"A path goes at most {EXPAND_DEPTH} relations deep")
+        violations.append(Violation("depth", pointer, message))
+        return
+    head, *rest = path
+    if head == "*" and not rest and not whole:
+        tree.update({key: None for key in (*entity.system, *entity.fields) if key not in tree})
+        return
+    field = entity.find_field(head)
+    if field is None:
+        known = [*entity.fields, *entity.system]
+        hint = nearest_hint(head, known)
+        message = say(f"“{entity.key}”没有字段“{head}”{hint.zh}", f'"{entity.key}" has no field "{head}"{hint.en}')
+        violations.append(Violation("unknown", pointer, message, {"name": head}))
+        return
+    if not rest and not whole:
+        tree.setdefault(head, None)
+        return
+    target = _target(field)
+    if target is None:
+        message = say(f"字段“{head}”不是关联,不能展开", f'The field "{head}" is no relation')
+        violations.append(Violation("relation", pointer, message, {"name": head}))
+        return
+    inner = tree.get(head)
+    if inner is None:
+        inner = tree[head] = {}
+    if target.startswith("@"):
+        inner.update({key: None for key in PLATFORM_COLUMNS[target[1:]]})
+    elif not rest:
+        inner.update({key: inner.get(key) for key in ("*", *inner)})
+    else:
+        _graft(app, app.entities[target], inner, rest, pointer, violations, whole=whole)
+        if whole:
+            inner.setdefault("*", None)
+
+
+def _target(field: Field) -> str | None:
+    if isinstance(field, ReferenceField | ChildrenField) and field.key != "id":
+        return field.entity
+    return f"@{field.refers_to}" if field.refers_to else None
+
+
+def _build(
+    app: CompiledApp, entity: CompiledEntity, tree: _Tree, *, show_all: bool, field_map: FieldMap, prefix: str
+) -> Selection:
+    everything = show_all or "*" in tree
+    every_key = ["id", *(k for k in entity.system if k != "id"), *entity.fields]
+    keys = [
+        key
+        for key in every_key
+        if key in tree or key == "id" or (everything and not isinstance(entity.find_field(key), ChildrenField))
+    ]
+    expanded: list[tuple[str, Selection]] = []
+    for key in keys:
+        field = entity.find_field(key)
+        assert field is not None
+        field_map.add(entity.key, key, "select")
+        inner = tree.get(key)
+        target = _target(field)
+        if isinstance(field, ChildrenField) and inner is None:
+            inner = {"*": None}
+        if inner is None or target is None:
+            continue
+        field_map.add(entity.key, key, "expand")
+        if target.startswith("@"):
+            expanded.append((key, Selection(target, PLATFORM_COLUMNS[target[1:]])))
+        else:
+            shown = _build(app, app.entities[target], inner, show_all=False, field_map=field_map, prefix=f"{prefix}{key}.")
+            expanded.append((key, shown))
+    return Selection(entity.key, tuple(keys), tuple(expanded))

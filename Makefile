@@ -5,10 +5,10 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports format lock bench docs setup clean
+.PHONY: help run test lint types imports format lock bench docs samples setup clean
 
 help: ## list the commands
 	@$(PYTHON) dev.py help
 
-run test lint types imports format lock bench docs setup clean:
+run test lint types imports format lock bench docs samples setup clean:
 	@$(PYTHON) dev.py $@ $(ARGS)

@@ -214,6 +214,12 @@ def docs(arguments: list[str]) -> int:
     return call(python("-m", "tools.docs", *arguments))
 
 
+def samples(arguments: list[str]) -> int:
+    """write the sample records of the templates (--check only compares)"""
+    set_up(DEV_LOCK)
+    return call(python("-m", "tools.samples", *arguments))
+
+
 def clean(_: list[str]) -> int:
     """remove the environment and caches; data stays"""
     for folder in (VENV, *(ROOT / name for name in CACHES)):
@@ -240,6 +246,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lock": lock,
     "bench": bench,
     "docs": docs,
+    "samples": samples,
     "setup": setup,
     "clean": clean,
 }

@@ -102,8 +102,7 @@ class CompiledApp:
 
 
 def _field_info(field: Field) -> FieldInfo:
-    is_relation = isinstance(field, ReferenceField | ChildrenField) and field.key != "id"
-    target = field.entity if is_relation else None
+    target = field.entity if isinstance(field, ReferenceField | ChildrenField) and field.key != "id" else None
     return FieldInfo(
         field.key, field.formula_type(), target, isinstance(field, ChildrenField), label_text(field.label).zh
     )

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -70,7 +70,7 @@ class PhysicalTable:
 
     def to_sqlalchemy(self, metadata: sa.MetaData) -> sa.Table:
         """Return the table as SQLAlchemy sees it, foreign keys named, without indexes."""
-        columns = [
+        columns: list[sa.Column[Any]] = [
             sa.Column(column.name, column.type, primary_key=column.name == "id", nullable=column.nullable)
             for column in self.columns.values()
         ]

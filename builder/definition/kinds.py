@@ -82,7 +82,8 @@ def dump_document(document: Model) -> dict[str, JSON]:
     """Write a document as JSON: members in the order of the model, defaults left out, but never key, type and label."""
     full: dict[str, JSON] = as_json(document.model_dump(exclude_none=True))
     short: dict[str, JSON] = as_json(document.model_dump(exclude_defaults=True))
-    return _with_types(full, short)
+    dumped: dict[str, JSON] = _with_types(full, short)
+    return dumped
 
 
 def _with_types(full: JSON, short: JSON) -> JSON:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 from pydantic import ValidationError
@@ -103,8 +103,8 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[Violation]:
     """Turn a validator's error into violations; of a union only the branch that was meant speaks."""
     pointer = "".join(f"/{escape_pointer(part)}" for part in error.absolute_path)
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        for name in sorted(set(error.instance) - set(known)):
+        known: Mapping[str, JSON] = _schema_of(error).get("properties", {})
+        for name in sorted(set(cast("Mapping[str, JSON]", error.instance)) - set(known)):
             yield _unknown_member(name, known, pointer)
     elif error.validator == "required":
         missing = error.message.split("'")[1]  # the library reports each missing member in a message of its own
@@ -116,7 +116,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[Violation]:
 
 
 def _explain_union(error: jsonschema.ValidationError, pointer: str) -> Iterator[Violation]:
-    mapping = error.schema.get("discriminator", {}).get("mapping")
+    mapping = _schema_of(error).get("discriminator", {}).get("mapping")
     if mapping and isinstance(error.instance, dict):
         yield from _explain_tagged(error, pointer, mapping)
         return
@@ -132,17 +132,24 @@ def _explain_union(error: jsonschema.ValidationError, pointer: str) -> Iterator[
         yield Violation("type", pointer, _sentence(error))
 
 
+def _schema_of(error: jsonschema.ValidationError) -> Mapping[str, JSON]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
+
+
 def _explain_tagged(error: jsonschema.ValidationError, pointer: str, mapping: Mapping[str, str]) -> Iterator[Violation]:
-    tag = error.instance.get("type")
+    tag = cast("Mapping[str, JSON]", error.instance).get("type")
     if tag is None:
         yield Violation("required", f"{pointer}/type", say("缺少“type”", '"type" is missing'))
+    elif not isinstance(tag, str):
+        yield Violation("type", f"{pointer}/type", say("应是文本", "Expected text"))
     elif tag not in mapping:
-        hint = nearest_hint(str(tag), mapping)
+        hint = nearest_hint(tag, mapping)
         yield Violation(
             "unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}')
         )
     else:
-        branch = [option["$ref"] for option in error.validator_value].index(mapping[tag])
+        options: Any = error.validator_value
+        branch = [option["$ref"] for option in options].index(mapping[tag])
         for inner in error.context or ():
             if inner.schema_path[0] == branch:
                 yield from _explain(inner)
@@ -167,7 +174,7 @@ _TYPE_NAMES = {
 
 def _sentence(error: jsonschema.ValidationError) -> Text:
     """Say in both languages what a schema keyword asks for."""
-    wanted = error.validator_value
+    wanted: Any = error.validator_value
     match error.validator:
         case "type":
             names = [_TYPE_NAMES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]

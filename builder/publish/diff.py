@@ -74,7 +74,7 @@ def _match_entities(
         renamed_from = entity.definition.renamed_from
         if entity.key in known:
             yield entity.key, _standing(known[entity.key], kept)
-        elif renamed_from in known and renamed_from not in target.entities:
+        elif renamed_from is not None and renamed_from in known and renamed_from not in target.entities:
             yield entity.key, _rename_entity(known[renamed_from], entity, kept, phases)
         elif (found := find_kept_entity(kept, entity.key)) is not None:
             yield entity.key, _restore_entity(found, entity, target, kept, phases)
@@ -221,7 +221,7 @@ class _FieldChanges:
         matched: set[str] = set()
         pairs: list[tuple[Field | None, Field]] = []
         for definition in self._new.fields.values():
-            source = former.get(definition.key)
+            source: Field | None = former.get(definition.key)
             if source is None and definition.renamed_from in former and definition.renamed_from not in self._new.fields:
                 source = former[definition.renamed_from]
             if source is not None:

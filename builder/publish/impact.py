@@ -49,7 +49,8 @@ def count_refused(
     statement = (
         sa.select(shape.c.id, shape.c[column]).where(shape.c[column].is_not(None)).execution_options(yield_per=_CHUNK)
     )
-    count, ids = 0, []
+    count = 0
+    ids: list[str] = []
     for record_id, value in connection.execute(statement):
         if refuses(value):
             count += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -34,16 +35,24 @@ def lock_app(connection: sa.Connection, app: str) -> int:
     return int(version)
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the caller of a publish says: which plan they agreed to, whether data may go out of sight, who they are and why."""
+
+    plan_hash: str | None = None
+    """None = whatever the plan is."""
+    accept_lossy: bool = False
+    author: str | None = None
+    note: str | None = None
+
+
 def publish(
     connection: sa.Connection,
     dialect: str,
     base: CompiledApp | None,
     target: CompiledApp,
+    intent: Intent,
     *,
-    plan_hash: str | None,
-    accept_lossy: bool,
-    author: str | None,
-    note: str | None,
     now: datetime,
     ids: Ids,
 ) -> Plan:
@@ -53,7 +62,7 @@ def publish(
         Problem: ``publish.plan_changed``, ``publish.blocked``, ``publish.lossy``.
     """
     plan = make_plan(connection, base, target, list_kept(connection, target.key))
-    _refuse(plan, plan_hash, accept_lossy)
+    _refuse(plan, intent)
     work = Work(connection, dialect, target.key, target.version, now, ids)
     operations = Operations(MigrationContext.configure(connection))
     for step in plan.steps:
@@ -68,9 +77,9 @@ def publish(
             package=dump_sorted(dump_definition(target.definition)).decode(),
             package_hash=target.definition.hash(),
             plan=dump_sorted(plan.to_json("en")).decode(),
-            note=note,
+            note=intent.note,
             published_at=now,
-            published_by=author,
+            published_by=intent.author,
         )
     )
     connection.execute(
@@ -82,8 +91,8 @@ def publish(
     return plan
 
 
-def _refuse(plan: Plan, plan_hash: str | None, accept_lossy: bool) -> None:
-    if plan_hash is not None and plan_hash != plan.hash:
+def _refuse(plan: Plan, intent: Intent) -> None:
+    if intent.plan_hash is not None and intent.plan_hash != plan.hash:
         detail = say(
             "草稿在生成计划后又有改动,请重新查看计划",
             "The draft changed since the plan was made; look at the plan again",
@@ -97,7 +106,7 @@ def _refuse(plan: Plan, plan_hash: str | None, accept_lossy: bool) -> None:
         summary = step.summary()
         detail = say(f"{summary.zh}:{impact.note.zh}", f"{summary.en}: {impact.note.en}")
         raise Problem("publish.blocked", detail, extra={"sample_ids": list(impact.sample_ids)})
-    if plan.risk == "lossy" and not accept_lossy:
+    if plan.risk == "lossy" and not intent.accept_lossy:
         summaries = [
             step.summary() for step, impact in zip(plan.steps, plan.impacts, strict=True) if impact.risk == "lossy"
         ]

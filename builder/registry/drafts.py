@@ -126,7 +126,7 @@ def replace_draft(registry: Registry, connection: sa.Connection, definition: Def
     """Make the draft equal to a definition; revisions of unchanged documents stay."""
     app = definition.key
     before = {DocumentId(draft.kind, draft.key): draft.body for draft in list_documents(connection, app)}
-    after = {document_id: document for document_id, document in definition.documents()}
+    after = dict(definition.documents())
     for gone in before.keys() - after.keys():
         row = tables.document
         connection.execute(

@@ -17,7 +17,7 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.publish.kept import list_kept
 from builder.publish.plan import Plan, make_plan
-from builder.publish.publish import lock_app, publish
+from builder.publish.publish import Intent, lock_app, publish
 from builder.registry.drafts import load_draft, replace_draft
 from builder.registry.lineage import with_renames
 from builder.registry.registry import PublishedApp, Registry, find_published, get_package
@@ -77,7 +77,7 @@ def publish_draft(
     Raises:
         Problem: ``publish.findings|conflict|plan_changed|blocked|lossy|busy``.
     """
-    return _publish(registry, app, None, base_version, plan_hash, accept_lossy, note, author)
+    return _publish(registry, app, None, base_version, Intent(plan_hash, accept_lossy, author, note))
 
 
 def roll_back(
@@ -85,7 +85,7 @@ def roll_back(
 ) -> Publication:
     """Publish a former version's definition as a new version. Data written since stays: what leaves is kept aside, what left comes back."""
     note = f"rollback to {version}"
-    return _publish(registry, app, version, base_version, None, True, note, author)
+    return _publish(registry, app, version, base_version, Intent(None, True, author, note))
 
 
 def _publish(
@@ -93,10 +93,7 @@ def _publish(
     app: str,
     former_version: int | None,
     base_version: int | None,
-    plan_hash: str | None,
-    accept_lossy: bool,
-    note: str | None,
-    author: str | None,
+    intent: Intent,
 ) -> Publication:
     try:
         with registry.database.exclusive_schema() as connection:
@@ -111,7 +108,7 @@ def _publish(
                 definition = load_draft(connection, app)
             else:
                 definition = _former(registry, connection, app, former_version)
-                replace_draft(registry, connection, definition, author)
+                replace_draft(registry, connection, definition, intent.author)
             refuse_errors(run_checks(definition))
             base = find_published(registry, connection, app)
             plan = publish(
@@ -119,10 +116,7 @@ def _publish(
                 registry.database.dialect,
                 base.app if base else None,
                 compile_app(definition, version + 1),
-                plan_hash=plan_hash,
-                accept_lossy=accept_lossy,
-                author=author,
-                note=note,
+                intent,
                 now=registry.clock.now(),
                 ids=registry.ids,
             )

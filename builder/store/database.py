@@ -86,7 +86,7 @@ def open_database(url: str, *, durable: bool = True, connections: int = 8) -> Da
         durable: SQLite synchronous=FULL (survives power loss); False = NORMAL (survives a crash of the process, not of the machine's power).
         connections: PostgreSQL connections for records.
     """
-    scheme = url.split(":", 1)[0].split("+")[0]
+    scheme = url.partition(":")[0].partition("+")[0]
     if scheme == SQLITE:
         from builder.store.sqlite import SqliteDatabase
 

@@ -96,8 +96,7 @@ class SqliteDatabase:
     def exclusive_schema(self) -> Iterator[sa.Connection]:
         """Open a write transaction with foreign keys unchecked until just before commit (a rebuilt table would trip them)."""
         with self._write_lock, self.engine.connect().execution_options(dougong_begin="IMMEDIATE") as connection:
-            raw = connection.connection.dbapi_connection
-            assert isinstance(raw, sqlite3.Connection)
+            raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA foreign_keys=OFF")  # is a no-op inside a transaction, so it comes first
             try:
                 with connection.begin():
@@ -195,7 +194,7 @@ class SqliteDatabase:
                     _run_in_savepoint(connection, waiting, results)
                 crash_point("write.commit")
                 connection.execute("COMMIT")
-        except BaseException as error:  # the commit itself failed: nobody's write is there
+        except BaseException as error:  # noqa: BLE001 - the commit failed; whatever it was, every waiting caller must hear of it
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             failure = _translate(error)
@@ -212,7 +211,7 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _lower(value: object) -> object:
+def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
     return value.lower() if isinstance(value, str) else value
 
 
@@ -220,7 +219,7 @@ def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting, results
     connection.execute("SAVEPOINT unit")
     try:
         result = _drive(connection, waiting.make())
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - belongs to the caller of this unit; the writer thread goes on
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         waiting.done.set_exception(_translate(error))

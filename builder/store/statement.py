@@ -17,7 +17,7 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 DIALECTS: Mapping[str, sa.Dialect] = {
     SQLITE: pysqlite_dialect(paramstyle="qmark"),
-    POSTGRESQL: asyncpg_dialect(),
+    POSTGRESQL: asyncpg_dialect(),  # type: ignore[no-untyped-call]
 }
 
 

@@ -281,7 +281,9 @@ class ConvertField(Step):
 def add_column(op: Operations, dialect: str, table: str, column: PhysicalColumn) -> None:
     """Add a nullable column with its foreign key: inline on SQLite, where a table knows no later constraint."""
     if column.references and dialect == "sqlite":
-        target = sa.Column(column.name, column.type, sa.ForeignKey(f"{column.references}.id"), nullable=True)
+        target: sa.Column[Any] = sa.Column(
+            column.name, column.type, sa.ForeignKey(f"{column.references}.id"), nullable=True
+        )
         op.add_column(table, target, inline_references=True)
         return
     op.add_column(table, sa.Column(column.name, column.type, nullable=True))

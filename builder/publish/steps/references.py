@@ -40,10 +40,9 @@ class ChangeReferences(Step):
         for column in self.drop:
             op.drop_constraint(reference_name(name, column), name, type_="foreignkey")
         for column in self.add:
-            target = self.table.columns[column].references
-            dangling = f'NOT EXISTS (SELECT 1 FROM "{target}" t WHERE t.id = "{name}"."{column}")'
-            op.execute(sa.text(f'UPDATE "{name}" SET "{column}" = NULL WHERE "{column}" IS NOT NULL AND {dangling}'))
-            op.create_foreign_key(reference_name(name, column), name, str(target), [column], ["id"])
+            target = str(self.table.columns[column].references)
+            blank_dangling(op, name, column, target)
+            op.create_foreign_key(reference_name(name, column), name, target, [column], ["id"])
 
 
 def rebuild_table(op: Operations, table: PhysicalTable) -> None:
@@ -59,13 +58,15 @@ def rebuild_table(op: Operations, table: PhysicalTable) -> None:
         pass
     for column in table.columns.values():
         if column.references:
-            # values that came back from aside may point to records that are gone
-            gone = f'"{column.name}" NOT IN (SELECT id FROM "{column.references}")'
-            op.execute(
-                sa.text(
-                    f'UPDATE "{table.name}" SET "{column.name}" = NULL WHERE "{column.name}" IS NOT NULL AND {gone}'
-                )
-            )
+            blank_dangling(op, table.name, column.name, column.references)
+
+
+def blank_dangling(op: Operations, table: str, column: str, target: str) -> None:
+    """Blank references that came back from aside and point to records that are gone."""
+    own = sa.table(table, sa.column(column))
+    other = sa.table(target, sa.column("id")).alias("target")
+    there = sa.exists().where(other.c.id == own.c[column])
+    op.execute(sa.update(own).where(own.c[column].is_not(None) & ~there).values({column: sa.null()}))
 
 
 def rename_constraint(op: Operations, dialect: str, table: str, old: str, new: str) -> None:

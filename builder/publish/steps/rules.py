@@ -42,7 +42,8 @@ class ChangeRules(Step):
         if self.old_column is None or self.column_type is None:
             return SAFE
         total = count_rows(connection, self.old_table)
-        count, ids = 0, ()
+        count = 0
+        ids: tuple[str, ...] = ()
         if self.target.required and not self.source.required:
             count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
         if changed_options(self.source, self.target) - _HARMLESS:

@@ -13,15 +13,18 @@ from fastapi import FastAPI
 
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
+from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
 from runtime.api import auth, docs, faults, ops, users
 from runtime.api.edge import Edge
 from runtime.api.http import Receive, Scope, Send
+from runtime.api.records import RecordsApi
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import make_identity
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
+from runtime.records.service import Records
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
 
@@ -35,6 +38,14 @@ class App:
         self.services = services
         self._announce = announce
         self.web = _make_web(self)
+        settings = services.settings
+        self._records = RecordsApi(
+            services.records,
+            services.authenticator,
+            origin=settings.public_url,
+            cors_origins=settings.cors_origins,
+            body_bytes=settings.body_bytes,
+        )
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
         )
@@ -44,8 +55,11 @@ class App:
         await self._edge(scope, receive, send)
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # RECORDS: the raw ASGI application for /api/{app}/records/… and /api/{app}/events is asked here, before the framework
-        await self.web(scope, receive, send)
+        # records are served without the framework: they are what front ends ask for all day
+        if scope["type"] == "http" and RecordsApi.owns(scope["path"]):
+            await self._records(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -80,7 +94,7 @@ def _first_admin_link(services: Services) -> str | None:
 
 async def install_demo(services: Services, key: str) -> None:
     """Install a bundled template unless its app is there already."""
-    from runtime.install import install_template  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from runtime.install import install_template
 
     await install_template(services, key)
 
@@ -94,6 +108,7 @@ def make_services(
     database = open_database(
         settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
     )
+    registry = Registry(database, clock, ids)
     return Services(
         settings=settings,
         database=database,
@@ -103,6 +118,8 @@ def make_services(
         metrics=Metrics(version=version("dougong"), dialect=database.dialect),
         identity=make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours)),
         authenticator=Authenticator(database, clock),
+        registry=registry,
+        records=Records(database, registry, clock, ids),
     )
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
+from builder.registry.registry import Registry
 from builder.store.database import Database
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
+from runtime.records.service import Records
 from runtime.settings import Settings
 
 
@@ -26,3 +28,5 @@ class Services:
     metrics: Metrics
     identity: Identity
     authenticator: Authenticator
+    registry: Registry
+    records: Records

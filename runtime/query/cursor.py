@@ -38,7 +38,10 @@ def read_cursor(cursor: str, order: str, fields: Sequence[Field]) -> tuple[Any, 
             None if value is None else field.coerce(value) for field, value in zip(fields, decoded[1:], strict=True)
         )
     except (ValueError, binascii.Error, Problem, Invalid):
-        detail = say("游标无效,或不属于此查询;请从第一页重新开始", "The cursor is not valid or belongs to another query; start from the first page")
+        detail = say(
+            "游标无效,或不属于此查询;请从第一页重新开始",
+            "The cursor is not valid or belongs to another query; start from the first page",
+        )
         raise Problem("query.cursor", detail) from None
 
 

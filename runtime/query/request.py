@@ -32,7 +32,9 @@ class ListRequest:
 
 def invalid(name: str, message: Text, **params: Any) -> Problem:
     """Refuse one member of a query."""
-    return Problem("query.invalid", message, violations=[Violation("query", f"/{name}", message, {"parameter": name, **params})])
+    return Problem(
+        "query.invalid", message, violations=[Violation("query", f"/{name}", message, {"parameter": name, **params})]
+    )
 
 
 def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
@@ -97,7 +99,9 @@ def read_members(members: JSON) -> ListRequest:
 
 def _bad_limit() -> Problem:
     most = limits.PAGE_RECORDS
-    return invalid("limit", say(f"limit 是 0 到 {most} 的整数", f"limit is a whole number from 0 to {most}"), maximum=most)
+    return invalid(
+        "limit", say(f"limit 是 0 到 {most} 的整数", f"limit is a whole number from 0 to {most}"), maximum=most
+    )
 
 
 def _names(members: JSON, name: str, most: int) -> tuple[str, ...]:
@@ -111,7 +115,9 @@ def _names(members: JSON, name: str, most: int) -> tuple[str, ...]:
 
 def _parse_filter_text(text: str) -> JSON:
     if text.lstrip()[:1] not in ("{", "["):
-        raise invalid("filter", say('filter 是 JSON,如 {"level":{"_eq":"A"}}', 'filter is JSON such as {"level":{"_eq":"A"}}'))
+        raise invalid(
+            "filter", say('filter 是 JSON,如 {"level":{"_eq":"A"}}', 'filter is JSON such as {"level":{"_eq":"A"}}')
+        )
     return parse_json(text)
 
 
@@ -128,4 +134,8 @@ def _set_bracket(tree: dict[str, JSON], name: str, value: str) -> None:
     last = parts[-1]
     if last in node:
         raise invalid(name, say("筛选条件重复", "This filter is given twice"))
-    node[last] = value.split(",") if last in ("_in", "_nin", "_between", "_nbetween", "_has_any", "_has_all", "_has_none") else value
+    node[last] = (
+        value.split(",")
+        if last in ("_in", "_nin", "_between", "_nbetween", "_has_any", "_has_all", "_has_none")
+        else value
+    )

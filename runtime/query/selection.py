@@ -33,7 +33,9 @@ class Selection(NamedTuple):
 _Tree = dict[str, "_Tree | None"]
 
 
-def select(app: CompiledApp, entity: CompiledEntity, fields: tuple[str, ...], expand: tuple[str, ...], field_map: FieldMap) -> Selection:
+def select(
+    app: CompiledApp, entity: CompiledEntity, fields: tuple[str, ...], expand: tuple[str, ...], field_map: FieldMap
+) -> Selection:
     """Look names up and build the selection.
 
     ``fields=a,b.c`` shows exactly these (``b`` as an object); without ``fields`` everything of the record. ``expand=b`` shows all of ``b``.
@@ -48,7 +50,9 @@ def select(app: CompiledApp, entity: CompiledEntity, fields: tuple[str, ...], ex
         for index, path in enumerate(paths):
             _graft(app, entity, tree, path.split("."), f"/{parameter}/{index}", violations, whole=parameter == "expand")
     if violations:
-        raise Problem("request.unknown_name", say("查询中有未知名称", "The query has unknown names"), violations=violations)
+        raise Problem(
+            "request.unknown_name", say("查询中有未知名称", "The query has unknown names"), violations=violations
+        )
     return _build(app, entity, tree, show_all=not fields, field_map=field_map, prefix="")
 
 
@@ -129,6 +133,8 @@ def _build(
         if target.startswith("@"):
             expanded.append((key, Selection(target, PLATFORM_COLUMNS[target[1:]])))
         else:
-            shown = _build(app, app.entities[target], inner, show_all=False, field_map=field_map, prefix=f"{prefix}{key}.")
+            shown = _build(
+                app, app.entities[target], inner, show_all=False, field_map=field_map, prefix=f"{prefix}{key}."
+            )
             expanded.append((key, shown))
     return Selection(entity.key, tuple(keys), tuple(expanded))

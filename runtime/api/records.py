@@ -1,0 +1,274 @@
+"""``/api/{app}/records/…`` and ``/api/{app}/events``: the generated API, as a plain ASGI application (the hot path knows no framework)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.limits import BODY_BYTES, EVENTS_PAGE
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from runtime.api.http import (
+    ACTOR_ID,
+    JSON_TYPE,
+    REQUEST_ID,
+    ROUTE,
+    SAFE_METHODS,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    find_header,
+    parse_query,
+    read_body,
+    require_json,
+    require_same_origin,
+    send_reply,
+)
+from runtime.identity.actors import Authenticator, find_credential
+from runtime.query.request import ListRequest, read_members, read_query_string
+from runtime.records.caller import Caller, Door, StaleIdentity
+from runtime.records.events import EventPage, read_position
+from runtime.records.service import Records, Written
+
+JSON = Any
+Handler = Callable[["Exchange"], Awaitable[None]]
+
+
+class RecordsApi:
+    """Finds the handler of a path and runs it for a recognised caller."""
+
+    def __init__(
+        self,
+        records: Records,
+        authenticator: Authenticator,
+        *,
+        origin: str | None,
+        cors_origins: tuple[str, ...],
+        body_bytes: int = BODY_BYTES,
+    ) -> None:
+        self.records = records
+        self.authenticator = authenticator
+        self.origin = origin
+        self.cors_origins = cors_origins
+        self.body_bytes = body_bytes
+
+    @staticmethod
+    def owns(path: str) -> bool:
+        """Tell whether a path belongs to this application."""
+        parts = path.split("/", 4)
+        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        exchange = Exchange(self, scope, receive, send)
+        handlers = _find_route(exchange)
+        handler = handlers.get(scope["method"])
+        if handler is None:
+            raise Problem("request.method", extra={"allow": sorted(handlers)})
+        for _ in range(3):
+            await exchange.recognise()
+            try:
+                await handler(exchange)
+            except StaleIdentity:
+                continue  # a right changed since: ask again who this is
+            return
+        raise Problem("service.unavailable", retry_after_seconds=1)
+
+
+class Exchange:
+    """One request: its parts, and ways to answer."""
+
+    __slots__ = ("_body", "api", "app", "caller", "entity", "receive", "record_id", "scope", "send")
+
+    def __init__(self, api: RecordsApi, scope: Scope, receive: Receive, send: Send) -> None:
+        self.api = api
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.app = self.entity = self.record_id = ""
+        self.caller = Caller(None, scope[REQUEST_ID])
+        self._body: bytes | None = None
+
+    async def recognise(self) -> None:
+        """Learn who asks. A remembered actor is used at once; the statement that follows says whether it is still true."""
+        authenticator = self.api.authenticator
+        credential = find_credential(find_header(self.scope, b"authorization"), find_header(self.scope, b"cookie"))
+        if credential is None:
+            raise Problem("auth.required", say("请先登录,或带上令牌", "Log in first, or send a token"))
+        if credential.by_cookie and self.scope["method"] not in SAFE_METHODS:
+            require_same_origin(self.scope, self.api.origin, self.api.cors_origins)
+        known = authenticator.remembered(credential)
+        if known is None or known.actor is not None and self.caller.actor is known.actor:
+            await authenticator.identify(credential)
+            known = authenticator.remembered(credential)
+        if known is None:
+            raise Problem(
+                "auth.required",
+                say("登录凭据无效、已过期或已撤销", "The credentials are not valid, expired or revoked"),
+            )
+        self.caller = Caller(known.actor, self.scope[REQUEST_ID], "rest", known.epoch)
+        self.scope[ACTOR_ID] = known.actor.username
+
+    def through(self, door: Door) -> Caller:
+        """Return the caller, coming through another door."""
+        return Caller(self.caller.actor, self.caller.request_id, door, self.caller.epoch)
+
+    async def json(self) -> JSON:
+        """Return the body, read once."""
+        if self._body is None:
+            require_json(self.scope)
+            self._body = await read_body(self.receive, self.api.body_bytes)
+        return parse_json(self._body)
+
+    def if_match(self) -> int | None:
+        """Return the revision of ``If-Match``; None if the header is missing or ``*``.
+
+        Raises:
+            Problem: ``request.header``.
+        """
+        header = find_header(self.scope, b"if-match")
+        if header is None or header.strip() == "*":
+            return None
+        digits = header.strip().removeprefix("W/").strip('"')
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+            detail = say('If-Match 应是 ETag,如 "3"', 'If-Match takes an ETag such as "3"')
+            raise Problem("request.header", detail)
+        return int(digits)
+
+    def wants_nothing_back(self) -> bool:
+        """Tell whether the caller asked for ``Prefer: return=minimal``."""
+        return "return=minimal" in (find_header(self.scope, b"prefer") or "")
+
+    async def answer(self, status: int, body: bytes, *headers: Header) -> None:
+        """Send JSON."""
+        await send_reply(self.send, status, (JSON_TYPE, *headers), body)
+
+
+def _find_route(x: Exchange) -> dict[str, Handler]:
+    parts = [unquote(part) for part in x.scope["path"].split("/")[2:]]
+    x.app = parts[0]
+    match parts[1:]:
+        case ["events"]:
+            x.scope[ROUTE] = "/api/{app}/events"
+            return {"GET": _feed}
+        case ["records", entity]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}"
+            return {"GET": _list, "POST": _create}
+        case ["records", entity, "query"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/query"
+            return {"POST": _query}
+        case ["records", entity, "batch"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
+            return {"POST": _batch}
+        case ["records", entity, record_id]:
+            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}"
+            return {"GET": _get, "PATCH": _update, "DELETE": _delete}
+        case ["records", entity, record_id, "timeline"]:
+            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
+            return {"GET": _timeline}
+    raise Problem("route.not_found")
+
+
+# -- reads ----------------------------------------------------------------------------------------------------------------
+
+
+async def _get(x: Exchange) -> None:
+    request = read_query_string(parse_query(x.scope))
+    if request != ListRequest(fields=request.fields, expand=request.expand):
+        detail = say("读取一条记录只接受 fields 和 expand", "A single record takes only fields and expand")
+        raise Problem("query.invalid", detail)
+    found = await x.api.records.get(x.caller, x.app, x.entity, x.record_id, request.fields, request.expand)
+    await x.answer(200, b'{"data":' + found.body + b"}", _etag(found.revision))
+
+
+async def _list(x: Exchange) -> None:
+    await _answer_list(x, read_query_string(parse_query(x.scope)))
+
+
+async def _query(x: Exchange) -> None:
+    await _answer_list(x, read_members(await x.json()))
+
+
+async def _answer_list(x: Exchange, request: ListRequest) -> None:
+    page = await x.api.records.list(x.caller, x.app, x.entity, request)
+    meta: dict[str, JSON] = {"next_cursor": page.next_cursor}
+    if page.count is not None:
+        meta["count"] = page.count
+    await x.answer(200, b'{"data":[' + b",".join(page.records) + b'],"meta":' + dump_json(meta) + b"}")
+
+
+async def _timeline(x: Exchange) -> None:
+    members = dict(parse_query(x.scope))
+    position = read_position(members.get("before"))
+    page = await x.api.records.timeline(
+        x.caller, x.app, x.entity, x.record_id, position.id or None, _page_size(members.get("limit"))
+    )
+    await _answer_events(x, page, "before")
+
+
+async def _feed(x: Exchange) -> None:
+    members = dict(parse_query(x.scope))
+    after = read_position(members.get("after"))
+    page = await x.api.records.feed(x.caller, x.app, after, _page_size(members.get("limit")))
+    await _answer_events(x, page, "after", standing=after.text())
+
+
+async def _answer_events(x: Exchange, page: EventPage, name: str, standing: str | None = None) -> None:
+    meta = {name: page.last.text() if page.last else standing}
+    await x.answer(200, dump_json({"data": page.events, "meta": meta}))
+
+
+def _page_size(text: str | None) -> int:
+    if text is None:
+        return 100
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= EVENTS_PAGE):
+        raise Problem("query.invalid", say(f"limit 是 1 到 {EVENTS_PAGE}", f"limit is from 1 to {EVENTS_PAGE}"))
+    return int(text[:9])
+
+
+# -- writes ---------------------------------------------------------------------------------------------------------------
+
+
+async def _create(x: Exchange) -> None:
+    written = await x.api.records.create(x.caller, x.app, x.entity, await x.json())
+    place = f"/api/{x.app}/records/{x.entity}/{written.record['id']}".encode()
+    await _answer_written(x, 201, written, (b"location", place))
+
+
+async def _update(x: Exchange) -> None:
+    if_match = x.if_match()
+    written = await x.api.records.update(x.caller, x.app, x.entity, x.record_id, await x.json(), if_match)
+    await _answer_written(x, 200, written)
+
+
+async def _delete(x: Exchange) -> None:
+    await x.api.records.delete(x.caller, x.app, x.entity, x.record_id, x.if_match())
+    await send_reply(x.send, 204, ())
+
+
+async def _batch(x: Exchange) -> None:
+    body = await x.json()
+    if not isinstance(body, dict) or set(body) != {"create"} or not isinstance(body["create"], list):
+        detail = say('批量请求应形如 {"create": [{…}, …]}', 'A batch is {"create": [{…}, …]}')
+        raise Problem("request.malformed", detail)
+    written = await x.api.records.create_many(x.through("batch"), x.app, x.entity, body["create"])
+    if x.wants_nothing_back():
+        await x.answer(201, dump_json({"meta": {"created_count": len(written)}}))
+        return
+    data = [item.record for item in written]
+    await x.answer(201, dump_json({"data": data, "meta": {"created_count": len(data)}}))
+
+
+async def _answer_written(x: Exchange, status: int, written: Written, *headers: Header) -> None:
+    etag = _etag(written.revision)
+    if x.wants_nothing_back():
+        await send_reply(x.send, 204, (etag, *headers))
+        return
+    await x.answer(status, dump_json({"data": written.record}), etag, *headers)
+
+
+def _etag(revision: int) -> Header:
+    return (b"etag", b'"%d"' % revision)

@@ -1,0 +1,224 @@
+"""Shapes to statements: one SQL text for a list with everything it shows, joined after the limit; kept per published app and shape."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.fields.base import Field
+from builder.fields.children import ChildrenField
+from builder.kernel.limits import CHILD_RECORDS
+from builder.store import tables
+from builder.store.statement import Statement, prepare
+from builder.store.types import Words
+from formulas.sql import to_condition
+from runtime.query.json_rows import json_list, json_object, json_values
+from runtime.query.resolver import Joins
+from runtime.query.selection import Selection
+from runtime.query.shape import ListShape, SortKey
+
+Element = sa.ColumnElement[Any]
+_KEPT = 2_000
+
+
+class StatementCache:
+    """Prepared statements by (pin, shape), the longest unused let go. Used from the event loop only."""
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self._kept: OrderedDict[Hashable, Statement] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement]) -> Statement:
+        """Return the kept statement, or make and keep it."""
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = prepare(make(), self.dialect)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+
+def guard() -> sa.Subquery:
+    """Return the one row that every read carries: the app's pin and the identity epoch of the same snapshot."""
+    app = tables.app
+    pin = sa.select(app.c.pin).where(app.c.key == sa.bindparam("app", type_=Words())).scalar_subquery()
+    epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
+    return sa.select(pin.label("pin"), epoch.label("epoch")).subquery("g")
+
+
+_Joins = list[tuple[sa.FromClause, Element]]
+
+
+def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Select[Any]:
+    """Return the statement of one record by id: pin, epoch, revision (null: not there), JSON."""
+    entity = app.entities[selection.entity]
+    joins: _Joins = []
+    shown = _object(app, selection, entity.table, joins, dialect)
+    g = guard()
+    source: sa.FromClause = g.outerjoin(entity.table, entity.table.c.id == sa.bindparam("id"))
+    for target, condition in joins:
+        source = source.outerjoin(target, condition)
+    return sa.select(g.c.pin, g.c.epoch, entity.table.c.revision, as_text(shown, dialect)).select_from(source)
+
+
+def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
+    """Return the statement of a list: pin, epoch, cursor values, JSON; one row with blanks for an empty list."""
+    entity = app.entities[shape.selection.entity]
+    root = _root(app, entity, shape, dialect)
+    joins: _Joins = []
+    shown = _object(app, shape.selection, root, joins, dialect)
+    g = guard()
+    source: sa.FromClause = g.outerjoin(root, sa.true())
+    for target, condition in joins:
+        source = source.outerjoin(target, condition)
+    keys = [root.c[f"k{place}"] for place in range(len(shape.sort))]
+    fields = [_field_at(app, entity, key.path) for key in shape.sort]
+    at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
+    order = [
+        _ordered(key, sort, dialect, first=place == 0)
+        for place, (key, sort) in enumerate(zip(keys, shape.sort, strict=True))
+    ]
+    present = root.c.id.is_not(None)
+    columns = (g.c.pin, g.c.epoch, sa.case((present, at)).label("at"), as_text(sa.case((present, shown)), dialect))
+    return sa.select(*columns).select_from(source).order_by(*order)
+
+
+def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
+    """Return the statement that counts what a list would show without limit and cursor."""
+    entity = app.entities[shape.selection.entity]
+    joins = Joins(app, entity, entity.table)
+    condition = _condition(shape, joins, dialect)
+    statement = sa.select(sa.func.count()).select_from(joins.from_clause())
+    return statement if condition is None else statement.where(condition)
+
+
+def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
+    """Return the records of one page with the columns that are shown and sorted by."""
+    joins = Joins(app, entity, entity.table)
+    keys = [joins.at(key.path) for key in shape.sort]
+    condition = _condition(shape, joins, dialect)
+    wanted = {"id": entity.table.c.id}
+    wanted |= {key: entity.table.c[key] for key in shape.selection.fields if key in entity.table.c}
+    sorted_by = [column.label(f"k{place}") for place, column in enumerate(keys)]
+    statement = sa.select(*wanted.values(), *sorted_by).select_from(joins.from_clause())
+    if condition is not None:
+        statement = statement.where(condition)
+    if shape.after is not None:
+        statement = statement.where(_after(keys, shape.sort, shape.after))
+    order = [
+        _ordered(key, sort, dialect, first=place == 0)
+        for place, (key, sort) in enumerate(zip(keys, shape.sort, strict=True))
+    ]
+    limit = sa.bindparam("limit", type_=sa.Integer())
+    return statement.order_by(*order).limit(limit).subquery("r")
+
+
+def _condition(shape: ListShape, joins: Joins, dialect: str) -> Element | None:
+    if shape.condition is None:
+        return None
+    return to_condition(shape.condition, joins, "sqlite" if dialect == "sqlite" else "postgresql")
+
+
+def _ordered(column: Element, sort: SortKey, dialect: str, *, first: bool) -> Element:
+    """Order with blanks as the smallest: SQLite's own way, and that of the indexes made for PostgreSQL."""
+    ordered: Any = column.desc() if sort.descending else column.asc()
+    if dialect == "postgresql" and not (first and sort.path == ("id",)):
+        ordered = ordered.nulls_last() if sort.descending else ordered.nulls_first()
+    return ordered  # type: ignore[no-any-return]
+
+
+def _after(keys: list[Element], sort: tuple[SortKey, ...], blank: tuple[bool, ...]) -> Element:
+    """Return the condition of all records behind the cursor."""
+    values = [sa.bindparam(f"k{place}", type_=key.type) for place, key in enumerate(keys)]
+    never_blank = all(key.path in (("created_at",), ("updated_at",), ("id",)) for key in sort)
+    if never_blank and len({key.descending for key in sort}) == 1:
+        left, right = sa.tuple_(*keys), sa.tuple_(*values)
+        return left < right if sort[0].descending else left > right  # one range of an index
+    behind: list[Element] = []
+    same: list[Element] = []
+    for key, value, order, is_blank in zip(keys, values, sort, blank, strict=True):
+        step = _behind(key, value, order.descending, is_blank)
+        if step is not None:
+            behind.append(sa.and_(*same, step))
+        same.append(key.is_(None) if is_blank else key == value)
+    return sa.or_(*behind) if behind else sa.false()
+
+
+def _behind(key: Element, value: Element, descending: bool, is_blank: bool) -> Element | None:
+    if descending:
+        return None if is_blank else sa.or_(key < value, key.is_(None))
+    return key.is_not(None) if is_blank else key > value
+
+
+# -- objects --------------------------------------------------------------------------------------------------------------
+
+
+def _object(app: CompiledApp, selection: Selection, source: sa.FromClause, joins: _Joins, dialect: str) -> Element:
+    """Return the JSON object of a record whose columns are in ``source``; to-one relations it shows are added to ``joins``."""
+    if selection.entity.startswith("@"):
+        return json_object([(name, source.c[name]) for name in selection.fields], dialect)
+    entity = app.entities[selection.entity]
+    members: list[tuple[str, Element]] = []
+    for key in selection.fields:
+        field = entity.find_field(key)
+        assert field is not None
+        inner = selection.find_expanded(key)
+        if isinstance(field, ChildrenField) and inner is not None:
+            members.append((key, _children(app, field, inner, source, dialect)))
+        elif inner is not None:
+            members.append((key, _to_one(app, inner, source.c[key], joins, dialect)))
+        else:
+            members.append((key, field.json_sql(source.c[key], dialect)))
+    return json_object(members, dialect)
+
+
+def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Joins, dialect: str) -> Element:
+    table = (
+        tables.metadata.tables[tables.PREFIX + inner.entity[1:]]
+        if inner.entity[0] == "@"
+        else app.entities[inner.entity].table
+    )
+    target = table.alias(f"e{len(joins)}")
+    joins.append((target, target.c.id == reference))
+    shown = _object(app, inner, target, joins, dialect)
+    return sa.case((target.c.id.is_not(None), shown))
+
+
+def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: sa.FromClause, dialect: str) -> Element:
+    child = app.entities[field.entity].table.alias()
+    joins: _Joins = []
+    shown = _object(app, inner, child, joins, dialect)
+    rows: sa.FromClause = child
+    for target, condition in joins:
+        rows = rows.outerjoin(target, condition)
+    statement = (
+        sa.select(shown.label("o"))
+        .select_from(rows)
+        .where(child.c[field.via] == source.c.id)
+        .order_by(child.c.created_at, child.c.id)
+        .limit(sa.literal_column(str(CHILD_RECORDS)))
+        .correlate(source)
+    )
+    return json_list(statement, "o", dialect)
+
+
+def _field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:
+    owner = entity
+    for step in path[:-1]:
+        found = app.find_field(owner.key, step)
+        assert found is not None and found.target_entity is not None
+        owner = app.entities[found.target_entity]
+    field = owner.find_field(path[-1])
+    assert field is not None
+    return field
+
+
+def as_text(value: Element, dialect: str) -> Element:
+    """Return JSON as text, the form in which it goes out."""
+    return sa.cast(value, sa.Text) if dialect == "postgresql" else value

@@ -1,0 +1,40 @@
+"""On whose behalf and through which door records are read or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from runtime.identity.actors import SYSTEM, Actor
+
+Door = Literal["rest", "batch", "install", "import"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request's actor. ``epoch`` is the identity epoch the actor was recognised under; None = not checked (the system itself)."""
+
+    actor: Actor | None
+    request_id: str
+    door: Door = "rest"
+    epoch: int | None = None
+
+    @property
+    def actor_id(self) -> str | None:
+        """Who is written into records and events."""
+        if self.actor is None:
+            return None
+        return self.actor.user_id or self.actor.username
+
+
+def system_caller(request_id: str, door: Door) -> Caller:
+    """Return the caller for work of the system itself."""
+    return Caller(SYSTEM, request_id, door)
+
+
+class StaleApp(Exception):
+    """The app was published (or deleted) since it was pinned: pin again and repeat."""
+
+
+class StaleIdentity(Exception):
+    """Some right may have shrunk since the actor was recognised: recognise again and repeat."""

@@ -1,0 +1,80 @@
+"""Reading records: one statement an answer, its JSON passed on as the database wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.compiled.app import CompiledEntity
+from builder.kernel.canonical import parse_json
+from builder.registry.registry import PublishedApp
+from builder.store.statement import Query, Unit
+from runtime.query.cursor import write_cursor
+from runtime.query.selection import Selection
+from runtime.query.shape import ListPlan
+from runtime.query.statements import StatementCache, count_statement, get_statement, list_statement
+from runtime.records.caller import Caller
+from runtime.records.changes import not_found
+from runtime.records.pins import check_guard
+
+
+@dataclass(frozen=True, slots=True)
+class OneRecord:
+    """A record as JSON."""
+
+    revision: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Records as JSON, with what is needed to go on."""
+
+    records: list[bytes]
+    next_cursor: str | None
+    count: int | None
+
+
+def read_one(
+    published: PublishedApp,
+    caller: Caller,
+    entity: CompiledEntity,
+    selection: Selection,
+    record_id: str,
+    cache: StatementCache,
+) -> Unit[OneRecord]:
+    """Return a record by id.
+
+    Raises:
+        Problem: ``record.not_found``.
+    """
+    statement = cache.get(
+        (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
+    )
+    rows = yield Query(statement, {"app": published.app.key, "id": record_id})
+    pin, epoch, revision, body = rows[0]
+    check_guard(published, caller, pin, epoch)
+    if revision is None:
+        raise not_found(entity, record_id)
+    return OneRecord(revision, body.encode())
+
+
+def read_page(
+    published: PublishedApp, caller: Caller, plan: ListPlan, limit: int, *, count: bool, cache: StatementCache
+) -> Unit[RecordPage]:
+    """Return one page of records, and on request how many there are in all."""
+    app, shape = published.app, plan.shape
+    statement = cache.get((published.pin, "list", shape), lambda: list_statement(app, shape, cache.dialect))
+    rows = yield Query(statement, {**plan.values, "app": app.key})
+    check_guard(published, caller, rows[0][0], rows[0][1])
+    found = [row for row in rows if row[3] is not None]
+    total: int | None = None
+    if count:
+        counted = cache.get(
+            (published.pin, "count", shape.selection.entity, shape.condition),
+            lambda: count_statement(app, shape, cache.dialect),
+        )
+        total = int((yield Query(counted, plan.values))[0][0])
+    more = len(found) > limit
+    page = found[:limit]
+    cursor = write_cursor(plan.order, parse_json(page[-1][2])) if more and page else None
+    return RecordPage([row[3].encode() for row in page], cursor, total)

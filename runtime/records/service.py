@@ -1,0 +1,320 @@
+"""Records as a service: pin the app, ask the gate, run a unit, repeat if a publish came between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from builder.compiled.app import CompiledEntity
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids, find_uuid
+from builder.kernel.limits import BATCH_RECORDS
+from builder.kernel.problems import Problem, Violation
+from builder.kernel.text import say
+from builder.registry.registry import PublishedApp, Registry
+from builder.store.database import ConstraintRefused, Database
+from builder.store.statement import Unit
+from runtime.access.gate import FieldMap, Use, gate
+from runtime.query.request import ListRequest
+from runtime.query.selection import select
+from runtime.query.shape import plan_list
+from runtime.query.statements import StatementCache
+from runtime.records import events
+from runtime.records.caller import Caller, StaleApp
+from runtime.records.changes import delete_record, hold_record, not_found, update_record
+from runtime.records.creating import new_record
+from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of
+from runtime.records.loading import Progress, load_records
+from runtime.records.pins import Pins, check_guard, get_entity
+from runtime.records.reader import OneRecord, RecordPage, read_one, read_page
+from runtime.records.statements import RecordStatements
+from runtime.records.values import NewRecord, read_fields, refuse
+from runtime.records.writer import Writing, insert_records, lock_app, record_json
+
+JSON = Any
+T = TypeVar("T")
+
+_REPEATS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record after a write."""
+
+    record: dict[str, JSON]
+
+    @property
+    def revision(self) -> int:
+        """The record's revision."""
+        return int(self.record["revision"])
+
+
+class Records:
+    """Reads and writes the records of all apps of one database."""
+
+    def __init__(self, database: Database, registry: Registry, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._pins = Pins(registry)
+        self._cache = StatementCache(database.dialect)
+
+    # -- reads ---------------------------------------------------------------------------------------------------------
+
+    async def get(
+        self,
+        caller: Caller,
+        app: str,
+        entity: str,
+        record_id: str,
+        fields: tuple[str, ...] = (),
+        expand: tuple[str, ...] = (),
+    ) -> OneRecord:
+        """Return one record as JSON."""
+
+        async def run(published: PublishedApp) -> OneRecord:
+            owner = get_entity(published, entity)
+            field_map = FieldMap()
+            selection = select(published.app, owner, fields, expand, field_map)
+            gate(caller.actor, app, field_map)
+            known = _known_id(owner, record_id)
+            return await self._database.read(
+                lambda: read_one(published, caller, owner, selection, known, self._cache), scan=False
+            )
+
+        return await self._pinned(app, run)
+
+    async def list(self, caller: Caller, app: str, entity: str, request: ListRequest) -> RecordPage:
+        """Return one page of records as JSON."""
+
+        async def run(published: PublishedApp) -> RecordPage:
+            owner = get_entity(published, entity)
+            field_map = FieldMap()
+            user_id = caller.actor.user_id if caller.actor else None
+            now = self._clock.now()
+            plan = plan_list(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
+            gate(caller.actor, app, field_map)
+            count = request.count == "exact"
+            return await self._database.read(
+                lambda: read_page(published, caller, plan, request.limit, count=count, cache=self._cache)
+            )
+
+        return await self._pinned(app, run)
+
+    async def timeline(
+        self, caller: Caller, app: str, entity: str, record_id: str, before: int | None, limit: int
+    ) -> events.EventPage:
+        """Return the history of a record, latest first; it outlives the record."""
+
+        async def run(published: PublishedApp) -> events.EventPage:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, _uses(owner, "history"))
+            known = _known_id(owner, record_id)
+            page = await self._database.read(lambda: events.timeline(self._cache, app, entity, known, before, limit))
+            check_guard(published, caller, page.pin, page.epoch)
+            return page
+
+        return await self._pinned(app, run)
+
+    async def feed(self, caller: Caller, app: str, after: events.FeedPosition, limit: int) -> events.EventPage:
+        """Return what changed in an app after a position, oldest first."""
+
+        async def run(published: PublishedApp) -> events.EventPage:
+            field_map = FieldMap(
+                {use for owner in published.app.entities.values() for use in _uses(owner, "history").uses}
+            )
+            gate(caller.actor, app, field_map)
+            page = await self._database.read(lambda: events.feed(self._cache, app, after, limit))
+            check_guard(published, caller, page.pin, page.epoch)
+            return page
+
+        return await self._pinned(app, run)
+
+    # -- writes --------------------------------------------------------------------------------------------------------
+
+    async def create(self, caller: Caller, app: str, entity: str, body: JSON) -> Written:
+        """Create a record, with children if the body has them.
+
+        Raises:
+            Problem: ``record.invalid`` with every violation, ``request.unknown_name``, ``record.exists``.
+        """
+        created = await self.create_many(caller, app, entity, [body], pointer="")
+        return created[0]
+
+    async def create_many(
+        self, caller: Caller, app: str, entity: str, bodies: Sequence[JSON], *, pointer: str = "/create/{}"
+    ) -> list[Written]:
+        """Create records, all or none, in one transaction. ``pointer`` says where in the request each one stood."""
+        if len(bodies) > BATCH_RECORDS:
+            detail = say(f"一次最多 {BATCH_RECORDS} 条记录", f"At most {BATCH_RECORDS} records at once")
+            raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
+
+        async def run(published: PublishedApp) -> list[Written]:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, _uses(owner, "create"))
+            w = self._writing(published, caller)
+            violations: list[Violation] = []
+            records = [
+                new_record(w, owner, body, pointer.format(place), violations) for place, body in enumerate(bodies)
+            ]
+            await self._refuse(w, violations, suspects_of(records))
+            await self._insert(w, records)
+            return [Written(record_json(w, record)) for record in records]
+
+        return await self._pinned(app, run)
+
+    async def load(
+        self,
+        caller: Caller,
+        app: str,
+        batches: Sequence[tuple[str, Sequence[dict[str, JSON]]]],
+        later: Sequence[tuple[str, str, dict[str, JSON]]] = (),
+        progress: Progress = lambda _: None,
+    ) -> int:
+        """Load records of several entities in one transaction; return how many.
+
+        Raises:
+            Problem: ``record.invalid``.
+        """
+
+        async def run(published: PublishedApp) -> int:
+            field_map = FieldMap()
+            for key, _ in batches:
+                field_map.uses |= _uses(get_entity(published, key), "create").uses
+            gate(caller.actor, app, field_map)
+            w = self._writing(published, caller)
+            try:
+                return await self._database.write(lambda: load_records(w, batches, later, progress))
+            except ConstraintRefused as refused:
+                detail = say(
+                    f"样例或导入数据违反约束,未写入任何记录:{refused}",
+                    f"The records break a constraint; none was written: {refused}",
+                )
+                raise Problem("record.invalid", detail) from refused
+
+        return await self._pinned(app, run)
+
+    async def update(
+        self, caller: Caller, app: str, entity: str, record_id: str, body: JSON, if_match: int | None
+    ) -> Written:
+        """Change the fields a body gives.
+
+        Raises:
+            Problem: ``record.not_found``, ``record.changed``, ``record.invalid``, ``request.unknown_name``.
+        """
+
+        async def run(published: PublishedApp) -> Written:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, _uses(owner, "write"))
+            known = _known_id(owner, record_id)
+            w = self._writing(published, caller)
+
+            def unit() -> Unit[dict[str, JSON]]:
+                yield from lock_app(w)
+                return (yield from update_record(w, owner, known, body, if_match))
+
+            try:
+                return Written(await self._database.write(unit))
+            except ConstraintRefused as refused:
+                await self._diagnose_update(w, owner, known, body)
+                raise StaleApp from refused  # what stood in the way is gone: once more
+
+        return await self._pinned(app, run)
+
+    async def delete(self, caller: Caller, app: str, entity: str, record_id: str, if_match: int | None) -> None:
+        """Delete a record; references to it follow their own rules.
+
+        Raises:
+            Problem: ``record.not_found``, ``record.changed``, ``record.referenced``.
+        """
+
+        async def run(published: PublishedApp) -> None:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, _uses(owner, "delete"))
+            known = _known_id(owner, record_id)
+            w = self._writing(published, caller)
+
+            def unit() -> Unit[None]:
+                yield from lock_app(w)
+                yield from delete_record(w, owner, known, if_match)
+
+            try:
+                await self._database.write(unit)
+            except ConstraintRefused as refused:
+                raise StaleApp from refused  # somebody pointed to it meanwhile: look again
+
+        await self._pinned(app, run)
+
+    # -- details -------------------------------------------------------------------------------------------------------
+
+    async def _pinned(self, app: str, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
+        """Run with the pinned app; if it was published meanwhile, pin again and repeat."""
+        published = await self._pins.get(app)
+        for _ in range(_REPEATS):
+            try:
+                return await run(published)
+            except StaleApp:
+                published = await self._pins.refresh(app)
+        raise Problem("service.unavailable", retry_after_seconds=1)
+
+    def _writing(self, published: PublishedApp, caller: Caller) -> Writing:
+        statements = RecordStatements(published, self._cache)
+        return Writing(published, caller, statements, self._clock.now(), self._ids)
+
+    async def _insert(self, w: Writing, records: list[NewRecord]) -> None:
+        def unit() -> Unit[None]:
+            yield from lock_app(w)
+            yield from insert_records(w, records)
+
+        if not records:
+            return
+        try:
+            await self._database.write(unit)
+        except ConstraintRefused as refused:
+            found = await self._database.read(lambda: diagnose(w, suspects_of(records)))
+            if found:
+                raise conflict(found) from refused
+            raise StaleApp from refused
+
+    async def _refuse(self, w: Writing, violations: list[Violation], suspects: list[Suspect]) -> None:
+        """Refuse a body that is wrong, together with what the database would have refused: every violation at once."""
+        if violations:
+            wrong = {violation.pointer for violation in violations}
+            found = await self._database.read(lambda: diagnose(w, suspects))
+            refuse(violations + [violation for violation in found if violation.pointer not in wrong])
+
+    async def _diagnose_update(self, w: Writing, owner: CompiledEntity, record_id: str, body: JSON) -> None:
+        values, children = read_fields(owner, body, "", [], may_assign=False)
+        fresh: list[NewRecord] = []
+        for key, rows in children.items():
+            definition: Any = owner.fields[key]
+            target = w.app.entities[definition.entity]
+            parent = (definition.via, record_id)
+            fresh += [
+                new_record(w, target, row, f"/{key}/{place}", [], parent=parent)
+                for place, row in enumerate(rows)
+                if not row.get("id")
+            ]
+
+        def unit() -> Unit[list[Violation]]:
+            held = yield from hold_record(w, owner, record_id)
+            before = {f.key: f.coerce(held.shown[f.key]) for f in owner.stored if held.shown[f.key] is not None}
+            own = Suspect(owner, record_id, {**before, **values}, "", is_new=False)
+            return (yield from diagnose(w, [own, *suspects_of(fresh)]))
+
+        found = await self._database.write(unit)
+        if found:
+            raise conflict(found)
+
+
+def _known_id(owner: CompiledEntity, record_id: str) -> str:
+    """Return a canonical id; text that is no id names no record."""
+    found = find_uuid(record_id)
+    if found is None:
+        raise not_found(owner, record_id[:100])
+    return found
+
+
+def _uses(owner: CompiledEntity, use: Use) -> FieldMap:
+    return FieldMap({(owner.key, "", use)} | {(owner.key, key, use) for key in owner.fields})

@@ -1,0 +1,152 @@
+"""The statements that write records, one set per entity, kept by published app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledEntity
+from builder.registry.registry import PublishedApp
+from builder.store import tables
+from builder.store.statement import POSTGRESQL, Statement
+from builder.store.types import Identifier, Whole, Words
+from runtime.query.json_rows import json_object
+from runtime.query.statements import StatementCache, as_text
+
+
+class RecordStatements:
+    """Makes and keeps the statements of one published app."""
+
+    def __init__(self, published: PublishedApp, cache: StatementCache) -> None:
+        self._published = published
+        self._cache = cache
+
+    def _get(self, name: str, key: tuple[Any, ...], make: Any) -> Statement:
+        return self._cache.get((self._published.pin, name, *key), make)
+
+    def lock_app(self) -> Statement:
+        """Pin and epoch; on PostgreSQL the app's row is held so that no publish can pass while this write is under way."""
+
+        def make() -> sa.Select[Any]:
+            app = tables.app
+            epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
+            chosen = sa.select(app.c.pin, epoch).where(app.c.key == sa.bindparam("app", type_=Words()))
+            return chosen.with_for_update(read=True, of=app) if self._cache.dialect == POSTGRESQL else chosen
+
+        return self._get("lock_app", (), make)
+
+    def insert(self, entity: CompiledEntity) -> Statement:
+        """Insert one record with all columns."""
+        columns = entity.table.c
+        return self._get(
+            "insert",
+            (entity.key,),
+            lambda: sa.insert(entity.table).values({c.name: sa.bindparam(c.name, type_=c.type) for c in columns}),
+        )
+
+    def update(self, entity: CompiledEntity, changed: tuple[str, ...]) -> Statement:
+        """Change columns of one record; ``changed`` holds field keys in order."""
+
+        def make() -> sa.Update:
+            names = (*changed, "revision", "updated_at", "updated_by")
+            values = {name: sa.bindparam(f"v_{name}", type_=entity.table.c[name].type) for name in names}
+            return sa.update(entity.table).where(entity.table.c.id == _id()).values(values)
+
+        return self._get("update", (entity.key, changed), make)
+
+    def delete(self, entity: CompiledEntity) -> Statement:
+        """Delete one record."""
+        return self._get("delete", (entity.key,), lambda: sa.delete(entity.table).where(entity.table.c.id == _id()))
+
+    def hold(self, entity: CompiledEntity) -> Statement:
+        """Read a record as JSON (stored fields only) and hold it until the end of the transaction."""
+
+        def make() -> sa.Select[Any]:
+            table = entity.table
+            members = [
+                (f.key, f.json_sql(table.c[f.key], self._cache.dialect))
+                for f in (*entity.system.values(), *entity.stored)
+            ]
+            shown = as_text(json_object(members, self._cache.dialect), self._cache.dialect)
+            chosen = sa.select(table.c.revision, shown).where(table.c.id == _id())
+            return chosen.with_for_update(of=table) if self._cache.dialect == POSTGRESQL else chosen
+
+        return self._get("hold", (entity.key,), make)
+
+    def referring(self, entity: CompiledEntity, field: str) -> Statement:
+        """Ids of records whose reference holds ``id``, at most ``limit``."""
+        table = entity.table
+        return self._get(
+            "referring",
+            (entity.key, field),
+            lambda: (
+                sa.select(table.c.id)
+                .where(table.c[field] == _id())
+                .order_by(table.c.created_at, table.c.id)
+                .limit(sa.bindparam("limit", type_=sa.Integer()))
+            ),
+        )
+
+    def same(self, entity: CompiledEntity, keys: tuple[str, ...]) -> Statement:
+        """Id of another record with these values (to say what a unique rule met)."""
+        table = entity.table
+        return self._get(
+            "same",
+            (entity.key, keys),
+            lambda: (
+                sa.select(table.c.id)
+                .where(
+                    *(table.c[key] == sa.bindparam(f"v_{key}", type_=table.c[key].type) for key in keys),
+                    table.c.id != _id(),
+                )
+                .limit(sa.literal_column("1"))
+            ),
+        )
+
+    def exists(self, table_name: str) -> Statement:
+        """Whether a table has a row with this id."""
+        table = sa.table(table_name, sa.column("id", Identifier()))
+        return self._get("exists", (table_name,), lambda: sa.select(table.c.id).where(table.c.id == _id()))
+
+    def count_on(self) -> Statement:
+        """Raise a counter by ``step`` and return its value."""
+
+        def make() -> Any:
+            from sqlalchemy.dialects import postgresql, sqlite
+
+            counter = tables.counter
+            insert = (postgresql if self._cache.dialect == POSTGRESQL else sqlite).insert(counter)
+            names: Iterable[str] = ("app", "entity", "field", "period")
+            first = sa.bindparam("first", type_=Whole())
+            step = sa.bindparam("step", type_=Whole())
+            floor = sa.bindparam("floor", type_=Whole())
+            values = {name: sa.bindparam(name, type_=Words()) for name in names} | {"value": first}
+            raised = sa.case((counter.c.value < floor, floor), else_=counter.c.value) + step
+            return (
+                insert.values(values)
+                .on_conflict_do_update(index_elements=list(names), set_={"value": raised})
+                .returning(counter.c.value)
+            )
+
+        return self._get("count_on", (), make)
+
+    def event(self) -> Statement:
+        """Insert one event."""
+
+        def make() -> sa.Insert:
+            event = tables.event
+            skipped = ("id", "xact")
+            values: dict[str, Any] = {
+                c.name: sa.bindparam(c.name, type_=c.type) for c in event.c if c.name not in skipped
+            }
+            if self._cache.dialect == POSTGRESQL:
+                values["xact"] = sa.func.pg_current_xact_id()
+            return sa.insert(event).values(values)
+
+        return self._get("event", (), make)
+
+
+def _id() -> sa.BindParameter[str]:
+    return sa.bindparam("id", type_=Identifier())

@@ -1,0 +1,142 @@
+"""Bodies to values: every field coerced, every violation found at once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.fields.base import Field, Invalid, label_text
+from builder.fields.children import ChildrenField
+from builder.kernel.limits import CHILD_RECORDS
+from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
+from builder.kernel.text import Text, say
+
+JSON = Any
+Values = dict[str, Any]
+
+#: Violations that mean the request itself is wrong (400), not that a rule is broken (422).
+_MALFORMED = frozenset({"unknown"})
+
+
+@dataclass
+class NewRecord:
+    """A record to be written, with the children that come with it."""
+
+    entity: CompiledEntity
+    id: str
+    values: Values
+    pointer: str
+    system: Values = field(default_factory=dict)
+    """created_at and created_by, where the door may give them."""
+    children: list[NewRecord] = field(default_factory=list)
+
+
+def refuse(violations: list[Violation]) -> None:
+    """Raise every violation at once, if there is one.
+
+    Raises:
+        Problem: ``request.unknown_name`` (400) if a name is unknown, else ``record.invalid`` (422).
+    """
+    if not violations:
+        return
+    code = "request.unknown_name" if any(v.code in _MALFORMED for v in violations) else "record.invalid"
+    count = len(violations)
+    raise Problem(code, say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+
+
+def expect_object(body: JSON, pointer: str, violations: list[Violation]) -> dict[str, JSON]:
+    """Return the body as an object; anything else is a violation."""
+    if isinstance(body, dict):
+        return body
+    violations.append(Violation("type", pointer, say("记录应是 JSON 对象", "A record is a JSON object")))
+    return {}
+
+
+def read_fields(
+    entity: CompiledEntity, body: Mapping[str, JSON], pointer: str, violations: list[Violation], *, may_assign: bool
+) -> tuple[Values, dict[str, list[dict[str, JSON]]]]:
+    """Coerce the fields that a body gives; return values of stored fields and the rows of children fields.
+
+    Args:
+        may_assign: the door may give values that the system assigns otherwise (install, import).
+    """
+    values: Values = {}
+    children: dict[str, list[dict[str, JSON]]] = {}
+    for key, given in body.items():
+        definition = entity.fields.get(key)
+        if definition is None:
+            if key not in entity.system:
+                violations.append(_unknown(entity, key, pointer))
+            continue
+        if definition.assigned and not may_assign and given is not None:
+            message = say("此值由系统给出,不能填写", "The system gives this value; leave it out")
+            violations.append(Violation("assigned", f"{pointer}/{key}", message))
+            continue
+        try:
+            value = None if given is None else definition.coerce(given)
+        except Invalid as invalid:
+            violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+            continue
+        if isinstance(definition, ChildrenField):
+            children[key] = value or []
+            if len(children[key]) > CHILD_RECORDS:
+                message = say(f"子记录最多 {CHILD_RECORDS} 条", f"At most {CHILD_RECORDS} child records")
+                violations.append(Violation("limit", f"{pointer}/{key}", message))
+        else:
+            values[key] = value
+    return values, children
+
+
+def _unknown(entity: CompiledEntity, key: str, pointer: str) -> Violation:
+    hint = nearest_hint(key, entity.fields) if len(key) < 100 else say("", "")
+    shown = key[:100]
+    message = say(f"“{entity.key}”没有字段“{shown}”{hint.zh}", f'"{entity.key}" has no field "{shown}"{hint.en}')
+    return Violation("unknown", f"{pointer}/{escape_pointer(shown)}", message, {"name": shown})
+
+
+def check_required(
+    entity: CompiledEntity,
+    values: Mapping[str, Any],
+    pointer: str,
+    violations: list[Violation],
+    *,
+    given_by_parent: str = "",
+) -> None:
+    """Note every required field that is blank."""
+    reported = {violation.pointer for violation in violations}
+    for definition in entity.required:
+        key = definition.key
+        if values.get(key) is None and not definition.assigned and key != given_by_parent:
+            if f"{pointer}/{key}" not in reported:
+                violations.append(Violation("required", f"{pointer}/{key}", required_message(definition)))
+
+
+def required_message(definition: Field) -> Text:
+    """Say that a value is needed."""
+    label = label_text(definition.label)
+    return say(f"请填写“{label.zh}”", f"{label.en} is required")
+
+
+def with_defaults(entity: CompiledEntity, values: Values) -> Values:
+    """Return values for every stored field: given, default, or blank."""
+    full: Values = {}
+    for definition in entity.stored:
+        if definition.key in values:
+            full[definition.key] = values[definition.key]
+        elif definition.default is not None:
+            full[definition.key] = definition.coerce(definition.default)
+        else:
+            full[definition.key] = None
+    return full
+
+
+def field_json(definition: Field, value: Any) -> JSON:
+    """Return a canonical value as the API shows it."""
+    return definition.blank_json() if value is None else definition.to_json(value)
+
+
+def child_entity(app: CompiledApp, definition: ChildrenField) -> CompiledEntity:
+    """Return the entity of a children field's records."""
+    return app.entities[definition.entity]

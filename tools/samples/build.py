@@ -9,6 +9,15 @@ from tools.samples.lead_leads import draw_leads
 from tools.samples.lead_talks import draw_talks
 from tools.samples.names import UniqueNames
 from tools.samples.people import people_files
+from tools.samples.receivables_contracts import draw_contracts, draw_invoices
+from tools.samples.receivables_payments import (
+    customer_records,
+    draw_payments,
+    finish_contracts,
+    finish_invoices,
+    payment_records,
+    statement_records,
+)
 from tools.samples.table import write_table
 
 Files = Mapping[str, str]
@@ -29,7 +38,29 @@ def build_lead() -> Files:
     }
 
 
-BUILDERS: Mapping[str, Callable[[], Files]] = {"lead": build_lead}
+def build_receivables() -> Files:
+    """Write the sample records of ``receivables``: the active customers of ``lead``, their contracts, invoices and payments."""
+    customers = [customer for customer in draw_customers(UniqueNames()) if customer.record["status"] == "active"]
+    contracts = draw_contracts(customers)
+    invoices, invoice_lines = draw_invoices(contracts)
+    payments = draw_payments(invoices)
+    finish_invoices(invoices)
+    finish_contracts(contracts)
+    records, allocations = payment_records(payments)
+    return {
+        "customer": write_table(customer_records(customers, invoices, payments)),
+        "contract": write_table(contract.record for contract in contracts),
+        "contract_line": write_table(line for contract in contracts for line in contract.lines),
+        "payment_plan": write_table(part for contract in contracts for part in contract.plan),
+        "invoice": write_table(invoice.record for invoice in invoices),
+        "invoice_line": write_table(invoice_lines),
+        "payment": write_table(records),
+        "allocation": write_table(allocations),
+        "statement": write_table(statement_records(customers, invoices, payments)),
+    }
+
+
+BUILDERS: Mapping[str, Callable[[], Files]] = {"lead": build_lead, "receivables": build_receivables}
 
 
 def build(template: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -26,22 +27,26 @@ _KEPT = 2_000
 
 
 class StatementCache:
-    """Prepared statements by (pin, shape), the longest unused let go. Used from the event loop only."""
+    """Prepared statements by (pin, shape), the longest unused let go. Any thread may ask."""
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
         self._kept: OrderedDict[Hashable, Statement] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement]) -> Statement:
         """Return the kept statement, or make and keep it."""
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = prepare(make(), self.dialect)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        made = prepare(make(), self.dialect)  # outside the lock: two threads may make the same, which does no harm
+        with self._lock:
+            self._kept[key] = made
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
-        return found
+        return made
 
 
 def guard() -> sa.Subquery:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import ConfigDict, field_validator
 
 from builder.fields.base import JSON, Field, FieldSample, Invalid, Option, refuse_control_characters, wrong_type
-from builder.fields.parts.schemas import Checked, check_schema
+from builder.fields.parts.schemas import Checked, check_schema, has_references
 from builder.kernel.canonical import dump_json, parse_json, plain_decimal
 from builder.kernel.limits import JSON_FIELD_BYTES, JSON_FIELD_DEPTH, JSON_FIELD_NUMBER_DIGITS
 from builder.kernel.problems import Problem
@@ -19,6 +19,7 @@ from builder.store.types import Document, StoredType
 from formulas import types as formula_types
 
 _TEXT_CONTROLS = "\n\r\t"
+_FIRST_LEVEL = ("title", "description", "type")
 
 
 class JsonField(Field):
@@ -131,8 +132,12 @@ class JsonField(Field):
         return formula_types.JSON
 
     def value_schema(self) -> dict[str, Any]:
-        """The user's schema, or anything but null."""
-        return {"not": {"type": "null"}} if self.json_schema is None else dict(self.json_schema)
+        """The user's schema, or anything but null. With references only its first level: they point at a root this is no part of elsewhere."""
+        if self.json_schema is None:
+            return {"not": {"type": "null"}}
+        if not has_references(self.json_schema):
+            return dict(self.json_schema)
+        return {name: self.json_schema[name] for name in _FIRST_LEVEL if name in self.json_schema}
 
     def from_text(self, text: str) -> JSON:
         """Read JSON text."""

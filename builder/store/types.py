@@ -129,7 +129,7 @@ class Scaled(StoredType):
         self.scale = scale
 
     def signature(self) -> str:
-        """Two decimals share storage when their scale is equal."""
+        """Two decimals share storage when their digits and scale are equal."""
         return f"scaled({self.digits},{self.scale})"
 
     def on_sqlite(self) -> sa.types.TypeEngine[Any]:
@@ -300,5 +300,5 @@ def type_of_signature(signature: str) -> StoredType:
 
 
 _BY_SIGNATURE: dict[str, type[StoredType]] = {
-    kind.__name__.lower(): kind for kind in (Words, Whole, Scaled, YesNo, Day, Instant, Identifier, Document)
+    kind.__name__.lower(): kind for kind in (Words, Whole, Scaled, YesNo, Day, Instant, Identifier, Document, KeySet)
 }

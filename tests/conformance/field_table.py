@@ -12,8 +12,9 @@ from sqlalchemy.schema import CreateTable
 
 from builder.fields.base import Field
 from builder.store.database import open_database
-from builder.store.statement import SQLITE, Query, Rows, Unit, prepare
+from builder.store.statement import Query, Rows, Unit, prepare
 from builder.store.types import StoredType, Whole
+from runtime.query.json_rows import json_object
 
 
 class FieldTable:
@@ -68,18 +69,12 @@ class FieldTable:
         self._count += len(values)
         return [{"id": first + index, "value": value} for index, value in enumerate(values)]
 
-    def read_json(self) -> list[bytes]:
-        """Every row as the JSON object ``{"id": …, "value": …}`` that the database writes."""
-        key, column = self._table.c.id, self.field.json_sql(self._table.c.value, self._database.dialect)
-        query: sa.Select[Any]
-        if self._database.dialect == SQLITE:
-            id_name, value_name = sa.literal_column("'id'"), sa.literal_column("'value'")
-            query = sa.select(sa.func.json_object(id_name, key, value_name, column)).order_by(key)
-        else:
-            shown = sa.select(key, column.label("value")).subquery("shown")
-            row = sa.func.row_to_json(sa.literal_column("shown"))
-            query = sa.select(sa.cast(row, sa.Text)).select_from(shown).order_by(shown.c.id)
-        return [row[0].encode() for row in self._read(query, {})]
+    def read_json(self, *, copies: int = 1) -> list[bytes]:
+        """Every row as the JSON object ``{"value1": …, "value2": …}`` that the database writes."""
+        column = self.field.json_sql(self._table.c.value, self._database.dialect)
+        row = json_object([(f"value{number + 1}", column) for number in range(copies)], self._database.dialect)
+        query = sa.select(sa.cast(row, sa.Text)).select_from(self._table).order_by(self._table.c.id)
+        return [read[0].encode() for read in self._read(query, {})]
 
     def read_values(self) -> list[Any]:
         """Every value through SQLAlchemy's own result processing."""

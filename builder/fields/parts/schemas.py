@@ -90,6 +90,11 @@ def check_schema(schema: Mapping[str, JSON]) -> None:
             _check_reference(schema, part["$ref"])
 
 
+def has_references(schema: Mapping[str, JSON]) -> bool:
+    """Whether a checked schema refers to parts of itself."""
+    return any("$ref" in part for part in _walk(schema, 0))
+
+
 def _walk(schema: JSON, depth: int) -> Iterator[dict[str, JSON]]:
     if depth > BODY_DEPTH:
         raise ValueError("the schema is nested too deep")

@@ -101,7 +101,7 @@ class Exchange:
         if credential.by_cookie and self.scope["method"] not in SAFE_METHODS:
             require_same_origin(self.scope, self.api.origin, self.api.cors_origins)
         known = authenticator.remembered(credential)
-        if known is None or known.actor is not None and self.caller.actor is known.actor:
+        if known is None or self.caller.actor is known.actor:
             await authenticator.identify(credential)
             known = authenticator.remembered(credential)
         if known is None:
@@ -193,7 +193,7 @@ async def _query(x: Exchange) -> None:
 
 
 async def _answer_list(x: Exchange, request: ListRequest) -> None:
-    page = await x.api.records.list(x.caller, x.app, x.entity, request)
+    page = await x.api.records.list_page(x.caller, x.app, x.entity, request)
     meta: dict[str, JSON] = {"next_cursor": page.next_cursor}
     if page.count is not None:
         meta["count"] = page.count

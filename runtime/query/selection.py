@@ -23,7 +23,7 @@ class Selection(NamedTuple):
     entity: str
     """An entity's key, or ``@user`` / ``@department``."""
     fields: tuple[str, ...]
-    expanded: tuple[tuple[str, Selection], ...] = ()  # type: ignore[misc]
+    expanded: tuple[tuple[str, Selection], ...] = ()
 
     def find_expanded(self, key: str) -> Selection | None:
         """Return how a field is shown if it is shown as an object."""
@@ -93,7 +93,7 @@ def _graft(
     if inner is None:
         inner = tree[head] = {}
     if target.startswith("@"):
-        inner.update({key: None for key in PLATFORM_COLUMNS[target[1:]]})
+        inner.update(dict.fromkeys(PLATFORM_COLUMNS[target[1:]]))
     elif not rest:
         inner.update({key: inner.get(key) for key in ("*", *inner)})
     else:

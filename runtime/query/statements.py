@@ -217,7 +217,8 @@ def _field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -
     owner = entity
     for step in path[:-1]:
         found = app.find_field(owner.key, step)
-        assert found is not None and found.target_entity is not None
+        assert found is not None
+        assert found.target_entity is not None
         owner = app.entities[found.target_entity]
     field = owner.find_field(path[-1])
     assert field is not None

@@ -85,7 +85,7 @@ class Records:
 
         return await self._pinned(app, run)
 
-    async def list(self, caller: Caller, app: str, entity: str, request: ListRequest) -> RecordPage:
+    async def list_page(self, caller: Caller, app: str, entity: str, request: ListRequest) -> RecordPage:
         """Return one page of records as JSON."""
 
         async def run(published: PublishedApp) -> RecordPage:

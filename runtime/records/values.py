@@ -108,9 +108,13 @@ def check_required(
     reported = {violation.pointer for violation in violations}
     for definition in entity.required:
         key = definition.key
-        if values.get(key) is None and not definition.assigned and key != given_by_parent:
-            if f"{pointer}/{key}" not in reported:
-                violations.append(Violation("required", f"{pointer}/{key}", required_message(definition)))
+        if (
+            values.get(key) is None
+            and not definition.assigned
+            and key != given_by_parent
+            and f"{pointer}/{key}" not in reported
+        ):
+            violations.append(Violation("required", f"{pointer}/{key}", required_message(definition)))
 
 
 def required_message(definition: Field) -> Text:

@@ -175,6 +175,9 @@ class _Exchange:
         if is_unexpected(error):
             self.edge.metrics.failures.inc()
             self.edge.log.error("failed", request_id=self.request_id, path=self._path(), exc_info=error)
+        elif not isinstance(error, Problem):
+            reason = str(getattr(error, "orig", None) or error) or type(error).__name__
+            self.edge.log.warning("turned away", request_id=self.request_id, path=self._path(), reason=reason)
         if self.status:
             return  # the answer has begun: all that is left is to end the connection
         language = request_language(self.scope, self.edge.language)

@@ -26,6 +26,7 @@ PROBLEM_TYPE = "application/problem+json"
 PROBLEMS_PATH = "/problems/"
 _RETRY_SECONDS = 2
 _TOO_LONG = 200
+_SQLITE_ERROR = 1
 
 
 def problem_reply(problem: Problem, language: Language, request_id: str) -> tuple[int, list[Header], bytes]:
@@ -113,8 +114,11 @@ def _from_storage(error: BaseException) -> Problem | None:
             )
         case ConstraintRefused():
             return Problem("record.invalid")
-        case DatabaseBusy() | sa.exc.OperationalError() | sa.exc.InterfaceError() | sa.exc.TimeoutError():
+        case DatabaseBusy() | sa.exc.InterfaceError() | sa.exc.TimeoutError():
             return unavailable()
+        case sa.exc.OperationalError():
+            # sqlite3 raises it for wrong SQL too (code 1), which is our own failure
+            return None if getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR else unavailable()
     return None
 
 

@@ -23,10 +23,12 @@ from runtime.api.http import (
     find_header,
     parse_query,
     read_body,
+    request_language,
     require_json,
     require_same_origin,
     send_reply,
 )
+from runtime.api.openapi import app_openapi
 from runtime.identity.actors import Authenticator, find_credential
 from runtime.query.request import ListRequest, read_members, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
@@ -59,7 +61,7 @@ class RecordsApi:
     def owns(path: str) -> bool:
         """Tell whether a path belongs to this application."""
         parts = path.split("/", 4)
-        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events")
+        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events", "openapi.json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -151,6 +153,9 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
     parts = [unquote(part) for part in x.scope["path"].split("/")[2:]]
     x.app = parts[0]
     match parts[1:]:
+        case ["openapi.json"]:
+            x.scope[ROUTE] = "/api/{app}/openapi.json"
+            return {"GET": _openapi}
         case ["events"]:
             x.scope[ROUTE] = "/api/{app}/events"
             return {"GET": _feed}
@@ -198,6 +203,12 @@ async def _answer_list(x: Exchange, request: ListRequest) -> None:
     if page.count is not None:
         meta["count"] = page.count
     await x.answer(200, b'{"data":[' + b",".join(page.records) + b'],"meta":' + dump_json(meta) + b"}")
+
+
+async def _openapi(x: Exchange) -> None:
+    published = await x.api.records.published(x.caller, x.app)
+    language = request_language(x.scope, published.app.definition.app.language)
+    await x.answer(200, dump_json(app_openapi(published.app, language)), (b"vary", b"Accept-Language"))
 
 
 async def _timeline(x: Exchange) -> None:

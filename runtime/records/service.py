@@ -131,6 +131,16 @@ class Records:
 
         return await self._pinned(app, run)
 
+    async def published(self, caller: Caller, app: str) -> PublishedApp:
+        """Return the app as it is published now, for what is made of its definition.
+
+        Raises:
+            Problem: ``app.not_found``.
+        """
+        found = await self._pins.refresh(app)
+        gate(caller.actor, app, FieldMap())
+        return found
+
     # -- writes --------------------------------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, app: str, entity: str, body: JSON) -> Written:

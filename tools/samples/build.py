@@ -18,6 +18,8 @@ from tools.samples.receivables_payments import (
     payment_records,
     statement_records,
 )
+from tools.samples.store_places import draw_dealers, draw_stores, product_records, stock_records
+from tools.samples.store_work import material_records, order_records, visit_records
 from tools.samples.table import write_table
 
 Files = Mapping[str, str]
@@ -60,7 +62,33 @@ def build_receivables() -> Files:
     }
 
 
-BUILDERS: Mapping[str, Callable[[], Files]] = {"lead": build_lead, "receivables": build_receivables}
+def build_store_sales() -> Files:
+    """Write the sample records of the template ``store_sales``."""
+    names = UniqueNames()
+    dealers = draw_dealers(names)
+    stores = draw_stores(names, dealers)
+    products = product_records()
+    visits = visit_records(stores)  # notes the last visit on each store
+    orders, lines = order_records(stores, products)
+    materials, uses = material_records(products, stores)
+    return {
+        "dealer": write_table(dealer.record for dealer in dealers),
+        "store": write_table(store.record for store in stores),
+        "product": write_table(products),
+        "visit": write_table(visits),
+        "order": write_table(orders),
+        "order_line": write_table(lines),
+        "stock_report": write_table(stock_records(dealers)),
+        "material": write_table(materials),
+        "material_use": write_table(uses),
+    }
+
+
+BUILDERS: Mapping[str, Callable[[], Files]] = {
+    "lead": build_lead,
+    "receivables": build_receivables,
+    "store_sales": build_store_sales,
+}
 
 
 def build(template: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ _KINDS = {
     "between": {"wechat": 48.0, "call": 44.0, "email": 8.0},
 }
 #: How often a step of the way leaves a record.
-_RECORDED = {"assigned": 0.32, "first_visit": 0.9, "need_confirmed": 0.66, "proposal": 0.7, "to_sign": 0.6}
+_RECORDED = {"assigned": 0.26, "first_visit": 0.9, "need_confirmed": 0.63, "proposal": 0.7, "to_sign": 0.6}
 _MINUTES = {
     "visit": (30, 120),
     "call": (3, 25),

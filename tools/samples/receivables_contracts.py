@@ -135,9 +135,9 @@ def terms_of(customer: Customer) -> str:
 def _lines(chance: Chance, contract: Contract, product: str) -> list[dict[str, Any]]:
     scale = {"A_plus": 3.0, "A": 1.8, "B": 1.0, "C": 0.6}[contract.customer.level]
     found = []
-    for index, (name, model, price) in enumerate(chance.some(_GOODS[product], 1, 3), 1):
+    for index, (name, model, price) in enumerate(chance.some(_GOODS[product], 1, 2), 1):
         agreed = money(price * chance.bell(0.8, 1.0), 10)
-        quantity = max(1, round(chance.bell(0.3, 1.9) * scale * 110_000 / price))
+        quantity = max(1, round(chance.bell(0.4, 2.5) * scale * 110_000 / price))
         found.append(
             {
                 "id": f"{contract.id}_{index}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class TemplateInfo(NamedTuple):
     """How many sample records it brings, people not counted."""
 
 
+@cache  # the files come with the program and do not change while it runs
 def list_templates() -> tuple[TemplateInfo, ...]:
     """Describe every template, in the order of keys."""
     return tuple(_describe(read_folder(folder)) for folder in _folders())

@@ -2,25 +2,95 @@
 
 from __future__ import annotations
 
-from formulas.sqlforms import compare, rollups, sets, texts
+from datetime import timedelta, tzinfo
+from typing import Any
+
+from formulas.functions import find_function
+from formulas.schema import Context
+from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
+from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Related, Resolver, Sql
-from formulas.tree import Tree
+from formulas.tree import Call, Rollup, Tree
 
-__all__ = ["Dialect", "Related", "Resolver", "Sql", "to_condition", "to_sql"]
+__all__ = ["Dialect", "Related", "Resolver", "Sql", "has_sql_form", "to_condition", "to_sql"]
 
-FORMS: dict[str, Form] = {**compare.FORMS, **texts.FORMS, **sets.FORMS}
-CONDITIONS: dict[str, Condition] = {**compare.CONDITIONS, **texts.CONDITIONS, **sets.CONDITIONS}
+#: Operators and choices are said to both databases by one form.
+_SHARED: dict[str, Form] = {**compare.FORMS, **choices.FORMS, **arithmetic.FORMS}
 
 
-def to_sql(tree: Tree, resolver: Resolver, dialect: Dialect) -> Element:
+class _Declarations:
+    """The declared functions as the emitter asks for them."""
+
+    def form(self, function: str, dialect: Dialect) -> Form | None:
+        """Shared, then declared for the dialect; SQLite computes every other portable function in Python."""
+        if function in _SHARED:
+            return _SHARED[function]
+        declared = find_function(function)
+        if not declared.portable or declared.volatility != "stable":
+            return None
+        if dialect == "postgresql":
+            return declared.postgresql or arithmetic.POSTGRESQL.get(function) or postgresql.FORMS.get(function)
+        return declared.sqlite or arithmetic.SQLITE.get(function) or call_python
+
+    def condition(self, function: str) -> Condition | None:
+        """The form in which only true counts."""
+        return compare.CONDITIONS.get(function) or find_function(function).condition
+
+    def letters(self, call: Call) -> list[str]:
+        """Signature letters; the last parameter repeats."""
+        parameters = find_function(call.function).parameters
+        return [parameters[min(place, len(parameters) - 1)].letter for place in range(len(call.args))]
+
+    def fails(self, function: str) -> bool:
+        """As declared."""
+        return find_function(function).fails
+
+    def strict(self, function: str) -> bool:
+        """As declared."""
+        return find_function(function).nulls == "P"
+
+    def local(self, function: str) -> bool:
+        """Whoever needs the context needs its zone."""
+        return find_function(function).needs_context
+
+    def rollup(self, emitter: Emitter, tree: Rollup) -> Sql:
+        """Over related rows."""
+        return rollups.rollup(emitter, tree)
+
+
+_DECLARATIONS = _Declarations()
+
+
+def to_sql(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:
     """The exact value of a tree. An error value (division by zero …) is null.
 
     `Param` nodes become the bind parameters `p0`, `p1` …, so a shape (`tree.lift`) is compiled once and run with other
-    values. Raises `FormulaError` (TYPE) when a function has no SQL form.
+    values. The context gives the zone; bind the moment and the person before (`moments.bind_context`). Raises
+    `FormulaError` (TYPE) when a function has no SQL form.
     """
-    return Emitter(resolver, dialect, FORMS, CONDITIONS, rollups.rollup).value(tree).element
+    return _emitter(resolver, dialect, context).value(tree).element
 
 
-def to_condition(tree: Tree, resolver: Resolver, dialect: Dialect) -> Element:
+def to_condition(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:
     """A boolean tree for WHERE, where null and false mean the same: plain operators that indexes serve."""
-    return Emitter(resolver, dialect, FORMS, CONDITIONS, rollups.rollup).condition(tree)
+    return _emitter(resolver, dialect, context).condition(tree)
+
+
+def _emitter(resolver: Resolver, dialect: Dialect, context: Context | None) -> Emitter:
+    return Emitter(resolver, dialect, _DECLARATIONS, "UTC" if context is None else zone_name(context.zone, context))
+
+
+def zone_name(zone: tzinfo, context: Context) -> str:
+    """The name of a zone, or its fixed offset in seconds."""
+    key: Any = getattr(zone, "key", None)
+    if isinstance(key, str):
+        return key
+    offset = zone.utcoffset(context.now) or timedelta(0)
+    return str(int(offset.total_seconds())) if offset else "UTC"
+
+
+def has_sql_form(tree: Tree, dialect: Dialect) -> bool:
+    """Whether this call, apart from its arguments, can be computed by the database."""
+    if isinstance(tree, Rollup):
+        return tree.function == "EXISTS" or tree.function in rollups.FUNCTIONS
+    return not isinstance(tree, Call) or _DECLARATIONS.form(tree.function, dialect) is not None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from formulas.types import Type
+from formulas.types import BLANK, BOOLEAN, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def size(tree: Tree) -> int:
 def lift(tree: Tree) -> tuple[Tree, tuple[Any, ...]]:
     """Separate the shape of a tree from its values, so that a statement is built once per shape.
 
-    Blanks, booleans and fixed literals stay: they decide the statement.
+    Blanks, empty texts, booleans and fixed literals stay: they decide the statement.
     """
     values: list[Any] = []
     shape = _lift(tree, values)
@@ -116,7 +116,7 @@ def lift(tree: Tree) -> tuple[Tree, tuple[Any, ...]]:
 
 def _lift(tree: Tree, values: list[Any]) -> Tree:
     if isinstance(tree, Literal):
-        if tree.fixed or tree.value is None or isinstance(tree.value, bool):
+        if tree.fixed or tree.value is None or tree.value == "" or isinstance(tree.value, bool):
             return tree
         values.append(tree.value)
         return Param(len(values) - 1, tree.type)
@@ -151,3 +151,22 @@ def _collect(tree: Tree, scopes: tuple[tuple[str, ...], ...], found: set[tuple[s
         found.update(base + tree.relation[: count + 1] for count in range(len(tree.relation)))
         for part in children(tree):
             _collect(part, (*scopes, base + tree.relation), found)
+
+
+def desugared(call: Call) -> Call:
+    """IFS and SWITCH as nested IF, which both back ends know; any other call as it is."""
+    if call.function == "IFS":
+        return _nested(call.args[0::2], call.args[1::2], Call("NA", (), BLANK), call.type)
+    if call.function != "SWITCH":
+        return call
+    subject, *rest = call.args
+    default: Tree = rest.pop() if len(rest) % 2 else Call("NA", (), BLANK)
+    conditions = [Call("eq", (subject, match), BOOLEAN) for match in rest[0::2]]
+    return _nested(conditions, rest[1::2], default, call.type)
+
+
+def _nested(conditions: Sequence[Tree], results: Sequence[Tree], otherwise: Tree, type_: Type) -> Call:
+    for condition, result in reversed(list(zip(conditions, results, strict=True))):
+        otherwise = Call("IF", (condition, result, otherwise), type_)
+    assert isinstance(otherwise, Call)
+    return otherwise

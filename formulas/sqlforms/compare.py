@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,18 @@ def _elements(emitter: Emitter, left: Tree, right: Tree) -> tuple[Element, Eleme
     first, second = operands(emitter, left, right)
     if first.type.is_number and second.type.is_number:
         return comparable(emitter, first, second)
-    return first.element, second.element
+    one, two = visible(first, left).element, visible(second, right).element
+    if emitter.postgresql and first.type.is_textual and first.column is None and second.column is None:
+        # without a column nothing says that texts are ordered by code point
+        one = sa.collate(one, "C")
+    return one, two
+
+
+def visible(value: Sql, tree: Tree) -> Sql:
+    """A computed text that is empty is a blank; stored texts are never empty, and constants say what they are."""
+    if not value.type.is_textual or not isinstance(tree, Call | Literal) or (isinstance(tree, Literal) and tree.value):
+        return value
+    return replace(value, element=sa.func.nullif(value.element, sa.literal_column("''"), type_=value.element.type))
 
 
 def _is_blank_literal(tree: Tree) -> bool:
@@ -40,7 +52,7 @@ def never_blank(tree: Tree) -> bool:
 
 
 def _blank(emitter: Emitter, tree: Tree) -> Element:
-    return blank_of(emitter, emitter.value(tree))
+    return blank_of(emitter, visible(emitter.value(tree), tree))
 
 
 def blank_of(emitter: Emitter, value: Sql) -> Element:
@@ -144,10 +156,6 @@ def _among(emitter: Emitter, call: Call) -> Sql:
     return _boolean(sa.func.coalesce(_among_condition(emitter, call), sa.false()))
 
 
-def _is_blank(emitter: Emitter, call: Call) -> Sql:
-    return _boolean(_blank(emitter, call.args[0]))
-
-
 def _logical_and(emitter: Emitter, call: Call) -> Sql:
     return _boolean(sa.and_(*(emitter.truth(emitter.value(part)) for part in call.args)))
 
@@ -168,7 +176,6 @@ FORMS = {
     "and": _logical_and,
     "or": _logical_or,
     "not": _logical_not,
-    "ISBLANK": _is_blank,
 }
 CONDITIONS = {
     "eq": _equal_condition,

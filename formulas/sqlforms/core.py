@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 from typing import Literal as Choice
 
@@ -12,8 +12,15 @@ from sqlalchemy.types import TypeEngine
 
 from formulas.errors import FormulaError, Message
 from formulas.sqlforms.binds import bind_type, is_wide
-from formulas.tree import Call, Literal, Param, Path, Rollup, Tree
+from formulas.tree import Call, Literal, Param, Path, Rollup, Tree, desugared, walk
 from formulas.types import BOOLEAN, Type
+
+#: Nodes that one statement may be built from; forms that repeat their arguments count them each time.
+NODE_LIMIT = 5_000
+#: Conditions that are null, hence false, when an argument is an error.
+NULL_IS_FALSE = frozenset(("and", "or", "lt", "le", "gt", "ge", "in", "CONTAINS", "STARTSWITH", "ENDSWITH"))
+#: Functions whose form sees to errors itself.
+HANDLED = frozenset(("IF", "IFERROR", "IFNA", "ISERROR", "ISBLANK", "COALESCE", "and", "or", "not", "zero", "NA"))
 
 Dialect: TypeAlias = Choice["sqlite", "postgresql"]
 Element: TypeAlias = sa.ColumnElement[Any]
@@ -54,6 +61,31 @@ class Sql:
     column: Element | None = None
 
 
+class Catalogue(Protocol):
+    """What the emitter asks of the declared functions."""
+
+    def form(self, function: str, dialect: Dialect) -> Form | None:
+        """The SQL form, or None."""
+
+    def condition(self, function: str) -> Condition | None:
+        """The form in which only true counts, or None."""
+
+    def letters(self, call: Call) -> list[str]:
+        """The signature letter of each argument."""
+
+    def fails(self, function: str) -> bool:
+        """Whether it may give an error for arguments that are no errors."""
+
+    def strict(self, function: str) -> bool:
+        """Whether any blank argument gives a blank, and any error an error."""
+
+    def local(self, function: str) -> bool:
+        """Whether it reads instants by the clock of the zone."""
+
+    def rollup(self, emitter: Emitter, tree: Rollup) -> Sql:
+        """The SQL of a rollup."""
+
+
 Form: TypeAlias = Callable[["Emitter", Call], Sql]
 Condition: TypeAlias = Callable[["Emitter", Call], Element]
 
@@ -72,19 +104,13 @@ def no_form(function: str) -> FormulaError:
 class Emitter:
     """Builds the expression of one tree in one dialect."""
 
-    def __init__(
-        self,
-        resolver: Resolver,
-        dialect: Dialect,
-        forms: Mapping[str, Form],
-        conditions: Mapping[str, Condition],
-        rollup: Callable[[Emitter, Rollup], Sql],
-    ) -> None:
+    def __init__(self, resolver: Resolver, dialect: Dialect, catalogue: Catalogue, zone: str = "UTC") -> None:
         self.scopes: tuple[Resolver, ...] = (resolver,)
         self.dialect: Dialect = dialect
-        self._forms = forms
-        self._conditions = conditions
-        self._rollup = rollup
+        self.catalogue = catalogue
+        #: Name of the zone whose clock dates and hours are read from.
+        self.zone = zone
+        self.budget = [NODE_LIMIT]
 
     @property
     def postgresql(self) -> bool:
@@ -93,8 +119,9 @@ class Emitter:
 
     def inside(self, resolver: Resolver) -> Emitter:
         """The emitter of a related row: `this.` steps back out of it."""
-        inner = Emitter(resolver, self.dialect, self._forms, self._conditions, self._rollup)
+        inner = Emitter(resolver, self.dialect, self.catalogue, self.zone)
         inner.scopes = (*self.scopes, resolver)
+        inner.budget = self.budget
         return inner
 
     def value(self, tree: Tree, like: Sql | None = None) -> Sql:
@@ -103,20 +130,48 @@ class Emitter:
             return self._column(tree)
         if isinstance(tree, Literal | Param):
             return self._constant(tree, like)
+        self.budget[0] -= 1
+        if self.budget[0] < 0:
+            raise FormulaError("LIMIT", Message("公式过于复杂，不能在数据库中计算", "too complex for the database"))
         if isinstance(tree, Rollup):
-            return self._rollup(self, tree)
-        form = self._forms.get(tree.function)
+            return self.catalogue.rollup(self, tree)
+        return self._call(desugared(tree))
+
+    def _call(self, call: Call) -> Sql:
+        """A function; unless it passes blanks and errors through by itself, an error before it is kept null."""
+        form = self.catalogue.form(call.function, self.dialect)
         if form is None:
-            raise no_form(tree.function)
-        return form(self, tree)
+            raise no_form(call.function)
+        found = form(self, call)
+        if self.catalogue.strict(call.function) or call.function in HANDLED:
+            return found
+        failed = any_error(self, call.args)
+        if failed is None:
+            return found
+        return replace(found, element=sa.case((failed, sa.null()), else_=found.element))
+
+    def letters(self, call: Call) -> list[str]:
+        """The signature letter of each argument."""
+        return self.catalogue.letters(call)
 
     def condition(self, tree: Tree) -> Element:
         """A condition of which only true counts: simpler than the exact value, and indexes serve it."""
-        if isinstance(tree, Call) and tree.function in self._conditions:
-            return self._conditions[tree.function](self, tree)
         if isinstance(tree, Literal):
             return sa.true() if tree.value is True else sa.false()
+        if isinstance(tree, Call):
+            form = self.catalogue.condition(tree.function)
+            if form is not None and (tree.function in NULL_IS_FALSE or not self.can_fail(*tree.args)):
+                return form(self, tree)
         return self.truth(self.value(tree))
+
+    def can_fail(self, *trees: Tree) -> bool:
+        """Whether any part may be an error."""
+        return any(
+            self.catalogue.fails(node.function) or (isinstance(node, Call) and node.function in ("IFS", "SWITCH"))
+            for tree in trees
+            for node in walk(tree)
+            if isinstance(node, Call | Rollup)
+        )
 
     def truth(self, value: Sql) -> Element:
         """A stored boolean as a condition; SQLite keeps it as 0 or 1."""
@@ -168,3 +223,78 @@ def raw(element: Element, type_: TypeEngine[Any]) -> Element:
 def number(value: int) -> Element:
     """An integer written into the statement."""
     return sa.literal_column(str(value), sa.BigInteger())
+
+
+def any_error(emitter: Emitter, trees: Sequence[Tree]) -> Element | None:
+    """Whether any of the values is an error, or None if none can be."""
+    found = [failed for tree in trees if (failed := error(emitter, tree)) is not None]
+    return sa.or_(*found) if found else None
+
+
+def error(emitter: Emitter, tree: Tree) -> Element | None:
+    """A condition (never null) that the value is an error, or None if it cannot be one.
+
+    A function that fails does so where it is null though no argument is: blanks come from blanks only.
+    """
+    if not isinstance(tree, Call | Rollup) or not emitter.can_fail(tree):
+        return None
+    if isinstance(tree, Rollup):
+        return None
+    call = desugared(tree)
+    if call.function in _ERRORS:
+        return _ERRORS[call.function](emitter, call)
+    before = any_error(emitter, call.args)
+    if not emitter.catalogue.fails(call.function):
+        return before
+    itself: Element = emitter.value(call).element.is_(sa.null())
+    if emitter.catalogue.strict(call.function):
+        if any(isinstance(arg, Literal) and arg.value is None for arg in call.args):
+            return before
+        present = [emitter.value(arg) for arg in call.args if not isinstance(arg, Literal | Param)]
+        itself = sa.and_(itself, *(value.element.is_not(sa.null()) for value in present))
+    return itself if before is None else sa.or_(before, itself)
+
+
+def _or_false(condition: Element | None) -> Element:
+    return sa.false() if condition is None else condition
+
+
+def _choice_error(emitter: Emitter, call: Call) -> Element:
+    """Of IF: the condition's error, else that of the branch taken."""
+    test, then, *rest = call.args
+    otherwise = error(emitter, rest[0]) if rest else None
+    branch = sa.case((emitter.condition(test), _or_false(error(emitter, then))), else_=_or_false(otherwise))
+    failed = error(emitter, test)
+    return branch if failed is None else sa.or_(failed, branch)
+
+
+def _logic_error(emitter: Emitter, call: Call) -> Element:
+    """Of AND and OR: an error that the other conditions do not make irrelevant."""
+    return sa.and_(_or_false(any_error(emitter, call.args)), emitter.value(call).element.is_(sa.null()))
+
+
+def _first_error(emitter: Emitter, call: Call) -> Element:
+    """Of COALESCE: an error before the first value that is not blank."""
+    found: Element = sa.false()
+    for arg in reversed(call.args):
+        failed = error(emitter, arg)
+        blank = emitter.value(arg).element.is_(sa.null())
+        found = sa.and_(blank, found) if failed is None else sa.or_(failed, sa.and_(blank, found))
+    return found
+
+
+def _second_error(emitter: Emitter, call: Call) -> Element:
+    """Of IFERROR: the error of what stands in."""
+    return sa.and_(_or_false(error(emitter, call.args[0])), _or_false(error(emitter, call.args[1])))
+
+
+_ERRORS: dict[str, Callable[[Emitter, Call], Element]] = {
+    "IF": _choice_error,
+    "and": _logic_error,
+    "or": _logic_error,
+    "COALESCE": _first_error,
+    "IFERROR": _second_error,
+    "ISERROR": lambda _emitter, _call: sa.false(),
+    "ISBLANK": lambda _emitter, _call: sa.false(),
+    "NA": lambda _emitter, _call: sa.true(),
+}

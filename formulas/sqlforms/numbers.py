@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from formulas.sqlforms.binds import WIDE
+from formulas.sqlforms.binds import WIDE, is_wide
 from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
-from formulas.types import NARROW_DIGITS
+from formulas.types import NARROW_DIGITS, Type
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
@@ -27,6 +27,17 @@ def widened(value: Sql) -> Element:
     if value.wide:
         return raw(value.element, sa.Text())
     return sa.func.formula_wide(raw(value.element, sa.BigInteger()), number(value.type.scale), type_=WIDE)
+
+
+def fitted(emitter: Emitter, value: Sql, type_: Type) -> Element:
+    """The number in the storage form of a type that holds it."""
+    if emitter.postgresql:
+        return sa.cast(value.element, sa.Numeric()) if type_.kind == "decimal" else value.element
+    if is_wide(type_):
+        return widened(value)
+    if value.wide:
+        return sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
+    return rescaled(value, type_.scale)
 
 
 def rescaled(value: Sql, scale: int) -> Element:

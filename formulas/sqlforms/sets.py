@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
+from formulas.sqlforms.template import pieces
 from formulas.tree import Call
 from formulas.types import BOOLEAN
 
@@ -48,8 +49,17 @@ def _member_storage(member: Sql) -> Any:
     return sa.Numeric() if member.type.is_number else sa.Text()
 
 
+def _has_numbers(value: Sql) -> bool:
+    """Members that JSON does not keep as texts; the operators for texts do not find those."""
+    return value.type.element is not None and value.type.element.kind in ("integer", "decimal", "boolean")
+
+
 def _any_condition(emitter: Emitter, call: Call) -> Element:
-    left, right = (members(emitter, emitter.value(part)) for part in call.args)
+    values = [emitter.value(part) for part in call.args]
+    left, right = (members(emitter, value) for value in values)
+    if emitter.postgresql and _has_numbers(values[0]):
+        template = "exists (select jsonb_array_elements({0}) intersect select jsonb_array_elements({1}))"
+        return pieces(template, [left, right], sa.Boolean())
     if emitter.postgresql:
         return left.op("?|", return_type=sa.Boolean())(sa.cast(texts_of(right), ARRAY(sa.Text())))
     one = rows(left)
@@ -82,6 +92,19 @@ def _has_all(emitter: Emitter, call: Call) -> Sql:
 
 def _has_none(emitter: Emitter, call: Call) -> Sql:
     return Sql(_none_condition(emitter, call), BOOLEAN)
+
+
+def count(emitter: Emitter, call: Call) -> Sql:
+    """LISTCOUNT on PostgreSQL."""
+    array = members(emitter, emitter.value(call.args[0]))
+    return Sql(sa.func.jsonb_array_length(array, type_=sa.Integer()), call.type)
+
+
+def overlap(emitter: Emitter, call: Call) -> Sql:
+    """OVERLAP on PostgreSQL: different members of both."""
+    left, right = (members(emitter, emitter.value(part)) for part in call.args)
+    template = "select count(*)::int from (select jsonb_array_elements({0}) intersect select jsonb_array_elements({1})) as shared"
+    return Sql(pieces(template, [left, right], sa.Integer()), call.type)
 
 
 FORMS = {"HAS": _has, "HASANY": _has_any, "HASALL": _has_all, "HASNONE": _has_none}

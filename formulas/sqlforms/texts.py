@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from formulas.sqlforms.core import Element, Emitter, Sql, raw
+from formulas.sqlforms.core import Element, Emitter, Sql, no_form, raw
+from formulas.sqlforms.template import pg_argument, pg_arguments, pieces
 from formulas.tree import Call
 from formulas.types import BOOLEAN, TEXT
 
@@ -38,7 +39,8 @@ def _ends_condition(emitter: Emitter, call: Call) -> Element:
     return sa.and_(fits, sa.func.substr(subject, -length, type_=sa.Text()) == needle)
 
 
-def _lower(emitter: Emitter, call: Call) -> Sql:
+def lower(emitter: Emitter, call: Call) -> Sql:
+    """LOWER."""
     return Sql(folded(emitter, text(emitter.value(call.args[0]))), TEXT)
 
 
@@ -66,5 +68,75 @@ def _never_null(condition: Element) -> Sql:
     return Sql(sa.func.coalesce(condition, sa.false()), BOOLEAN)
 
 
-FORMS = {"CONTAINS": _contains, "STARTSWITH": _starts, "ENDSWITH": _ends, "LOWER": _lower}
+def upper(emitter: Emitter, call: Call) -> Sql:
+    """UPPER."""
+    element = text(emitter.value(call.args[0]))
+    if not emitter.postgresql:
+        return Sql(sa.func.unicode_upper(element, type_=sa.Text()), TEXT)
+    return Sql(sa.collate(sa.func.upper(sa.collate(element, "und-x-icu"), type_=sa.Text()), "C"), TEXT)
+
+
+def search(emitter: Emitter, call: Call) -> Sql:
+    """SEARCH on PostgreSQL: FIND on folded texts."""
+    needle, subject = (folded(emitter, sa.cast(emitter.value(part).element, sa.Text())) for part in call.args[:2])
+    if len(call.args) == 2:
+        return Sql(pieces("nullif(strpos({1}, {0}), 0)", [needle, subject], sa.Integer()), call.type)
+    start = pg_argument(emitter.value(call.args[2]), "i")
+    template = (
+        "case when {2} between 1 and char_length({1}) + 1 then nullif(strpos(substr({1}, {2}), {0}), 0) + {2} - 1 end"
+    )
+    return Sql(pieces(template, [needle, subject, start], sa.Integer()), call.type)
+
+
+#: Null where the text would be longer than a text may be.
+_REPLACED = "case when char_length(replace({0}, {1}, {2})) <= 32767 then replace({0}, {1}, {2}) end"
+
+
+def substitute(emitter: Emitter, call: Call) -> Sql:
+    """SUBSTITUTE on PostgreSQL, everywhere or at one occurrence. PostgreSQL's replace leaves an empty text alone."""
+    args = pg_arguments(emitter, call)
+    if len(args) == 3:
+        return Sql(pieces(_REPLACED, args, sa.Text()), TEXT)
+    parts = "array_length(string_to_array({0}, {1}), 1)"
+    pick = "array_to_string((string_to_array({0}, {1}))[%s], {1})"
+    head, tail = pick % "1:{3}", pick % f"{{3}} + 1:{parts}"
+    body = f"case when {{1}} = '' or {{3}} >= {parts} then {{0}} else {head} || {{2}} || {tail} end"
+    return Sql(pieces(f"case when {{3}} >= 1 then {body} end", args, sa.Text()), TEXT)
+
+
+def concat(emitter: Emitter, call: Call) -> Sql:
+    """CONCAT on PostgreSQL: the default text of each value, a blank as the empty text."""
+    shown = [sa.func.coalesce(shown_text(emitter.value(part)), sa.literal_column("''")) for part in call.args]
+    joined: Element = shown[0]
+    for part in shown[1:]:
+        joined = sa.type_coerce(joined, sa.Text()).op("||", return_type=sa.Text())(part)
+    return Sql(joined, TEXT)
+
+
+_SHOWN = {
+    "boolean": "case when {0} then 'TRUE' when not {0} then 'FALSE' end",
+    "date": "to_char({0}, 'YYYY-MM-DD')",
+    "datetime": "to_char({0} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+    "time": "to_char({0}, 'HH24:MI:SS')",
+    "duration": (
+        "case when {0} < 0 then '-' else '' end || case when abs({0}) < 36000 then '0' else '' end || abs({0}) / 3600"
+        " || ':' || lpad((abs({0}) / 60 % 60)::text, 2, '0') || ':' || lpad((abs({0}) % 60)::text, 2, '0')"
+    ),
+}
+
+
+def shown_text(value: Sql) -> Element:
+    """PostgreSQL: the default text of a value, as `values.display` has it."""
+    if value.type.is_number:
+        return pieces("trim_scale({0})::text", [sa.cast(value.element, sa.Numeric())], sa.Text())
+    if value.type.kind in ("set", "geo", "json"):
+        raise no_form("CONCAT")
+    template = _SHOWN.get(value.type.kind)
+    if template is None:
+        return sa.cast(value.element, sa.Text())
+    element = pg_argument(value, "A")
+    return pieces(template, [element], sa.Text())
+
+
+FORMS = {"CONTAINS": _contains, "STARTSWITH": _starts, "ENDSWITH": _ends, "LOWER": lower}
 CONDITIONS = {"CONTAINS": _contains_condition, "STARTSWITH": _starts_condition, "ENDSWITH": _ends_condition}

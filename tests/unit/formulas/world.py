@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from formulas import sqlite_functions
+from formulas.batch_sql import from_sql
 from formulas.schema import Context, FieldInfo
-from formulas.sql import Dialect, to_condition
+from formulas.sql import Dialect, to_condition, to_sql
 from formulas.sqlforms.binds import DATE_TEXT, INSTANT_TEXT, SET_JSON, SET_TEXT, Scaled
 from formulas.tree import Path, Tree
 from formulas.types import BOOLEAN, DATE, DATETIME, PERSON, TEXT, decimal, integer, option, record, set_of
@@ -156,7 +157,8 @@ class RelatedRows:
 
     def select(self, columns: Sequence[Any], condition: Any) -> sa.Select[Any]:
         query = sa.select(*columns).select_from(self.resolver.source)
-        query = query.where(self.resolver.root.c[self.back] == self.parent.c.id).correlate(self.parent)
+        query = query.where(self.resolver.root.c[self.back] == self.parent.c.id)
+        query = query.correlate_except(*(alias for _, alias in self.resolver.joins.values()))
         return query if condition is None else query.where(condition)
 
 
@@ -179,6 +181,13 @@ class Base:
         self.connection.close()
         self.engine.dispose()
 
+    def values(self, tree: Tree, entity: str = "deal") -> dict[str, Any]:
+        """The value of a tree for every row, by id."""
+        rows = Rows(self.tables, entity)
+        column = to_sql(tree, rows, self.dialect, CONTEXT)
+        query = sa.select(rows.root.c.id, column.label("value")).select_from(rows.source)
+        return {row.id: from_sql(row.value, tree.type) for row in self.connection.execute(query)}
+
     def matching(self, tree: Tree, entity: str = "deal", values: tuple[Any, ...] = ()) -> list[str]:
         """The ids of the rows that a condition finds."""
         rows = Rows(self.tables, entity)
@@ -186,3 +195,20 @@ class Base:
         query = sa.select(rows.root.c.id).select_from(rows.source).where(condition).order_by(rows.root.c.id)
         parameters = {f"p{index}": value for index, value in enumerate(values)}
         return list(self.connection.execute(query, parameters).scalars())
+
+
+def nested(entity: str, record: dict[str, Any], depth: int = 4) -> dict[str, Any]:
+    """A record as the record back end reads it: relations followed, to a depth."""
+    sources = {"customer": CUSTOMERS, "deal": DEALS, "payment": PAYMENTS}
+    found = dict(record)
+    for field in SCHEMA[entity].values():
+        if field.target_entity is None or depth == 0:
+            continue
+        rows = sources[field.target_entity]
+        if field.many:
+            inner = [row for row in rows if row[entity] == record["id"]]
+            found[field.key] = [nested(field.target_entity, row, depth - 1) for row in inner]
+        else:
+            one = next((row for row in rows if row["id"] == record[field.key]), None)
+            found[field.key] = None if one is None else nested(field.target_entity, one, depth - 1)
+    return found

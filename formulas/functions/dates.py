@@ -1,0 +1,431 @@
+"""Dates and instants. The parts of an instant are those of the context's zone."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from formulas.errors import CellError
+from formulas.functions.declare import Family, same
+from formulas.literals import WrongValueError, to_instant
+from formulas.moments import UNITS, add_months, add_units, context_value
+from formulas.schema import Context
+from formulas.sqlforms.template import pg
+from formulas.types import DATE, DATETIME, DURATION, integer
+from formulas.values import BAD_DATE, NUM, VALUE
+
+DATES = Family("dates")
+SMALL = integer(6)
+FIRST, LAST = "'0001-01-01'::date", "'9999-12-31'::date"
+
+
+def local(context: Context, moment: date) -> date:
+    """An instant as the clock of the context's zone shows it, without a zone; a date as it is."""
+    if isinstance(moment, datetime):
+        return moment.astimezone(context.zone).replace(tzinfo=None)
+    return moment
+
+
+def day_of(context: Context, moment: date) -> date:
+    """The day of a date or an instant."""
+    shown = local(context, moment)
+    return shown.date() if isinstance(shown, datetime) else shown
+
+
+def within(expression: str, guard: str = "true") -> str:
+    """A PostgreSQL date, null outside the years 1 to 9999; the guard keeps its computation from failing."""
+    return f"case when {guard} and {expression} between {FIRST} and {LAST} then {expression} end"
+
+
+@DATES.add(
+    "TODAY",
+    "",
+    DATE,
+    "今天：当天日期",
+    "The current day.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+    core=True,
+)
+def _today(context: Context) -> Any:
+    return context.today
+
+
+@DATES.add(
+    "NOW",
+    "",
+    DATETIME,
+    "此刻：当前日期时间",
+    "The current instant.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+    core=True,
+)
+def _now(context: Context) -> Any:
+    return context_value("NOW", context)
+
+
+_DATE = "('0001-01-01'::date + make_interval(months => ({0} - 1) * 12 + {1} - 1))::date + {2} - 1"
+
+
+@DATES.add(
+    "DATE",
+    "i, i, i",
+    DATE,
+    "日期：由年、月、日组成，越界时顺延",
+    "A date from year, month and day; months and days roll over.",
+    ("DATE(2024, 2, 29)", {"date": "2024-02-29"}),
+    ("DATE(2008, 14, 2)", {"date": "2009-02-02"}),
+    ("DATE(2008, 1, 35)", {"date": "2008-02-04"}),
+    ("DATE(0, 1, 1)", "#NUM"),
+    core=True,
+    fails=True,
+    postgresql=pg(
+        within(_DATE, "{0} between 1 and 9999 and {1} between -120000 and 120000 and {2} between -4000000 and 4000000")
+    ),
+)
+def _date(year: int, month: int, day: int) -> date | CellError:
+    if not (1 <= year <= 9999 and -120_000 <= month <= 120_000 and -4_000_000 <= day <= 4_000_000):
+        return BAD_DATE
+    months = (year - 1) * 12 + month - 1
+    if months < 0:
+        # rolling back before year 1 and forward again by days is not supported on either side of the calendar
+        return BAD_DATE
+    if months // 12 + 1 > 9999:
+        return BAD_DATE
+    return date(months // 12 + 1, months % 12 + 1, 1) + timedelta(days=day - 1)
+
+
+@DATES.add(
+    "TIME",
+    "i, i, i",
+    DURATION,
+    "时长：由时、分、秒组成",
+    "A duration from hours, minutes and seconds.",
+    ("HOUR(DATETIME(DATE(2024,1,1), TIME(10, 30, 0)))", 10),
+    fails=True,
+)
+def _time(hours: int, minutes: int, seconds: int) -> timedelta | CellError:
+    total = hours * 3600 + minutes * 60 + seconds
+    return timedelta(seconds=total) if abs(total) <= 10**11 else NUM
+
+
+@DATES.add(
+    "DATETIME",
+    "d, s",
+    DATETIME,
+    "日期时间：日期加时长",
+    "The instant a duration after the beginning of a day.",
+    ("DATETIME(DATE(2024,2,29), TIME(8, 0, 0))", {"datetime": "2024-02-29T08:00:00.000Z"}),
+    needs_context=True,
+    fails=True,
+)
+def _datetime(context: Context, day: date, duration: timedelta) -> datetime | CellError:
+    try:
+        return to_instant(datetime.combine(day, time()) + duration, context.zone)
+    except WrongValueError:
+        return BAD_DATE
+
+
+def _part(
+    name: str,
+    letter: str,
+    zh: str,
+    en: str,
+    read: Callable[[Any], int],
+    sql: str,
+    *examples: tuple[str, Any],
+    core: bool = False,
+) -> None:
+    DATES.add(name, letter, SMALL, zh, en, *examples, needs_context=True, core=core, postgresql=pg(sql))(
+        lambda context, moment: read(local(context, moment))
+    )
+
+
+_part(
+    "YEAR",
+    "x",
+    "年：日期的年份",
+    "The year.",
+    lambda d: int(d.year),
+    "extract(year from {0})::int",
+    ("YEAR(DATE(2024,2,29))", 2024),
+    core=True,
+)
+_part(
+    "MONTH",
+    "x",
+    "月：日期的月份",
+    "The month, 1 to 12.",
+    lambda d: int(d.month),
+    "extract(month from {0})::int",
+    ("MONTH(DATE(2024,2,29))", 2),
+    core=True,
+)
+_part(
+    "DAY",
+    "x",
+    "日：日期的日",
+    "The day of the month.",
+    lambda d: int(d.day),
+    "extract(day from {0})::int",
+    ("DAY(DATE(2024,2,29))", 29),
+    core=True,
+)
+_part("HOUR", "m", "时：时间的小时", "The hour, 0 to 23.", lambda d: int(d.hour), "extract(hour from {0})::int")
+_part("MINUTE", "m", "分：时间的分钟", "The minute.", lambda d: int(d.minute), "extract(minute from {0})::int")
+_part(
+    "SECOND", "m", "秒：时间的秒", "The whole second.", lambda d: int(d.second), "floor(extract(second from {0}))::int"
+)
+_part(
+    "QUARTER",
+    "x",
+    "季度：日期的季度",
+    "The quarter, 1 to 4.",
+    lambda d: (d.month + 2) // 3,
+    "extract(quarter from {0})::int",
+    ("QUARTER(DATE(2024,5,1))", 2),
+)
+_part(
+    "ISOWEEKNUM",
+    "x",
+    "ISO 周数：周一为首、含周四为准的周数",
+    "The week of the ISO calendar.",
+    lambda d: int(d.isocalendar()[1]),
+    "extract(week from {0})::int",
+    ("ISOWEEKNUM(DATE(2024,12,30))", 1),
+    ("ISOWEEKNUM(DATE(2012,3,9))", 10),
+)
+
+#: Kind of numbering -> first weekday (Monday 0) and the number it gets.
+_WEEKS = {1: (6, 1), 2: (0, 1), 3: (0, 0), **{10 + n: (n - 1, 1) for n in range(1, 8)}}
+_PG_FIRST = "case {1} when 1 then 6 when 2 then 0 when 3 then 0 else {1} - 11 end"
+_PG_KIND = "({1} between 1 and 3 or {1} between 11 and 17)"
+
+
+@DATES.add(
+    "WEEKDAY",
+    "x, i?",
+    SMALL,
+    "星期：星期几，默认周日为 1；方式 2 周一为 1",
+    "The day of the week: Sunday is 1, or with kind 2 Monday is 1.",
+    ("WEEKDAY(DATE(2008,2,14))", 5),
+    ("WEEKDAY(DATE(2008,2,14), 2)", 4),
+    ("WEEKDAY(DATE(2008,2,14), 3)", 3),
+    ("WEEKDAY(DATE(2024,1,1), 9)", "#NUM"),
+    needs_context=True,
+    fails=True,
+    core=True,
+    postgresql=pg(
+        "extract(dow from {0})::int + 1",
+        f"case when {_PG_KIND} then mod(extract(isodow from {{0}})::int - 1 - ({_PG_FIRST}) + 7, 7) + case when {{1}} = 3 then 0 else 1 end end",
+    ),
+)
+def _weekday(context: Context, moment: date, kind: int = 1) -> int | CellError:
+    if kind not in _WEEKS:
+        return NUM
+    first, number = _WEEKS[kind]
+    return (local(context, moment).weekday() - first) % 7 + number
+
+
+@DATES.add(
+    "WEEKNUM",
+    "x, i?",
+    SMALL,
+    "周数：一年中的第几周，1 月 1 日在第一周",
+    "The week of the year; January 1 is in week 1.",
+    ("WEEKNUM(DATE(2012,3,9))", 10),
+    ("WEEKNUM(DATE(2012,3,9), 2)", 11),
+    needs_context=True,
+    fails=True,
+)
+def _weeknum(context: Context, moment: date, kind: int = 1) -> int | CellError:
+    day = day_of(context, moment)
+    if kind == 21:
+        return day.isocalendar()[1]
+    if kind not in _WEEKS or kind == 3:
+        return NUM
+    offset = (date(day.year, 1, 1).weekday() - _WEEKS[kind][0]) % 7
+    return (day.timetuple().tm_yday - 1 + offset) // 7 + 1
+
+
+_STEPPED = "({0}::date + make_interval(months => {1}))::date"
+_MONTHS_GUARD = "{1} between -120000 and 120000"
+
+
+@DATES.add(
+    "EDATE",
+    "x, i",
+    DATE,
+    "加月：若干月后的同一天，短月取月末",
+    "The same day some months later, or the last of a shorter month.",
+    ("EDATE(DATE(2024,1,31), 1)", {"date": "2024-02-29"}),
+    ("EDATE(DATE(2011,1,15), -1)", {"date": "2010-12-15"}),
+    needs_context=True,
+    fails=True,
+    core=True,
+    postgresql=pg(within(_STEPPED, _MONTHS_GUARD)),
+)
+def _edate(context: Context, moment: date, months: int) -> date | CellError:
+    try:
+        return add_months(day_of(context, moment), months)
+    except ValueError:
+        return BAD_DATE
+
+
+@DATES.add(
+    "EOMONTH",
+    "x, i",
+    DATE,
+    "月末：若干月后的月末日",
+    "The last day of the month some months later.",
+    ("EOMONTH(DATE(2011,1,1), 1)", {"date": "2011-02-28"}),
+    needs_context=True,
+    fails=True,
+    core=True,
+    postgresql=pg(
+        within("((date_trunc('month', {0}::timestamp) + make_interval(months => {1} + 1))::date - 1)", _MONTHS_GUARD)
+    ),
+)
+def _eomonth(context: Context, moment: date, months: int) -> date | CellError:
+    try:
+        reached = add_months(day_of(context, moment).replace(day=1), months)
+    except ValueError:
+        return BAD_DATE
+    return reached.replace(day=calendar.monthrange(reached.year, reached.month)[1])
+
+
+def unit_of(unit: str, allowed: tuple[str, ...] = UNITS) -> str | None:
+    """`"Days"` as `day`, None for anything unknown."""
+    word = unit.strip().lower()
+    word = _CHINESE_UNITS.get(word, word.removesuffix("s"))
+    return word if word in allowed else None
+
+
+_CHINESE_UNITS = {
+    "秒": "second",
+    "分": "minute",
+    "分钟": "minute",
+    "时": "hour",
+    "小时": "hour",
+    "日": "day",
+    "天": "day",
+    "周": "week",
+    "月": "month",
+    "季": "quarter",
+    "季度": "quarter",
+    "年": "year",
+}
+
+
+@DATES.add(
+    "DATEADD",
+    "x, i, t!",
+    same(),
+    "加时间：日期加若干单位（day、week、month、quarter、year，时间另有 hour、minute、second）",
+    "A date or an instant some units later.",
+    ('DATEADD(DATE(2024,1,31), 1, "month")', {"date": "2024-02-29"}),
+    ('DATEADD(DATE(2024,1,31), 2, "周")', {"date": "2024-02-14"}),
+    ('DATEADD(DATE(2024,1,1), 1, "hour")', "#VALUE"),
+    needs_context=True,
+    fails=True,
+    core=True,
+)
+def _dateadd(context: Context, moment: date, count: int, unit: str) -> date | CellError:
+    word = unit_of(unit)
+    if word is None or (not isinstance(moment, datetime) and word in ("second", "minute", "hour")):
+        return VALUE
+    try:
+        return add_units(moment, count, word, context)
+    except (ValueError, OverflowError):
+        return BAD_DATE
+
+
+def start_of(day: date, unit: str) -> date:
+    """The first day of the week (Monday), month, quarter or year."""
+    if unit == "week":
+        return day - timedelta(days=day.weekday())
+    if unit == "month":
+        return day.replace(day=1)
+    if unit == "quarter":
+        return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+    return day.replace(month=1, day=1) if unit == "year" else day
+
+
+_DAY_UNITS = ("day", "week", "month", "quarter", "year")
+
+
+@DATES.add(
+    "STARTOF",
+    "x, t!",
+    same(),
+    "期初：所在日、周、月、季、年的开始",
+    "The beginning of the day, week, month, quarter or year.",
+    ('STARTOF(DATE(2024,5,17), "quarter")', {"date": "2024-04-01"}),
+    ('STARTOF(DATE(2024,5,17), "week")', {"date": "2024-05-13"}),
+    needs_context=True,
+    fails=True,
+)
+def _start_of(context: Context, moment: date, unit: str) -> date | CellError:
+    word = unit_of(unit, _DAY_UNITS)
+    if word is None:
+        return VALUE
+    first = start_of(day_of(context, moment), word)
+    return to_instant(datetime.combine(first, time()), context.zone) if isinstance(moment, datetime) else first
+
+
+@DATES.add(
+    "ENDOF",
+    "x, t!",
+    same(),
+    "期末：所在日、周、月、季、年的最后一天；时间为最后一毫秒",
+    "The last day, or of an instant the last millisecond, of the day, week, month, quarter or year.",
+    ('ENDOF(DATE(2024,2,1), "month")', {"date": "2024-02-29"}),
+    needs_context=True,
+    fails=True,
+)
+def _end_of(context: Context, moment: date, unit: str) -> date | CellError:
+    word = unit_of(unit, _DAY_UNITS)
+    if word is None:
+        return VALUE
+    first = start_of(day_of(context, moment), word)
+    try:
+        following = add_units(first, 1, word, context)
+    except (ValueError, OverflowError):
+        return BAD_DATE
+    if not isinstance(moment, datetime):
+        return following - timedelta(days=1)
+    return to_instant(datetime.combine(following, time()), context.zone) - timedelta(milliseconds=1)
+
+
+@DATES.add(
+    "FROMUNIX",
+    "n",
+    DATETIME,
+    "时间戳转时间：自 1970 年起的秒数",
+    "The instant so many seconds after 1970 began.",
+    ("FROMUNIX(0)", {"datetime": "1970-01-01T00:00:00.000Z"}),
+    fails=True,
+)
+def _from_unix(seconds: Any) -> datetime | CellError:
+    if abs(seconds) > 10**12:
+        return BAD_DATE
+    milliseconds = int((seconds * 1000).__floor__())
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+@DATES.add(
+    "TOUNIX",
+    "m",
+    integer(12),
+    "时间转时间戳：自 1970 年起的整秒数",
+    "Whole seconds since 1970 began.",
+    ("TOUNIX(FROMUNIX(86400))", 86400),
+    postgresql=pg("floor(extract(epoch from {0}))::bigint"),
+)
+def _to_unix(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)

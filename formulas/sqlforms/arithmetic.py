@@ -1,0 +1,184 @@
+"""Arithmetic. PostgreSQL computes in NUMERIC; SQLite in scaled 64-bit integers while the digits fit, else in text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from formulas.sqlforms.binds import bind_type, is_wide
+from formulas.sqlforms.calls import call_python
+from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
+from formulas.sqlforms.numbers import fitted, rescaled
+from formulas.sqlforms.template import pg_argument, pieces, zone_of
+from formulas.tree import Call
+from formulas.types import Type
+
+_LONG = "0.000000000000000000000000000000"
+_TEMPLATES = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": f"round(({{0}} + {_LONG}) / nullif({{1}}, 0), 10)",
+    "neg": "-{0}",
+    "percent": "{0} * 0.01",
+    "bounded": "case when abs({0}) < 1e308 then {0} end",
+}
+
+
+def plain(element: Element, type_: Type, emitter: Emitter) -> Sql:
+    """A computed value in the storage form of its type."""
+    wide = is_wide(type_) and not emitter.postgresql
+    return Sql(sa.type_coerce(element, bind_type(type_, emitter.dialect)), type_, wide)
+
+
+def arithmetic(emitter: Emitter, call: Call) -> Sql:
+    """add, sub, mul, div, neg, percent and bounded on numbers; add, sub and neg on durations."""
+    values = [emitter.value(arg) for arg in call.args]
+    if call.type.kind == "duration":
+        return _durations(call, values)
+    if emitter.postgresql:
+        args = [pg_argument(value, "n") for value in values]
+        return Sql(pieces(_TEMPLATES[call.function], args, sa.Numeric()), call.type)
+    native = _NATIVE.get(call.function)
+    if native is not None and not is_wide(call.type) and not any(value.wide for value in values):
+        return plain(native(values, call.type), call.type, emitter)
+    return call_python(emitter, call)
+
+
+def _durations(call: Call, values: list[Sql]) -> Sql:
+    seconds = [raw(value.element, sa.BigInteger()) for value in values]
+    found = {"add": lambda: seconds[0] + seconds[1], "sub": lambda: seconds[0] - seconds[1]}.get(call.function)
+    return Sql(sa.type_coerce(found() if found else -seconds[0], bind_type(call.type, "sqlite")), call.type)
+
+
+def _aligned(values: list[Sql], type_: Type) -> list[Element]:
+    return [rescaled(value, type_.scale) for value in values]
+
+
+def _add(values: list[Sql], type_: Type) -> Element:
+    left, right = _aligned(values, type_)
+    return left + right
+
+
+def _sub(values: list[Sql], type_: Type) -> Element:
+    left, right = _aligned(values, type_)
+    return left - right
+
+
+def _mul(values: list[Sql], _type: Type) -> Element:
+    left, right = (raw(value.element, sa.BigInteger()) for value in values)
+    return left * right
+
+
+def _neg(values: list[Sql], _type: Type) -> Element:
+    return -raw(values[0].element, sa.BigInteger())
+
+
+def _percent(values: list[Sql], _type: Type) -> Element:
+    """A hundredth has the same digits at two places more."""
+    return raw(values[0].element, sa.BigInteger())
+
+
+_NATIVE: dict[str, Callable[[list[Sql], Type], Element]] = {
+    "add": _add,
+    "sub": _sub,
+    "mul": _mul,
+    "neg": _neg,
+    "percent": _percent,
+}
+
+
+def zero(emitter: Emitter, call: Call) -> Sql:
+    """A blank number as 0."""
+    value = emitter.value(call.args[0])
+    nothing = sa.literal_column("'0'") if value.wide else number(0)
+    element = sa.func.coalesce(raw(value.element, sa.Text() if value.wide else sa.Numeric()), nothing)
+    return Sql(sa.type_coerce(element, bind_type(value.type, emitter.dialect)), value.type, value.wide)
+
+
+def absolute(emitter: Emitter, call: Call) -> Sql:
+    """ABS on SQLite."""
+    value = emitter.value(call.args[0])
+    if value.wide or is_wide(call.type):
+        return call_python(emitter, call)
+    return plain(sa.func.abs(raw(value.element, sa.BigInteger()), type_=sa.BigInteger()), call.type, emitter)
+
+
+def rounded(emitter: Emitter, call: Call) -> Sql:
+    """ROUND on SQLite: half away from zero, on the scaled integer, where the places are constant and not negative."""
+    value = emitter.value(call.args[0])
+    places = getattr(call.args[1], "value", None) if len(call.args) > 1 else 0
+    if value.wide or is_wide(call.type) or not isinstance(places, int) or places < 0:
+        return call_python(emitter, call)
+    if places >= value.type.scale:
+        return plain(rescaled(value, call.type.scale), call.type, emitter)
+    unit = 10 ** (value.type.scale - places)
+    element = raw(value.element, sa.BigInteger())
+    half = sa.case((element < number(0), number(-unit // 2)), else_=number(unit // 2))
+    return plain(pieces("{0} / {1}", [element + half, number(unit)], sa.BigInteger()), call.type, emitter)
+
+
+def result(emitter: Emitter, value: Sql, type_: Type) -> Element:
+    """A value as a branch of a choice whose result has this type."""
+    if value.type.is_number and type_.is_number:
+        return fitted(emitter, value, type_)
+    return value.element
+
+
+def add_days(emitter: Emitter, call: Call) -> Sql:
+    """A date some days later, on PostgreSQL."""
+    day, count = emitter.value(call.args[0]), emitter.value(call.args[1])
+    template = "case when {0} + {1} between '0001-01-01'::date and '9999-12-31'::date and abs({1}) < 4000000 then {0} + {1} end"
+    args = [
+        pg_argument(day, "d"),
+        pieces("least(greatest({0}, -4000000), 4000000)", [pg_argument(count, "i")], sa.Integer()),
+    ]
+    return Sql(pieces(template, args, sa.Date()), call.type)
+
+
+def add_time(emitter: Emitter, call: Call) -> Sql:
+    """An instant a duration later, on PostgreSQL."""
+    moment, duration = (emitter.value(arg) for arg in call.args)
+    seconds = raw(duration.element, sa.BigInteger())
+    moved = "{0} + make_interval(secs => {1})"
+    template = (
+        f"case when {moved} >= '0001-01-01T00:00:00Z'::timestamptz and {moved} < '10000-01-01T00:00:00Z'::timestamptz"
+        f" then {moved} end"
+    )
+    return Sql(pieces(template, [moment.element, seconds], sa.TIMESTAMP(timezone=True)), call.type)
+
+
+def days_between(emitter: Emitter, call: Call) -> Sql:
+    """Days, on PostgreSQL."""
+    args = [pg_argument(emitter.value(arg), "d") for arg in call.args]
+    return Sql(pieces("{0} - {1}", args, sa.Integer()), call.type)
+
+
+def time_between(emitter: Emitter, call: Call) -> Sql:
+    """Whole seconds, on PostgreSQL."""
+    args = [emitter.value(arg).element for arg in call.args]
+    template = "trunc(extract(epoch from {0} - {1}))::bigint"
+    return Sql(sa.type_coerce(pieces(template, args, sa.BigInteger()), bind_type(call.type, "postgresql")), call.type)
+
+
+def to_instant(emitter: Emitter, call: Call) -> Sql:
+    """The beginning of a day in the emitter's zone, on PostgreSQL."""
+    day = pg_argument(emitter.value(call.args[0]), "d")
+    return Sql(
+        pieces("{0}::timestamp at time zone {1}", [day, zone_of(emitter)], sa.TIMESTAMP(timezone=True)), call.type
+    )
+
+
+FORMS: dict[str, Form] = {
+    **dict.fromkeys(("add", "sub", "mul", "div", "neg", "percent", "bounded"), arithmetic),
+    "zero": zero,
+}
+SQLITE: dict[str, Form] = {"ABS": absolute, "ROUND": rounded}
+POSTGRESQL: dict[str, Form] = {
+    "add_days": add_days,
+    "add_time": add_time,
+    "days_between": days_between,
+    "time_between": time_between,
+    "to_instant": to_instant,
+}

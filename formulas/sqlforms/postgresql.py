@@ -1,0 +1,305 @@
+"""PostgreSQL forms that depend on the types or the constants of a call, beyond a single template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from formulas.sqlforms.binds import bind_type
+from formulas.sqlforms.core import Element, Emitter, Form, Sql, no_form, raw
+from formulas.sqlforms.sets import members
+from formulas.sqlforms.template import pg_argument, pg_arguments, pieces, zone_of
+from formulas.sqlforms.texts import shown_text
+from formulas.tree import Call, Literal
+from formulas.types import Type
+
+_LONG = "0.000000000000000000000000000000"
+FIRST, LAST = "'0001-01-01'::date", "'9999-12-31'::date"
+
+
+def _typed(template: str, args: Sequence[Element], call: Call) -> Sql:
+    return Sql(pieces(template, args, bind_type(call.type, "postgresql")), call.type)
+
+
+def _places(count: int) -> list[str]:
+    return [f"{{{place}}}" for place in range(count)]
+
+
+def _singles(emitter: Emitter, call: Call) -> list[Element]:
+    """The arguments of an aggregate; sets among them have no SQL form."""
+    if any(arg.type.kind == "set" for arg in call.args):
+        raise no_form(call.function)
+    return pg_arguments(emitter, call)
+
+
+def _sum(emitter: Emitter, call: Call) -> Sql:
+    args = _singles(emitter, call)
+    return _typed(" + ".join(f"coalesce({place}, 0)" for place in _places(len(args))), args, call)
+
+
+def _average(emitter: Emitter, call: Call) -> Sql:
+    args = _singles(emitter, call)
+    total = " + ".join(f"coalesce({place}, 0)" for place in _places(len(args)))
+    count = f"nullif(num_nonnulls({', '.join(_places(len(args)))}), 0)"
+    return _typed(f"round(({total} + {_LONG}) / {count}, 10)", args, call)
+
+
+def _extreme(name: str) -> Form:
+    def form(emitter: Emitter, call: Call) -> Sql:
+        args = [byte_order(arg, call.type) for arg in _singles(emitter, call)]
+        return _typed(f"{name}({', '.join(_places(len(args)))})", args, call)
+
+    return form
+
+
+def byte_order(element: Element, type_: Type) -> Element:
+    """Texts are ordered by code point whatever the database's locale is."""
+    return sa.collate(element, "C") if type_.is_textual else element
+
+
+def _count(emitter: Emitter, call: Call) -> Sql:
+    numbers = [pg_argument(emitter.value(arg), "n") for arg in call.args if arg.type.is_number]
+    if any(arg.type.kind == "set" for arg in call.args):
+        raise no_form(call.function)
+    return _typed(f"num_nonnulls({', '.join(_places(len(numbers)))})" if numbers else "0", numbers, call)
+
+
+def _count_values(emitter: Emitter, call: Call) -> Sql:
+    args = _singles(emitter, call)
+    shown = [
+        f"nullif({place}, '')" if arg.type.is_textual else place
+        for place, arg in zip(_places(len(args)), call.args, strict=True)
+    ]
+    return _typed(f"num_nonnulls({', '.join(shown)})", args, call)
+
+
+def _xor(emitter: Emitter, call: Call) -> Sql:
+    args = pg_arguments(emitter, call)
+    return _typed(f"mod({' + '.join(f'{place}::int' for place in _places(len(args)))}, 2) = 1", args, call)
+
+
+def _between(emitter: Emitter, call: Call) -> Sql:
+    args = [byte_order(arg, part.type) for arg, part in zip(pg_arguments(emitter, call), call.args, strict=True)]
+    return _typed("{0} between {1} and {2}", args, call)
+
+
+def _choose(emitter: Emitter, call: Call) -> Sql:
+    args = pg_arguments(emitter, call)
+    whens = " ".join(f"when {place} then {{{place}}}" for place in range(1, len(args)))
+    return _typed(f"case {{0}} {whens} end", args, call)
+
+
+def _textjoin(emitter: Emitter, call: Call) -> Sql:
+    separator, skip, *rest = (emitter.value(arg) for arg in call.args)
+    args = [sa.cast(separator.element, sa.Text()), emitter.truth(skip), *(shown_text(value) for value in rest)]
+    places = _places(len(args))[2:]
+    kept = ", ".join(f"nullif({place}, '')" for place in places)
+    every = ", ".join(f"coalesce({place}, '')" for place in places)
+    between = "coalesce({0}, '')"
+    return _typed(
+        f"case when coalesce({{1}}, false) then concat_ws({between}, {kept}) else concat_ws({between}, {every}) end",
+        args,
+        call,
+    )
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+_MONTHS = (
+    "((extract(year from {1}) - extract(year from {0})) * 12 + extract(month from {1}) - extract(month from {0})"
+    " - case when extract(day from {1}) < extract(day from {0}) then 1 else 0 end)::int"
+)
+_SPANS = {
+    "Y": f"{_MONTHS} / 12",
+    "M": _MONTHS,
+    "D": "{1} - {0}",
+    "YM": f"{_MONTHS} % 12",
+    "YD": f"{{1}} - ({{0}} + make_interval(months => {_MONTHS} / 12 * 12))::date",
+    "MD": f"{{1}} - ({{0}} + make_interval(months => {_MONTHS}))::date",
+}
+
+
+def _datedif(emitter: Emitter, call: Call) -> Sql:
+    unit = call.args[2]
+    span = _SPANS.get(str(unit.value).upper()) if isinstance(unit, Literal) else None
+    if span is None:
+        raise no_form("DATEDIF")
+    days = [sa.cast(arg, sa.Date()) for arg in pg_arguments(emitter, Call("DATEDIF", call.args[:2], call.type))]
+    return _typed(f"case when {{1}} >= {{0}} then {span} end", days, call)
+
+
+_STEPS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
+
+
+def _dateadd(emitter: Emitter, call: Call) -> Sql:
+    unit = _unit(call.args[2])
+    moment = emitter.value(call.args[0])
+    count: Element = pg_argument(emitter.value(call.args[1]), "i")
+    name, times = ("months", 3) if unit == "quarter" else (_STEPS.get(unit), 1)
+    if name is None:
+        return _add_clock_time(moment, count, unit, call)
+    bounded = pieces("least(greatest({0}, -4000000), 4000000)", [count], sa.Integer())
+    moved = f"{{0}} + make_interval({name} => {{1}} * {times})"
+    low, high = "'0001-01-01'::timestamp", "'10000-01-01'::timestamp"
+    if moment.type.kind == "datetime":
+        local: Element = pieces("{0} at time zone {1}", [moment.element, zone_of(emitter)], sa.DateTime())
+        back = f"case when {moved} >= {low} and {moved} < {high} then ({moved}) at time zone {{2}} end"
+        return _typed(back, [local, bounded, zone_of(emitter)], call)
+    day = sa.cast(pg_argument(moment, "d"), sa.Date())
+    return _typed(f"case when {moved} >= {low} and {moved} < {high} then ({moved})::date end", [day, bounded], call)
+
+
+def _add_clock_time(moment: Sql, count: Element, unit: str, call: Call) -> Sql:
+    seconds = {"second": 1, "minute": 60, "hour": 3600}.get(unit)
+    if seconds is None or moment.type.kind != "datetime":
+        raise no_form("DATEADD")
+    moved = f"{{0}} + {{1}} * interval '{seconds} seconds'"
+    low, high = "'0001-01-01T00:00:00Z'::timestamptz", "'10000-01-01T00:00:00Z'::timestamptz"
+    return _typed(f"case when {moved} >= {low} and {moved} < {high} then {moved} end", [moment.element, count], call)
+
+
+def _unit(tree: object) -> str:
+    word = str(tree.value).strip().lower() if isinstance(tree, Literal) else ""
+    return CHINESE_UNITS.get(word, word.removesuffix("s"))
+
+
+CHINESE_UNITS = {
+    "秒": "second",
+    "分": "minute",
+    "分钟": "minute",
+    "时": "hour",
+    "小时": "hour",
+    "日": "day",
+    "天": "day",
+    "周": "week",
+    "月": "month",
+    "季": "quarter",
+    "季度": "quarter",
+    "年": "year",
+}
+_BOUNDARIES = ("day", "week", "month", "quarter", "year")
+
+
+def _boundary(end: bool) -> Form:
+    """STARTOF and ENDOF."""
+
+    def form(emitter: Emitter, call: Call) -> Sql:
+        unit = _unit(call.args[1])
+        if unit not in _BOUNDARIES:
+            raise no_form(call.function)
+        moment = emitter.value(call.args[0])
+        first = f"date_trunc('{unit}', {{0}}::timestamp)"
+        name, times = ("months", 3) if unit == "quarter" else (f"{unit}s", 1)
+        following = f"({first} + make_interval({name} => {times}))"
+        if moment.type.kind != "datetime":
+            day = sa.cast(pg_argument(moment, "d"), sa.Date())
+            last = f"case when {following} < '10000-01-01'::timestamp then {following}::date - 1 end"
+            return _typed(last if end else f"{first}::date", [day], call)
+        local = pieces("{0} at time zone {1}", [moment.element, zone_of(emitter)], sa.DateTime())
+        shown = f"{following} at time zone {{1}} - interval '1 millisecond'" if end else f"{first} at time zone {{1}}"
+        return _typed(shown, [local, zone_of(emitter)], call)
+
+    return form
+
+
+def _datetime(emitter: Emitter, call: Call) -> Sql:
+    day, duration = (emitter.value(arg) for arg in call.args)
+    args: list[Element] = [
+        sa.cast(day.element, sa.Date()),
+        raw(duration.element, sa.BigInteger()),
+        zone_of(emitter),
+    ]
+    moved = "({0}::timestamp + {1} * interval '1 second')"
+    low, high = "'0001-01-02'::timestamp", "'9999-12-31'::timestamp"
+    return _typed(f"case when {moved} between {low} and {high} then {moved} at time zone {{2}} end", args, call)
+
+
+# --- sets -------------------------------------------------------------------------------------------------------------
+
+_MEMBERS = "(select v, min(o) as o from jsonb_array_elements(%s) with ordinality as t(v, o) group by v) as members"
+_GATHERED = "select coalesce(jsonb_agg(v order by o), '[]'::jsonb) from "
+
+
+def _arrays(emitter: Emitter, call: Call) -> list[Element]:
+    return [members(emitter, emitter.value(arg)) for arg in call.args]
+
+
+def _set(template: str) -> Form:
+    return lambda emitter, call: _typed(template, _arrays(emitter, call), call)
+
+
+def _jaccard(emitter: Emitter, call: Call) -> Sql:
+    shared = "(select count(*) from (select jsonb_array_elements({0}) intersect select jsonb_array_elements({1})) as s)"
+    either = "(select count(*) from (select jsonb_array_elements({0}) union select jsonb_array_elements({1})) as s)"
+    template = f"round(({shared}::numeric + {_LONG}) / nullif({either}, 0), 10)"
+    return _typed(template, _arrays(emitter, call), call)
+
+
+def _join(emitter: Emitter, call: Call) -> Sql:
+    element = call.args[0].type.element
+    if element is None or not element.is_textual:
+        raise no_form("JOIN")
+    separator = emitter.value(call.args[1]).element if len(call.args) > 1 else sa.literal_column("', '")
+    args = [members(emitter, emitter.value(call.args[0])), sa.cast(separator, sa.Text())]
+    template = (
+        "select coalesce(string_agg(coalesce(v, ''), coalesce({1}, '') order by o), '')"
+        " from jsonb_array_elements_text({0}) with ordinality as t(v, o)"
+    )
+    return _typed(template, args, call)
+
+
+def _split(emitter: Emitter, call: Call) -> Sql:
+    return _typed("to_jsonb(string_to_array({0}, nullif({1}, '')))", pg_arguments(emitter, call), call)
+
+
+# --- texts to numbers -------------------------------------------------------------------------------------------------
+
+_SPACES = "E' \\t\\u00A0\\u3000'"
+_TRIMMED = f"btrim({{0}}, {_SPACES})"
+_BARE = f"rtrim(regexp_replace({_TRIMMED}, '%$', ''), {_SPACES})"
+_GROUPED = "'^[+-]?[0-9]{1,3}(,[0-9]{3,3}){1,30}([.][0-9]{0,20})?$'"
+_PLAIN = f"(case when {_BARE} ~ {_GROUPED} then replace({_BARE}, ',', '') else {_BARE} end)"
+
+
+def _value(emitter: Emitter, call: Call) -> Sql:
+    shape = "'^[+-]?([0-9]{1,100}([.][0-9]{0,20})?|[.][0-9]{1,20})$'"
+    percent = f"case when right({_TRIMMED}, 1) = '%' then 0.01 else 1 end"
+    template = f"case when {_PLAIN} ~ {shape} then round({_PLAIN}::numeric * {percent}, 20) end"
+    return _typed(template, pg_arguments(emitter, call), call)
+
+
+def _from_unix(emitter: Emitter, call: Call) -> Sql:
+    template = (
+        "case when {0} >= -62135596800 and {0} < 253402300800 then"
+        " timestamptz 'epoch' + floor({0} * 1000)::bigint * interval '1 millisecond' end"
+    )
+    return _typed(template, pg_arguments(emitter, call), call)
+
+
+FORMS: dict[str, Form] = {
+    "SUM": _sum,
+    "AVERAGE": _average,
+    "MIN": _extreme("least"),
+    "MAX": _extreme("greatest"),
+    "COUNT": _count,
+    "COUNTA": _count_values,
+    "XOR": _xor,
+    "BETWEEN": _between,
+    "CHOOSE": _choose,
+    "TEXTJOIN": _textjoin,
+    "DATEDIF": _datedif,
+    "DATEADD": _dateadd,
+    "STARTOF": _boundary(end=False),
+    "ENDOF": _boundary(end=True),
+    "DATETIME": _datetime,
+    "FROMUNIX": _from_unix,
+    "INTERSECT": _set(_GATHERED + _MEMBERS % "{0}" + " where {1} @> jsonb_build_array(v)"),
+    "EXCEPT": _set(_GATHERED + _MEMBERS % "{0}" + " where not {1} @> jsonb_build_array(v)"),
+    "UNION": _set(_GATHERED + _MEMBERS % "{0} || {1}"),
+    "UNIQUE": _set(_GATHERED + _MEMBERS % "{0}"),
+    "JACCARD": _jaccard,
+    "JOIN": _join,
+    "SPLIT": _split,
+    "VALUE": _value,
+}

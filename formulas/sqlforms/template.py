@@ -1,0 +1,118 @@
+"""SQL forms as short templates: `pg("round({0}, {1})")` is said with the arguments in the types they are read as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+
+from formulas.errors import FormulaError, Message
+from formulas.sqlforms.binds import bind_type
+from formulas.sqlforms.core import Element, Emitter, Form, Sql
+from formulas.tree import Call
+from formulas.types import TIME
+
+#: Characters of one expression.
+STATEMENT_LIMIT = 200_000
+_PLACE = re.compile(r"\{(\d+)\}")
+INT_BOUND = 2**31 - 1
+
+
+class Pieces(sa.sql.functions.FunctionElement[Any]):
+    """A fixed text with places for expressions. Never holds text of a user: values stand in the expressions."""
+
+    inherit_cache = False
+    name = "pieces"
+
+    def __init__(self, template: str, args: Sequence[Element], type_: TypeEngine[Any]) -> None:
+        self.template = template
+        self.type = type_
+        super().__init__(*args)
+
+
+@compiles(Pieces)
+def _compile(element: Pieces, compiler: SQLCompiler, **options: Any) -> str:
+    parts = [f"({compiler.process(clause, **options)})" for clause in element.clauses]
+    text = element.template
+    if compiler.preparer._double_percents:
+        text = text.replace("%", "%%")
+    filled = _PLACE.sub(lambda found: parts[int(found.group(1))], text)
+    if len(filled) > STATEMENT_LIMIT:
+        raise FormulaError("LIMIT", Message("公式过于复杂，不能在数据库中计算", "too complex for the database"))
+    return f"({filled})"
+
+
+def pieces(template: str, args: Sequence[Element], type_: TypeEngine[Any]) -> Element:
+    """An expression from a template with `{0}`, `{1}` …."""
+    return Pieces(template, args, type_)
+
+
+def pg(*templates: str) -> Form:
+    """A PostgreSQL form. The n-th template is for calls with n optional arguments left out … the last for all given.
+
+    Arguments come as numeric, text, boolean, date … whatever their column is; `i` arguments as bounded int.
+    """
+
+    def form(emitter: Emitter, call: Call) -> Sql:
+        args = pg_arguments(emitter, call)
+        chosen = [template for template in templates if needs(template) == len(args)] or [templates[-1]]
+        return Sql(pieces(chosen[0], args, bind_type(call.type, "postgresql")), call.type)
+
+    return form
+
+
+def needs(template: str) -> int:
+    """How many arguments a template mentions."""
+    count = 0
+    while f"{{{count}}}" in template:
+        count += 1
+    return count
+
+
+def pg_arguments(emitter: Emitter, call: Call) -> list[Element]:
+    """The arguments in the types that PostgreSQL's functions expect."""
+    letters = emitter.letters(call)
+    values = [emitter.value(arg) for arg in call.args]
+    if emitter.catalogue.local(call.function):
+        values = [as_local(emitter, value) for value in values]
+    return [pg_argument(value, letter) for value, letter in zip(values, letters, strict=True)]
+
+
+def as_local(emitter: Emitter, value: Sql) -> Sql:
+    """An instant as the clock of the emitter's zone shows it."""
+    if value.type.kind != "datetime":
+        return value
+    shown = pieces("{0} at time zone {1}", [value.element, zone_of(emitter)], sa.DateTime())
+    return Sql(shown, TIME)
+
+
+def zone_of(emitter: Emitter) -> Element:
+    """The zone as PostgreSQL takes it: a name, or an interval for an offset in seconds."""
+    if emitter.zone.lstrip("-").isdigit():
+        return sa.literal_column(f"interval '{int(emitter.zone)} seconds'")
+    return sa.cast(sa.literal(emitter.zone, sa.Text()), sa.Text())
+
+
+def pg_argument(value: Sql, letter: str) -> Element:
+    """One argument; blanks get the type of their place, since PostgreSQL cannot guess it."""
+    if value.type.is_number or (value.type.kind == "blank" and letter in "niN"):
+        number = sa.cast(value.element, sa.Numeric())
+        if letter != "i":
+            return number
+        return pieces(f"least(greatest(trunc({{0}}), -{INT_BOUND}), {INT_BOUND})::int", [number], sa.Integer())
+    caster = _CASTS.get(value.type.kind)
+    return sa.cast(value.element, caster) if caster is not None else value.element
+
+
+_TEXT = sa.Text()
+_CASTS: dict[str, TypeEngine[Any]] = {
+    **dict.fromkeys(("text", "option", "person", "department", "record", "file"), _TEXT),
+    "date": sa.Date(),
+    "datetime": sa.TIMESTAMP(timezone=True),
+    "boolean": sa.Boolean(),
+}

@@ -1,0 +1,115 @@
+"""Tokens and the syntax tree of formula text, with positions in the text as it was typed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from formulas.errors import FormulaError, Message
+
+LENGTH_LIMIT = 4_000
+
+#: Full-width forms that mean the same as their ASCII sign outside texts and labels. One character to one, so that
+#: positions stay what the person sees.
+_NORMAL = str.maketrans(
+    "（）［］｛｝【】，＝＞＜＋－＊／＾％＆．！。×÷−–　０１２３４５６７８９",
+    "()[]{}[],=><+-*/^%&.!.*/-- 0123456789",
+)
+_TOKEN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<sign><>|<=|>=|==|!=|[=<>≠≤≥+\-*/^%&(),.\[\]])"
+)
+_SAME = {"==": "=", "!=": "<>", "≠": "<>", "≤": "<=", "≥": ">="}
+_CLOSING = {'"': '"', "“": "”", "”": "”"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of a formula. `kind` is number, text, name, label, sign or end."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    spaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A syntax node: number, text, name (a path of names), call, unary, binary, percent or list."""
+
+    kind: str
+    value: Any
+    args: tuple[Node, ...]
+    start: int
+    end: int
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """The half-open span in the text."""
+        return self.start, self.end
+
+
+def parse_error(zh: str, en: str, start: int, end: int) -> FormulaError:
+    """An error in the text itself."""
+    return FormulaError("PARSE", Message(zh, en), (start, end))
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a formula, in linear time. Raises `FormulaError` (PARSE or LIMIT)."""
+    if len(text) > LENGTH_LIMIT:
+        message = Message(f"公式超过 {LENGTH_LIMIT} 个字符", f"the formula is longer than {LENGTH_LIMIT} characters")
+        raise FormulaError("LIMIT", message, (LENGTH_LIMIT, len(text)))
+    normal = text.translate(_NORMAL)
+    tokens: list[Token] = []
+    place, spaced = 0, False
+    while place < len(text):
+        char = normal[place]
+        if char in _CLOSING:
+            token = _text(text, place)
+        elif char == "{":
+            token = _label(text, normal, place)
+        else:
+            found = _TOKEN.match(normal, place)
+            if found is None:
+                raise parse_error(f"无法识别“{text[place]}”", f'unexpected "{text[place]}"', place, place + 1)
+            if found.lastgroup == "space":
+                place, spaced = found.end(), True
+                continue
+            word = text[place : found.end()] if found.lastgroup == "name" else found.group()
+            token = Token(str(found.lastgroup), _SAME.get(word, word), place, found.end(), spaced)
+        tokens.append(token)
+        place, spaced = token.end, False
+    tokens.append(Token("end", "", len(text), len(text)))
+    return tokens
+
+
+def _text(text: str, start: int) -> Token:
+    """A text in quotes; a doubled quote inside stands for one."""
+    closing = _CLOSING[text[start]]
+    parts: list[str] = []
+    place = start + 1
+    while True:
+        end = text.find(closing, place)
+        if end < 0:
+            raise parse_error("文本缺少右引号", "the text has no closing quote", start, len(text))
+        parts.append(text[place:end])
+        if closing != '"' or text[end + 1 : end + 2] != '"':
+            break
+        parts.append('"')
+        place = end + 2
+    return Token("text", "".join(parts), start, end + 1)
+
+
+def _label(text: str, normal: str, start: int) -> Token:
+    """A name in braces, exactly as written between them."""
+    end = normal.find("}", start)
+    if end < 0:
+        raise parse_error("缺少右花括号 }", "the name has no closing brace }", start, len(text))
+    name = text[start + 1 : end].strip()
+    if not name:
+        raise parse_error("花括号内应为字段名", "a name is expected between the braces", start, end + 1)
+    return Token("label", name, start, end + 1)

@@ -8,7 +8,7 @@ from builder.checks.finding import Finding, error
 from builder.definition.entity import Entity
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.fields.base import Field, Invalid
-from builder.kernel.text import Text, say
+from builder.kernel.text import say
 
 
 def check_defaults(definition: Definition) -> Iterator[Finding]:
@@ -54,32 +54,6 @@ def check_title(definition: Definition) -> Iterator[Finding]:
         if field is not None and (not field.stored or field.type in ("long_text", "json", "multi_select", "boolean")):
             message = say("标题字段应是能显示在一行里的字段", "The title field should be one that fits a line")
             yield error("entity.title", _document(entity), "/title_field", message)
-
-
-def check_renames(definition: Definition) -> Iterator[Finding]:
-    """A renamed key is free again, and only one thing was renamed from it."""
-    entity_keys = {entity.key for entity in definition.entities}
-    former: set[str] = set()
-    for entity in definition.entities:
-        if entity.renamed_from is not None and (entity.renamed_from in entity_keys or entity.renamed_from in former):
-            yield error("rename.taken", _document(entity), "/renamed_from", _taken(entity.renamed_from))
-        former.add(entity.renamed_from or "")
-        yield from _check_field_renames(entity)
-
-
-def _check_field_renames(entity: Entity) -> Iterator[Finding]:
-    keys = {field.key for field in entity.fields}
-    former: set[str] = set()
-    for index, field in enumerate(entity.fields):
-        if field.renamed_from is None:
-            continue
-        if field.renamed_from in keys or field.renamed_from in former:
-            yield error("rename.taken", _document(entity), f"/fields/{index}/renamed_from", _taken(field.renamed_from))
-        former.add(field.renamed_from)
-
-
-def _taken(key: str) -> Text:
-    return say(f"“{key}”仍被使用,不能同时是旧名", f'"{key}" is still in use, so it cannot be a former key')
 
 
 def _each_field(definition: Definition) -> Iterator[tuple[DocumentId, str, Field]]:

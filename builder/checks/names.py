@@ -12,6 +12,9 @@ from builder.fields.base import label_text
 from builder.kernel.limits import ENTITIES_PER_APP
 from builder.kernel.text import say
 
+_APP_PREFIXES = ("ix_", "uq_", "fk_")  # of the names of indexes and foreign keys
+_KEY_SUFFIX = "_pkey"  # PostgreSQL's name for the index of a primary key ends so
+
 
 def check_size(definition: Definition) -> Iterator[Finding]:
     """No more entities than the limit."""
@@ -26,15 +29,18 @@ def check_size(definition: Definition) -> Iterator[Finding]:
 
 def check_keys(definition: Definition) -> Iterator[Finding]:
     """Keys of entities and of an entity's fields occur once, and none is reserved."""
+    yield from _reserved(definition.key, DocumentId("app", definition.key), "/key", _APP_PREFIXES)
     for key, count in Counter(entity.key for entity in definition.entities).items():
         if count > 1:
             message = say(f"有 {count} 个实体的键都是“{key}”", f'{count} entities have the key "{key}"')
             yield error("key.duplicate", DocumentId(ENTITIES.name, key), "/key", message)
     for entity in definition.entities:
         document = DocumentId(ENTITIES.name, entity.key)
+        yield from _reserved(entity.key, document, "/key")
         seen: set[str] = set()
         for index, field in enumerate(entity.fields):
             pointer = f"/fields/{index}/key"
+            yield from _reserved(field.key, document, pointer)
             if field.key in RESERVED_KEYS:
                 message = say(
                     f"“{field.key}”是系统字段,请换一个键", f'"{field.key}" is a system field; choose another key'
@@ -44,6 +50,22 @@ def check_keys(definition: Definition) -> Iterator[Finding]:
                 message = say(f"字段键“{field.key}”重复", f'The field key "{field.key}" occurs twice')
                 yield error("key.duplicate", document, pointer, message)
             seen.add(field.key)
+
+
+def _reserved(key: str, document: DocumentId, pointer: str, prefixes: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """In the database ``app__entity`` is a table, ``ix_app__entity__field`` an index; keys must not be able to look like a part of either."""
+    if "__" in key:
+        message = say(
+            f"“{key}”中有连续两个下划线,它们在数据库中分隔名称",
+            f'"{key}" has two underscores in a row, which separate names in the database',
+        )
+        yield error("key.reserved", document, pointer, message)
+    if key.endswith(_KEY_SUFFIX) or key.startswith(prefixes):
+        message = say(
+            f"数据库自己使用形如“{key}”的名称,请换一个键",
+            f'The database uses names like "{key}" itself; choose another key',
+        )
+        yield error("key.reserved", document, pointer, message)
 
 
 def check_labels(definition: Definition) -> Iterator[Finding]:

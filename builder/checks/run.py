@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from builder.checks.fields import check_defaults, check_field_sets, check_renames, check_title
+from builder.checks.fields import check_defaults, check_field_sets, check_title
 from builder.checks.finding import Finding
+from builder.checks.formulas import check_formulas
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.references import check_children, check_references
+from builder.checks.renames import check_renames
 from builder.definition.kinds import Definition
 
 ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
@@ -19,13 +21,18 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_defaults,
     check_field_sets,
     check_title,
-    check_renames,
+    check_formulas,
 )
 
 
-def run_checks(definition: Definition) -> list[Finding]:
-    """Return all findings, errors first, then by document and place."""
+def run_checks(definition: Definition, published: Definition | None = None) -> list[Finding]:
+    """Return all findings, errors first, then by document and place.
+
+    Args:
+        published: what the definition would follow; marks of renames are about it.
+    """
     found = [finding for check in ALL for finding in check(definition)]
+    found += check_renames(definition, published)
     return sorted(
         found, key=lambda finding: (finding.severity != "error", finding.document, finding.pointer, finding.code)
     )

@@ -15,7 +15,9 @@ FieldKeys = Annotated[tuple[OwnField, ...], Option(min_length=1, max_length=8)]
 
 #: What every record has besides its fields; no field may take these keys.
 SYSTEM_KEYS: tuple[str, ...] = ("id", "revision", "created_at", "created_by", "updated_at", "updated_by")
-RESERVED_KEYS: frozenset[str] = frozenset((*SYSTEM_KEYS, "deleted_at", "deleted_by"))
+#: What PostgreSQL has in every table besides.
+_POSTGRESQL_COLUMNS = ("tableoid", "xmin", "xmax", "cmin", "cmax", "ctid")
+RESERVED_KEYS: frozenset[str] = frozenset((*SYSTEM_KEYS, "deleted_at", "deleted_by", *_POSTGRESQL_COLUMNS))
 
 
 class Entity(Model):

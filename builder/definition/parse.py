@@ -10,10 +10,10 @@ import jsonschema
 from pydantic import ValidationError
 
 from builder.definition.keys import fill_keys
-from builder.definition.kinds import BY_NAME, Definition, Kind, assemble
+from builder.definition.kinds import APP, BY_NAME, Definition, Kind, assemble
 from builder.definition.schema import document_schema
 from builder.fields.base import Model
-from builder.kernel.limits import VIOLATIONS_SHOWN
+from builder.kernel.limits import APP_KEY_LENGTH, KEY_LENGTH, VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
 from builder.kernel.text import Text, say
 
@@ -41,7 +41,7 @@ def parse_document(kind: Kind, document: JSON) -> Model:
     Raises:
         DocumentInvalid: with every violation and its JSON pointer.
     """
-    document = fill_keys(document)
+    document = fill_keys(document, length=APP_KEY_LENGTH if kind is APP else KEY_LENGTH)
     found = list(_schema_violations(kind, document))
     if found:
         raise DocumentInvalid(sorted(found, key=lambda violation: violation.pointer))

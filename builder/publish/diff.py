@@ -5,365 +5,269 @@ Order: indexes and foreign keys that must go; tables set aside, renamed, taken u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_column, physical_table
-from builder.definition.entity import Entity
-from builder.definition.kinds import ENTITIES, dump_document
-from builder.definition.parse import parse_document
-from builder.fields.base import Field
-from builder.kernel.canonical import dump_sorted, parse_json
-from builder.publish.kept import Kept, find_kept_entity, find_kept_field, kept_columns, kept_name
+from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, cut_name, table_name
+from builder.definition.kinds import dump_document
+from builder.definition.renames import follow_renames, match_keys
+from builder.publish.field_diff import Blank, FieldChanges, Former, Frame
+from builder.publish.impact import IndexValue
+from builder.publish.kept import Kept, KeptEntity, find_kept_entity, kept_columns, kept_name
+from builder.publish.lineage import EntityLine, Lineage, new_id
+from builder.publish.order import order_moves
 from builder.publish.step import Step
 from builder.publish.steps.entities import CreateEntity, KeepEntity, RenameEntity, RestoreEntity
-from builder.publish.steps.fields import AddField, ConvertField, KeepField, RenameField, RestoreField
-from builder.publish.steps.indexes import AddIndex, DropIndex
+from builder.publish.steps.indexes import AddIndex, DropIndex, Existing
 from builder.publish.steps.references import ChangeReferences
-from builder.publish.steps.rules import ChangeDocument, ChangeRules, changed_options
-
-
-@dataclass
-class _Phases:
-    """Steps by the phase they belong to."""
-
-    detach: list[Step] = field(default_factory=list)
-    tables: list[Step] = field(default_factory=list)
-    columns: list[Step] = field(default_factory=list)
-    attach: list[Step] = field(default_factory=list)
-    rules: list[Step] = field(default_factory=list)
-
-    def all(self) -> list[Step]:
-        return [*self.detach, *self.tables, *self.columns, *self.attach, *self.rules]
+from builder.publish.steps.rules import ChangeDocument
 
 
 @dataclass(frozen=True)
-class _Former:
-    """What an entity was before: its document and its table as it stands, kept columns included."""
+class Change:
+    """From what to what."""
 
-    entity: Entity
-    table: PhysicalTable
-    has_records: bool = True
-
-
-def diff(base: CompiledApp | None, target: CompiledApp, kept: Sequence[Kept]) -> list[Step]:
-    """Return the steps from a published app (None: nothing yet) to a target; ``target.version`` is the version to be."""
-    phases = _Phases()
-    former = dict(_match_entities(base, target, kept, phases))
-    taken = {item.entity.key for item in former.values()}
-    for gone in base.entities.values() if base else ():
-        if gone.key not in taken:
-            _keep_entity(gone, target, kept, phases)
-    _create_entities(target, former, phases)
-    for entity in target.entities.values():
-        if entity.key in former:
-            _diff_entity(former[entity.key], entity, target, kept, phases)
-    phases.rules += _changed_documents(base, target, former)
-    return phases.all()
+    base: CompiledApp | None
+    """The published app; None: nothing yet."""
+    target: CompiledApp
+    """``target.version`` is the version to be."""
+    lineage: Lineage = field(default_factory=dict)
+    """The ids of the base."""
+    goal: Lineage | None = None
+    """The ids of the target, when it is a former version: tables and columns are then found by id and not by key."""
 
 
-# -- entities -------------------------------------------------------------------------------------------------------------
+class Diff(NamedTuple):
+    """The steps, and the ids of the target."""
+
+    steps: list[Step]
+    lineage: Lineage
 
 
-def _match_entities(
-    base: CompiledApp | None, target: CompiledApp, kept: Sequence[Kept], phases: _Phases
-) -> Iterator[tuple[str, _Former]]:
-    known = base.entities if base else {}
-    for entity in target.entities.values():
-        renamed_from = entity.definition.renamed_from
-        if entity.key in known:
-            yield entity.key, _standing(known[entity.key], kept)
-        elif renamed_from is not None and renamed_from in known and renamed_from not in target.entities:
-            yield entity.key, _rename_entity(known[renamed_from], entity, kept, phases)
-        elif (found := find_kept_entity(kept, entity.key)) is not None:
-            yield entity.key, _restore_entity(found, entity, target, kept, phases)
+def diff(change: Change, kept: Sequence[Kept]) -> Diff:
+    """Return the steps of a change."""
+    return _Diff(change, kept).run()
 
 
-def _standing(entity: CompiledEntity, kept: Sequence[Kept]) -> _Former:
-    physical = entity.physical
-    return _Former(
-        entity.definition, physical.changed(columns=[*physical.columns.values(), *kept_columns(kept, physical.name)])
-    )
-
-
-def _rename_entity(old: CompiledEntity, new: CompiledEntity, kept: Sequence[Kept], phases: _Phases) -> _Former:
-    phases.tables.append(
-        RenameEntity(
-            entity=new.key,
-            old_entity=old.key,
-            old_table=old.physical.name,
-            new_table=new.physical.name,
-            references=tuple(column.name for column in old.physical.columns.values() if column.references),
+class _Diff:
+    def __init__(self, change: Change, kept: Sequence[Kept]) -> None:
+        self._change = change
+        self._target = change.target
+        self._kept = kept
+        self._known: Mapping[str, CompiledEntity] = change.base.entities if change.base else {}
+        self._pairs = self._pair()
+        self._back = self._find_back()
+        taken = set(self._pairs.values())
+        self._gone = [entity for entity in self._known.values() if entity.key not in taken]
+        self._frame = Frame(
+            self._target.key,
+            self._target.version,
+            self._target.definition.app.time_zone,
+            kept,
+            self._moved_tables(),
         )
-    )
-    return _standing(old, kept)
+        self._detach: list[Step] = []
+        self._tables: list[Step] = []
+        self._columns: list[Step] = []
+        self._attach: list[Step] = []
+        self._rules: list[Step] = []
+        self._lines: dict[str, EntityLine] = {}
+        self._dropped: dict[str, list[str]] = {}
 
+    def run(self) -> Diff:
+        """Collect all steps."""
+        former: dict[str, Former] = {}
+        for entity in self._target.entities.values():
+            found = self._former(entity)
+            if found is not None:
+                former[entity.key] = found
+                self._compare(found, entity)
+        self._keep_entities()
+        self._rename_entities()
+        for key, kept in self._back.items():
+            new_table = self._target.entities[key].physical.name
+            self._tables.append(
+                RestoreEntity(entity=key, kept_table=kept.table_name, new_table=new_table, kept_id=kept.id)
+            )
+        self._create_entities(former)
+        self._rules += _changed_documents(self._change.base, self._target, former)
+        steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
+        return Diff(steps, {key: self._lines[key] for key in self._target.entities})
 
-def _restore_entity(
-    found: Kept, entity: CompiledEntity, target: CompiledApp, kept: Sequence[Kept], phases: _Phases
-) -> _Former:
-    document = parse_document(ENTITIES, parse_json(found.storage))
-    assert isinstance(document, Entity)
-    phases.tables.append(
-        RestoreEntity(entity=entity.key, kept_table=found.table_name, new_table=entity.physical.name, kept_id=found.id)
-    )
-    bare = physical_table(target.key, document).changed(name=found.table_name, indexes=())
-    columns = [PhysicalColumn(c.name, c.type, None, c.nullable) for c in bare.columns.values()]
-    return _Former(document, bare.changed(columns=[*columns, *kept_columns(kept, found.table_name)]))
+    # -- pairing ----------------------------------------------------------------------------------------------------------
 
+    def _pair(self) -> dict[str, str]:
+        """Return key after -> key before."""
+        after, goal = self._target.definition.entities, self._change.goal
+        before = [entity.definition for entity in self._known.values()]
+        if goal is None:
+            return follow_renames(before, after)
+        by_id = {line.id: key for key, line in self._change.lineage.items()}
+        aside = {kept.origin for kept in self._kept if not kept.column_name}
+        taken = {by_id[goal[entity.key].id]: entity.key for entity in after if goal[entity.key].id in by_id}
+        # an entity that was purged meanwhile is matched by its key, one that stands aside is not
+        loose = [entity.key for entity in after if goal[entity.key].id not in aside]
+        return match_keys(self._known, loose, taken)
 
-def _keep_entity(gone: CompiledEntity, target: CompiledApp, kept: Sequence[Kept], phases: _Phases) -> None:
-    table = _standing(gone, kept).table
-    referencing = tuple(column.name for column in table.columns.values() if column.references)
-    phases.detach += [DropIndex(entity=gone.key, table=table.name, index=index) for index in table.indexes.values()]
-    if referencing:
-        bare = _without_references(table, referencing).changed(indexes=())
-        phases.detach.append(ChangeReferences(entity=gone.key, table=bare, drop=referencing))
-    document = dump_sorted(dump_document(gone.definition)).decode()
-    aside = kept_name(table.name, target.version)
-    phases.tables.append(KeepEntity(entity=gone.key, old_table=table.name, kept_table=aside, document=document))
+    def _find_back(self) -> dict[str, Kept]:
+        """Return what comes back from aside."""
+        goal = self._change.goal
+        found: dict[str, Kept] = {}
+        for key in self._target.entities:
+            if key in self._pairs:
+                continue
+            if goal is None:
+                kept = find_kept_entity(self._kept, key)
+            else:
+                kept = next((k for k in self._kept if not k.column_name and k.origin == goal[key].id), None)
+            if kept is not None:
+                found[key] = kept
+        return found
 
+    def _moved_tables(self) -> dict[str, str]:
+        moved = {
+            self._known[was].physical.name: self._target.entities[now].physical.name for now, was in self._pairs.items()
+        }
+        moved |= {entity.physical.name: kept_name(entity.physical.name, self._target.version) for entity in self._gone}
+        return moved | {kept.table_name: self._target.entities[key].physical.name for key, kept in self._back.items()}
 
-def _create_entities(target: CompiledApp, former: dict[str, _Former], phases: _Phases) -> None:
-    """Create new tables, targets before those that point to them; a circle is closed by late foreign keys."""
-    new = {entity.physical.name: entity for key, entity in target.entities.items() if key not in former}
-    waiting = dict(new)
-    while waiting:
-        ready = [e for e in waiting.values() if not _missing(e, waiting)] or [next(iter(waiting.values()))]
-        for entity in ready:
-            late = tuple(_missing(entity, waiting))
-            phases.tables.append(CreateEntity(entity=entity.key, table=entity.physical, late=late))
-            if late:
-                phases.attach.append(
-                    ChangeReferences(entity=entity.key, table=entity.physical, add=late, inline_on_sqlite=True)
+    def _former(self, entity: CompiledEntity) -> Former | None:
+        if entity.key in self._pairs:
+            was = self._known[self._pairs[entity.key]]
+            return Former(was.definition, self._standing(was), self._change.lineage[was.key])
+        if entity.key in self._back:
+            kept = self._back[entity.key]
+            found = KeptEntity.read(kept.storage)
+            table = found.table(self._target.key, kept.table_name)
+            columns = [*table.columns.values(), *kept_columns(self._kept, kept.table_name)]
+            return Former(found.entity, table.changed(columns=columns), found.line, bare=True)
+        return None
+
+    def _standing(self, entity: CompiledEntity) -> PhysicalTable:
+        """Return the table of an entity as it stands, kept columns included."""
+        physical = entity.physical
+        return physical.changed(columns=[*physical.columns.values(), *kept_columns(self._kept, physical.name)])
+
+    # -- whole entities ---------------------------------------------------------------------------------------------------
+
+    def _keep_entities(self) -> None:
+        now: dict[str, str] = {}
+        for gone in self._gone:
+            table = self._standing(gone)
+            references = {c.name: c.references for c in table.columns.values() if c.references}
+            self._detach += [
+                DropIndex(entity=gone.key, table=table.name, index=index) for index in table.indexes.values()
+            ]
+            if references:
+                bare = _without_references(table, references).changed(indexes=())
+                self._detach.append(ChangeReferences(entity=gone.key, table=bare, drop=tuple(references)))
+            led = {column: now.get(target, target) for column, target in references.items()}
+            now[table.name] = self._frame.moved[table.name]
+            self._tables.append(
+                KeepEntity(
+                    entity=gone.key,
+                    old_table=table.name,
+                    kept_table=now[table.name],
+                    was=KeptEntity(gone.definition, led, self._change.lineage[gone.key]),
                 )
-            del waiting[entity.physical.name]
-    for entity in new.values():
-        phases.attach += [
-            AddIndex(entity=entity.key, table=entity.physical.name, index=index)
-            for index in entity.physical.indexes.values()
+            )
+
+    def _rename_entities(self) -> None:
+        app = self._target.key
+        moving = {was: self._known[was] for was in self._pairs.values()}
+        for old, new in order_moves({was: now for now, was in self._pairs.items()}):
+            entity = moving[new] = moving.pop(old)
+            held = [c.name for c in entity.physical.columns.values() if c.references]
+            self._tables.append(
+                RenameEntity(
+                    entity=new,
+                    old_entity=old,
+                    old_table=cut_name(table_name(app, old)),
+                    new_table=cut_name(table_name(app, new)),
+                    references=tuple(name for name in held if name not in self._dropped.get(entity.key, ())),
+                )
+            )
+
+    def _create_entities(self, former: Mapping[str, Former]) -> None:
+        """Create new tables, targets before those that point to them; a circle is closed by late foreign keys."""
+        new = {entity.physical.name: entity for key, entity in self._target.entities.items() if key not in former}
+        waiting = dict(new)
+        while waiting:
+            ready = [e for e in waiting.values() if not _missing(e, waiting)] or [next(iter(waiting.values()))]
+            for entity in ready:
+                late = tuple(_missing(entity, waiting))
+                self._tables.append(CreateEntity(entity=entity.key, table=entity.physical, late=late))
+                if late:
+                    self._attach.append(
+                        ChangeReferences(entity=entity.key, table=entity.physical, add=late, inline_on_sqlite=True)
+                    )
+                del waiting[entity.physical.name]
+        for entity in new.values():
+            self._lines[entity.key] = self._new_line(entity)
+            self._attach += [
+                AddIndex(entity=entity.key, table=entity.physical.name, index=index)
+                for index in entity.physical.indexes.values()
+            ]
+
+    def _new_line(self, entity: CompiledEntity) -> EntityLine:
+        if self._change.goal is not None:
+            return self._change.goal[entity.key]
+        version = self._target.version
+        return EntityLine(new_id(entity.key, version), {key: new_id(key, version) for key in entity.fields})
+
+    # -- an entity that was there before ----------------------------------------------------------------------------------
+
+    def _compare(self, old: Former, new: CompiledEntity) -> None:
+        goal = self._change.goal
+        changes = FieldChanges(old, new, self._frame, goal[new.key].fields if goal is not None else None)
+        self._lines[new.key] = changes.line
+        self._columns += changes.columns
+        self._rules += changes.rules
+        staying = self._drop_indexes(old, new, changes)
+        table = changes.table
+        if changes.dropped:
+            self._dropped[old.entity.key] = changes.dropped
+            left = [index for index in old.table.indexes.values() if index.name in staying]
+            bare = _without_references(old.table, changes.dropped).changed(indexes=left)
+            self._detach.append(ChangeReferences(entity=new.key, table=bare, drop=tuple(changes.dropped)))
+        if changes.added:
+            left = [index for index in new.physical.indexes.values() if index.name in staying]
+            shape = table.changed(indexes=left)
+            self._attach.append(ChangeReferences(entity=new.key, table=shape, add=tuple(changes.added)))
+        self._attach += [
+            AddIndex(entity=new.key, table=table.name, index=index, existing=_existing(old, changes, index))
+            for index in new.physical.indexes.values()
+            if index.name not in staying
         ]
 
+    def _drop_indexes(self, old: Former, new: CompiledEntity, changes: FieldChanges) -> set[str]:
+        """Drop what does not serve the new table as it is; return the names of indexes that stay."""
+        staying: set[str] = set()
+        for index in old.table.indexes.values():
+            columns = tuple(column if column in new.system else changes.renamed.get(column) for column in index.columns)
+            wanted = new.physical.indexes.get(index.name)
+            if wanted is not None and wanted.columns == columns:
+                staying.add(index.name)
+            else:
+                self._detach.append(DropIndex(entity=new.key, table=old.table.name, index=index))
+        return staying
 
-def _missing(entity: CompiledEntity, waiting: dict[str, CompiledEntity]) -> list[str]:
+
+def _existing(old: Former, changes: FieldChanges, index: PhysicalIndex) -> Existing | None:
+    """Return which records a unique index will meet; None if it cannot meet two that are equal."""
+    if not index.unique:
+        return None
+    sources = [changes.sources[column] for column in index.columns]
+    if any(isinstance(source, Blank) for source in sources):
+        return None
+    return Existing(old.table.name, tuple(source for source in sources if isinstance(source, IndexValue)))
+
+
+def _missing(entity: CompiledEntity, waiting: Mapping[str, CompiledEntity]) -> list[str]:
     own = entity.physical.name
     return [c.name for c in entity.physical.columns.values() if c.references in waiting and c.references != own]
-
-
-# -- fields of an entity that was there before ----------------------------------------------------------------------------
-
-
-def _diff_entity(old: _Former, new: CompiledEntity, target: CompiledApp, kept: Sequence[Kept], phases: _Phases) -> None:
-    changes = _FieldChanges(old, new, target, kept)
-    table = changes.run()
-    phases.columns += changes.columns
-    phases.rules += changes.rules
-    renamed = changes.renamed
-    indexes = {
-        index.name: tuple(renamed.get(column, column) for column in index.columns)
-        for index in old.table.indexes.values()
-    }
-    for index in old.table.indexes.values():
-        stays = index.name in new.physical.indexes and new.physical.indexes[index.name].columns == indexes[index.name]
-        if not stays or changes.replaced.intersection(index.columns):
-            phases.detach.append(DropIndex(entity=new.key, table=old.table.name, index=index))
-            del indexes[index.name]
-    if changes.dropped:
-        _forget_constraints(phases, new.key, changes.dropped)
-        left = [index for index in old.table.indexes.values() if index.name in indexes]
-        bare = _without_references(old.table, changes.dropped).changed(indexes=left)
-        phases.detach.append(ChangeReferences(entity=new.key, table=bare, drop=tuple(changes.dropped)))
-    if changes.added:
-        left = [index for index in new.physical.indexes.values() if index.name in indexes]
-        phases.attach.append(
-            ChangeReferences(entity=new.key, table=table.changed(indexes=left), add=tuple(changes.added))
-        )
-    back = {now: before for before, now in renamed.items()}
-    for index in new.physical.indexes.values():
-        if index.name not in indexes:
-            names = [back.get(column, column) for column in index.columns]
-            present = all(name in old.table.columns and name not in changes.replaced for name in names)
-            columns = tuple((name, old.table.columns[name].type) for name in names) if present else ()
-            phases.attach.append(
-                AddIndex(entity=new.key, table=table.name, index=index, old_table=old.table.name, old_columns=columns)
-            )
-
-
-def _forget_constraints(phases: _Phases, entity: str, dropped: Iterable[str]) -> None:
-    """Take dropped foreign keys out of a rename of the table, which comes after."""
-    for place, step in enumerate(phases.tables):
-        if isinstance(step, RenameEntity) and step.entity == entity:
-            left = tuple(column for column in step.references if column not in set(dropped))
-            phases.tables[place] = replace(step, references=left)
-
-
-class _FieldChanges:
-    """Walks the fields of one entity and collects steps; ``run`` returns the table as it will be, kept columns included."""
-
-    def __init__(self, old: _Former, new: CompiledEntity, target: CompiledApp, kept: Sequence[Kept]) -> None:
-        self.columns: list[Step] = []
-        self.rules: list[Step] = []
-        self.renamed: dict[str, str] = {}
-        self.replaced: set[str] = set()
-        """Old columns that are set aside."""
-        self.dropped: list[str] = []
-        """Old columns whose foreign key goes."""
-        self.added: list[str] = []
-        """New columns, taken up from aside, whose foreign key comes."""
-        self._old, self._new, self._target, self._kept = old, new, target, kept
-        self._table = new.physical.name
-        self._shape = {c.name: c for c in old.table.columns.values()}
-
-    def run(self) -> PhysicalTable:
-        """Collect all steps."""
-        former = {f.key: f for f in self._old.entity.fields}
-        matched: set[str] = set()
-        pairs: list[tuple[Field | None, Field]] = []
-        for definition in self._new.fields.values():
-            source: Field | None = former.get(definition.key)
-            if source is None and definition.renamed_from in former and definition.renamed_from not in self._new.fields:
-                source = former[definition.renamed_from]
-            if source is not None:
-                matched.add(source.key)
-            pairs.append((source, definition))
-        for gone in (f for f in former.values() if f.key not in matched):
-            self._keep(gone)
-        for source, definition in pairs:
-            self._change(source, definition)
-        return self._new.physical.changed(columns=self._shape.values())
-
-    def _change(self, source: Field | None, definition: Field) -> None:
-        column = physical_column(self._target.key, definition)
-        before = self._shape.get(source.key) if source is not None and source.stored else None
-        if column is not None and before is not None and source is not None:
-            if before.storage == column.storage and self._same_target(before, column):
-                self._carry(source, definition, before, column)
-            elif column.references is None and before.references is None:
-                self._convert(source, definition, before, column)
-                return
-            else:
-                self._keep(source)
-                self._add(definition, column)
-                return
-        elif column is not None:
-            self._add(definition, column)
-        elif source is not None and before is not None:
-            self._keep(source)
-        if source is not None and changed_options(source, definition) - {"key", "renamed_from"}:
-            self._change_rules(source, definition, before)
-
-    def _same_target(self, before: PhysicalColumn, column: PhysicalColumn) -> bool:
-        if before.references == column.references:
-            return True
-        own_reference = self._new.fields[column.name]
-        target = self._target.entities.get(getattr(own_reference, "entity", ""))
-        former_key = target.definition.renamed_from if target else None
-        renamed = f"{self._target.key}__{former_key}"
-        # a target that was renamed in this plan is the same target; a column that came back from aside has lost its key
-        return before.references in (renamed, None) and column.references is not None
-
-    def _carry(self, source: Field, definition: Field, before: PhysicalColumn, column: PhysicalColumn) -> None:
-        del self._shape[before.name]
-        self._shape[column.name] = column
-        if source.key != definition.key:
-            self.renamed[source.key] = definition.key
-            self.columns.append(
-                RenameField(
-                    entity=self._new.key,
-                    field=definition.key,
-                    table=self._table,
-                    old_field=source.key,
-                    column_type=column.type,
-                    has_reference=before.references is not None,
-                )
-            )
-        if column.references and before.references is None:
-            self.added.append(column.name)
-
-    def _keep(self, gone: Field, *, replaced: bool = False) -> str:
-        column = self._shape.pop(gone.key, None)
-        if column is None:
-            return ""
-        aside = kept_name(column.name, self._target.version)
-        self._shape[aside] = PhysicalColumn(aside, column.type)
-        self.replaced.add(column.name)
-        if column.references:
-            self.dropped.append(column.name)
-        self.columns.append(
-            KeepField(
-                entity=self._new.key,
-                field=gone.key,
-                table=self._table,
-                old_table=self._old.table.name,
-                column=column,
-                kept_column=aside,
-                replaced=replaced,
-            )
-        )
-        return aside
-
-    def _add(self, definition: Field, column: PhysicalColumn) -> None:
-        found = find_kept_field(self._kept, self._old.table.name, definition.key, column.storage)
-        if found is not None:
-            self._shape.pop(found.column_name, None)
-            self.columns.append(
-                RestoreField(
-                    entity=self._new.key,
-                    field=definition.key,
-                    table=self._table,
-                    kept_column=found.column_name,
-                    kept_id=found.id,
-                    column=column,
-                )
-            )
-            if column.references:
-                self.added.append(column.name)
-        else:
-            self.columns.append(
-                AddField(
-                    entity=self._new.key,
-                    field=definition.key,
-                    table=self._table,
-                    old_table=self._old.table.name,
-                    column=column,
-                    definition=definition,
-                    time_zone=self._target.definition.app.time_zone,
-                )
-            )
-        self._shape[column.name] = column
-
-    def _convert(self, source: Field, definition: Field, before: PhysicalColumn, column: PhysicalColumn) -> None:
-        former = find_kept_field(self._kept, self._old.table.name, definition.key, column.storage)
-        aside = self._keep(source, replaced=True)
-        self.columns.append(
-            ConvertField(
-                entity=self._new.key,
-                field=definition.key,
-                table=self._table,
-                old_table=self._old.table.name,
-                old_column=before,
-                kept_column=aside,
-                column=column,
-                source=source,
-                target=definition,
-                former_column=former.column_name if former else None,
-            )
-        )
-        self._shape[column.name] = column
-
-    def _change_rules(self, source: Field, definition: Field, before: PhysicalColumn | None) -> None:
-        self.rules.append(
-            ChangeRules(
-                entity=self._new.key,
-                field=definition.key,
-                old_table=self._old.table.name,
-                old_column=before.name if before else None,
-                column_type=before.type if before else None,
-                source=source,
-                target=definition,
-            )
-        )
 
 
 def _without_references(table: PhysicalTable, columns: Iterable[str]) -> PhysicalTable:
@@ -379,21 +283,23 @@ def _without_references(table: PhysicalTable, columns: Iterable[str]) -> Physica
 # -- everything that is only words ----------------------------------------------------------------------------------------
 
 
-def _changed_documents(base: CompiledApp | None, target: CompiledApp, former: dict[str, _Former]) -> Iterator[Step]:
+def _changed_documents(
+    base: CompiledApp | None, target: CompiledApp, former: Mapping[str, Former]
+) -> Iterator[ChangeDocument]:
     if base is not None:
         members = _changed_members(dump_document(base.definition.app), dump_document(target.definition.app))
         if members:
             yield ChangeDocument(entity="", document="app", members=members)
     for key, old in former.items():
         before, after = dump_document(old.entity), dump_document(target.entities[key].definition)
-        ignored = ("key", "renamed_from", "unique", "indexes")
-        members = tuple(name for name in _changed_members(before, after) if name not in (*ignored, "fields"))
-        same_fields = {f["key"] for f in before.get("fields", ())} == {f["key"] for f in after.get("fields", ())}
-        if same_fields and [f["key"] for f in before.get("fields", ())] != [f["key"] for f in after.get("fields", ())]:
+        ignored = ("key", "renamed_from", "unique", "indexes", "fields")
+        members = tuple(name for name in _changed_members(before, after) if name not in ignored)
+        keys_before, keys_after = ([f["key"] for f in document.get("fields", ())] for document in (before, after))
+        if keys_before != keys_after and sorted(keys_before) == sorted(keys_after):
             members = (*members, "order of fields")
         if members:
             yield ChangeDocument(entity=key, document=f"entities/{key}", members=members)
 
 
-def _changed_members(before: dict[str, object], after: dict[str, object]) -> tuple[str, ...]:
+def _changed_members(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -59,22 +60,56 @@ def count_refused(
     return count, tuple(ids)
 
 
+class IndexValue(NamedTuple):
+    """Where a value of a unique set comes from."""
+
+    column: str
+    """As it is called before the publish."""
+    type: StoredType
+    convert: Callable[[Any], Any] | None = None
+    """Set where the publish itself changes the values; None results are blank."""
+
+
 def count_duplicates(
-    connection: sa.Connection, table: str, columns: tuple[tuple[str, StoredType], ...]
+    connection: sa.Connection, table: str, values: Sequence[IndexValue]
 ) -> tuple[int, tuple[str, ...]]:
-    """Count records that share all of these values with another; blanks do not count."""
-    shape = lightweight(table, ("id", Identifier()), *columns)
-    values = [shape.c[name] for name, _ in columns]
-    present = sa.and_(*(value.is_not(None) for value in values))
-    groups = sa.select(*values).where(present).group_by(*values).having(sa.func.count() > 1).subquery()
-    same = sa.and_(*(value == groups.c[value.key] for value in values))
-    joined = shape.join(groups, same)
+    """Count records that share all of these values with another; blanks do not count. Without values all records are equal."""
+    if not values:
+        total = count_rows(connection, table)
+        return (total, sample_ids(connection, table)) if total > 1 else (0, ())
+    if any(value.convert for value in values):
+        return _count_converted(connection, table, values)
+    shape = lightweight(table, ("id", Identifier()), *((value.column, value.type) for value in values))
+    columns = [shape.c[value.column] for value in values]
+    present = sa.and_(*(column.is_not(None) for column in columns))
+    groups = sa.select(*columns).where(present).group_by(*columns).having(sa.func.count() > 1).subquery()
+    joined = shape.join(groups, sa.and_(*(column == groups.c[column.key] for column in columns)))
     count = int(connection.scalar(sa.select(sa.func.count()).select_from(joined)) or 0)
-    ids = (
-        connection.scalars(
-            sa.select(shape.c.id).select_from(joined).order_by(*values, shape.c.id).limit(SAMPLE_RECORDS_SHOWN)
-        )
-        if count
-        else ()
-    )
-    return count, tuple(ids)
+    if not count:
+        return 0, ()
+    some = sa.select(shape.c.id).select_from(joined).order_by(*columns, shape.c.id).limit(SAMPLE_RECORDS_SHOWN)
+    return count, tuple(connection.scalars(some))
+
+
+def _count_converted(
+    connection: sa.Connection, table: str, values: Sequence[IndexValue]
+) -> tuple[int, tuple[str, ...]]:
+    """Do the same for values that exist only after the publish. Cost: holds a digest of every record."""
+    shape = lightweight(table, ("id", Identifier()), *((value.column, value.type) for value in values))
+    seen: dict[bytes, tuple[int, str]] = {}
+    shown: list[str] = []
+    for record_id, *stored in connection.execute(sa.select(shape).execution_options(yield_per=_CHUNK)):
+        found = [_converted(value, raw) for value, raw in zip(values, stored, strict=True)]
+        if None in found:
+            continue
+        digest = hashlib.blake2b(repr(found).encode(), digest_size=16).digest()
+        count, first = seen.get(digest, (0, record_id))
+        seen[digest] = (count + 1, first)
+        if count and len(shown) < SAMPLE_RECORDS_SHOWN:
+            shown += [record_id] if first in shown else [first, record_id]
+    total = sum(count for count, _ in seen.values() if count > 1)
+    return total, tuple(shown[:SAMPLE_RECORDS_SHOWN])
+
+
+def _converted(value: IndexValue, raw: Any) -> Any:
+    return raw if raw is None or value.convert is None else value.convert(raw)

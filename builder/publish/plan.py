@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,11 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from builder.compiled.app import CompiledApp
 from builder.kernel.canonical import content_hash
 from builder.kernel.text import Language
-from builder.publish.diff import diff
-from builder.publish.kept import Kept
+from builder.publish.diff import Change, diff
+from builder.publish.kept import list_kept
+from builder.publish.lineage import Lineage
 from builder.publish.step import Impact, Risk, Step
 from builder.store.statement import DIALECTS
 
@@ -33,6 +32,8 @@ class Plan:
     impacts: tuple[Impact, ...]
     ddl: tuple[dict[str, list[str]], ...]
     hash: str
+    lineage: Lineage
+    """The ids of the version to be."""
 
     @property
     def risk(self) -> Risk:
@@ -64,14 +65,15 @@ class Plan:
         }
 
 
-def make_plan(connection: sa.Connection, base: CompiledApp | None, target: CompiledApp, kept: Sequence[Kept]) -> Plan:
-    """Diff two apps and look at the records. Cost: reads each column whose rules become stricter once."""
-    steps = tuple(diff(base, target, kept))
+def make_plan(connection: sa.Connection, change: Change) -> Plan:
+    """Compare two apps and look at the records. Cost: reads each column whose rules become stricter once."""
+    target = change.target
+    steps, lineage = diff(change, list_kept(connection, target.key))
     ddl = tuple({dialect: render(step, dialect) for dialect in DIALECTS} for step in steps)
-    base_version = base.version if base else target.version - 1
+    base_version = change.base.version if change.base else target.version - 1
     identity = [base_version, target.definition.hash(), [[s.kind, s.entity, s.field] for s in steps], list(ddl)]
     impacts = tuple(step.impact(connection) for step in steps)
-    return Plan(target.key, base_version, steps, impacts, ddl, content_hash(identity))
+    return Plan(target.key, base_version, tuple(steps), impacts, ddl, content_hash(identity), lineage)
 
 
 def render(step: Step, dialect: str) -> list[str]:

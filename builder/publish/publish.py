@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
-from builder.compiled.app import CompiledApp
 from builder.definition.kinds import dump_definition
 from builder.kernel.canonical import dump_sorted
 from builder.kernel.faults import crash_point
 from builder.kernel.ids import Ids
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.publish.kept import list_kept
+from builder.publish.diff import Change
+from builder.publish.lineage import dump_lineage
 from builder.publish.plan import Plan, make_plan
 from builder.publish.step import Work
 from builder.store import tables
@@ -49,19 +49,19 @@ class Intent:
 def publish(
     connection: sa.Connection,
     dialect: str,
-    base: CompiledApp | None,
-    target: CompiledApp,
+    change: Change,
     intent: Intent,
     *,
     now: datetime,
     ids: Ids,
 ) -> Plan:
-    """Run inside ``Database.exclusive_schema``; the app is locked and ``base`` is what is published.
+    """Run inside ``Database.exclusive_schema``; the app is locked and ``change.base`` is what is published.
 
     Raises:
         Problem: ``publish.plan_changed``, ``publish.blocked``, ``publish.lossy``.
     """
-    plan = make_plan(connection, base, target, list_kept(connection, target.key))
+    target = change.target
+    plan = make_plan(connection, change)
     _refuse(plan, intent)
     work = Work(connection, dialect, target.key, target.version, now, ids)
     operations = Operations(MigrationContext.configure(connection))
@@ -77,6 +77,7 @@ def publish(
             package=dump_sorted(dump_definition(target.definition)).decode(),
             package_hash=target.definition.hash(),
             plan=dump_sorted(plan.to_json("en")).decode(),
+            lineage=dump_lineage(plan.lineage),
             note=intent.note,
             published_at=now,
             published_by=intent.author,

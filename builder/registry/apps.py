@@ -1,4 +1,4 @@
-"""Apps as a whole: list, create, delete, purge what is kept aside."""
+"""Apps as a whole: list, create, replace, export, delete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.publish.impact import count_rows
 from builder.publish.kept import list_kept
-from builder.registry.drafts import load_draft, replace_draft
+from builder.publish.publish import lock_app
+from builder.registry.busy import told_when_busy
+from builder.registry.drafts import load_draft, lock_draft, replace_draft
+from builder.registry.preconditions import ANYTHING, Precondition
 from builder.registry.registry import Registry, find_published, no_app
 from builder.store import tables
 
@@ -25,15 +28,15 @@ class AppLine(NamedTuple):
 
     key: str
     published_version: int
+    """0: never published."""
     draft_revision: int
     created_at: datetime
 
 
 def list_apps(connection: sa.Connection) -> list[AppLine]:
     """Return all apps by key."""
-    row = tables.app
-    columns = (row.c.key, row.c.published_version, row.c.draft_revision, row.c.created_at)
-    return [AppLine(*line) for line in connection.execute(sa.select(*columns).order_by(row.c.key))]
+    columns = [tables.app.c[name] for name in AppLine._fields]
+    return [AppLine(*line) for line in connection.execute(sa.select(*columns).order_by(tables.app.c.key))]
 
 
 def get_app(connection: sa.Connection, app: str) -> AppLine:
@@ -42,10 +45,11 @@ def get_app(connection: sa.Connection, app: str) -> AppLine:
     Raises:
         Problem: ``app.not_found``.
     """
-    found = next((line for line in list_apps(connection) if line.key == app), None)
-    if found is None:
+    columns = [tables.app.c[name] for name in AppLine._fields]
+    line = connection.execute(sa.select(*columns).where(tables.app.c.key == app)).first()
+    if line is None:
         raise no_app(app)
-    return found
+    return AppLine(*line)
 
 
 def create_app(registry: Registry, definition: Definition, author: str | None) -> AppLine:
@@ -54,25 +58,57 @@ def create_app(registry: Registry, definition: Definition, author: str | None) -
     Raises:
         Problem: ``app.exists``.
     """
-    with registry.database.transaction() as connection:
-        key = definition.key
-        if connection.scalar(sa.select(tables.app.c.key).where(tables.app.c.key == key)) is not None:
-            raise Problem("app.exists", say(f"应用“{key}”已存在", f'The app "{key}" exists already'))
-        now = registry.clock.now()
-        connection.execute(
-            sa.insert(tables.app).values(
-                key=key, published_version=0, pin="", draft_revision=0, created_at=now, created_by=author
-            )
-        )
-        replace_draft(registry, connection, definition, author)
-        return get_app(connection, key)
+    try:
+        with registry.database.transaction() as connection:
+            if find_app(connection, definition.key) is not None:
+                raise _exists(definition.key)
+            return _create(registry, connection, definition, author)
+    except sa.exc.IntegrityError as error:  # somebody was faster
+        raise _exists(definition.key) from error
 
 
-def put_draft(registry: Registry, definition: Definition, author: str | None) -> None:
-    """Replace the whole draft of an existing app."""
+def put_draft(
+    registry: Registry, definition: Definition, author: str | None, *, expected: Precondition = ANYTHING
+) -> AppLine:
+    """Replace the whole draft of an existing app.
+
+    Raises:
+        Problem: ``app.not_found``, ``definition.changed`` and the like by the draft's revision.
+    """
     with registry.database.transaction() as connection:
-        get_app(connection, definition.key)
+        expected.check(lock_draft(connection, definition.key))
         replace_draft(registry, connection, definition, author)
+        return get_app(connection, definition.key)
+
+
+def import_draft(registry: Registry, definition: Definition, author: str | None) -> tuple[AppLine, bool]:
+    """Create an app, or replace the draft of the app of this key; return it, and whether it is new."""
+    try:
+        return create_app(registry, definition, author), True
+    except Problem as problem:
+        if problem.code != "app.exists":
+            raise
+        return put_draft(registry, definition, author), False
+
+
+def find_app(connection: sa.Connection, app: str) -> AppLine | None:
+    """Return one app, or None."""
+    try:
+        return get_app(connection, app)
+    except Problem:
+        return None
+
+
+def _create(registry: Registry, connection: sa.Connection, definition: Definition, author: str | None) -> AppLine:
+    row = {"key": definition.key, "published_version": 0, "pin": "", "draft_revision": 0}
+    row |= {"created_at": registry.clock.now(), "created_by": author}
+    connection.execute(sa.insert(tables.app).values(row))
+    replace_draft(registry, connection, definition, author)
+    return get_app(connection, definition.key)
+
+
+def _exists(key: str) -> Problem:
+    return Problem("app.exists", say(f"应用“{key}”已存在", f'The app "{key}" exists already'))
 
 
 def export_app(registry: Registry, app: str, version: int | None = None) -> Definition:
@@ -86,43 +122,48 @@ def export_app(registry: Registry, app: str, version: int | None = None) -> Defi
 def describe_deletion(registry: Registry, app: str) -> dict[str, JSON]:
     """Say what deleting an app would destroy."""
     with registry.database.snapshot() as connection:
-        get_app(connection, app)
-        published = find_published(registry, connection, app)
-        entities = published.app.entities.values() if published else ()
-        counts = {entity.key: count_rows(connection, entity.physical.name) for entity in entities}
-        aside = {
-            k.table_name: count_rows(connection, k.table_name) for k in list_kept(connection, app) if not k.column_name
-        }
-        events = connection.scalar(
-            sa.select(sa.func.count()).select_from(tables.event).where(tables.event.c.app == app)
-        )
-        versions = connection.scalar(
-            sa.select(sa.func.count()).select_from(tables.version).where(tables.version.c.app == app)
-        )
-    return {"app": app, "records": counts, "kept_records": aside, "events": events, "versions": versions}
+        return _describe_deletion(registry, connection, app)
+
+
+def _describe_deletion(registry: Registry, connection: sa.Connection, app: str) -> dict[str, JSON]:
+    get_app(connection, app)
+    published = find_published(registry, connection, app)
+    entities = published.app.entities.values() if published else ()
+    aside = [kept.table_name for kept in list_kept(connection, app) if not kept.column_name]
+    return {
+        "app": app,
+        "records": {entity.key: count_rows(connection, entity.physical.name) for entity in entities},
+        "kept_records": {table: count_rows(connection, table) for table in aside},
+        "events": _count_own(connection, tables.event, app),
+        "versions": _count_own(connection, tables.version, app),
+    }
+
+
+def _count_own(connection: sa.Connection, table: sa.Table, app: str) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.app == app)) or 0)
 
 
 def delete_app(registry: Registry, app: str, *, confirm: str | None) -> dict[str, JSON]:
-    """Destroy an app: tables, records, history, versions. ``confirm`` must repeat the app's key.
+    """Destroy an app: tables, records, history, versions; return what was destroyed. ``confirm`` must repeat the app's key.
 
     Raises:
-        Problem: ``app.confirmation`` with what would be destroyed.
+        Problem: ``app.confirmation`` with what would be destroyed, ``app.not_found``, ``publish.busy``.
     """
-    destroyed = describe_deletion(registry, app)
     if confirm != app:
         detail = say(
             f"删除会销毁全部数据;请用 confirm={app} 确认", f"This destroys all of its data; confirm with confirm={app}"
         )
-        raise Problem("app.confirmation", detail, extra={"destroys": destroyed})
-    with registry.database.exclusive_schema() as connection:
+        raise Problem("app.confirmation", detail, extra={"destroys": describe_deletion(registry, app)})
+    with told_when_busy(), registry.database.exclusive_schema() as connection:
+        lock_app(connection, app)
+        destroyed = _describe_deletion(registry, connection, app)
         published = find_published(registry, connection, app)
         for kept in list_kept(connection, app):
             if not kept.column_name:
                 sa.Table(kept.table_name, sa.MetaData()).drop(connection)
         if published is not None:
             _drop_tables(connection, published.app)
-        connection.execute(sa.delete(tables.event).where(tables.event.c.app == app))
-        for table in (tables.kept, tables.counter, tables.version, tables.document):
+        for table in (tables.event, tables.kept, tables.counter, tables.version, tables.document):
             connection.execute(sa.delete(table).where(table.c.app == app))
         connection.execute(sa.delete(tables.app).where(tables.app.c.key == app))
     return destroyed

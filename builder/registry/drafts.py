@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from builder.definition.kinds import APP, BY_NAME, ENTITIES, Definition, DocumentId, Kind, assemble, dump_document
+from builder.definition.keys import fill_keys
+from builder.definition.kinds import APP, BY_NAME, Definition, DocumentId, Kind, assemble, dump_document
 from builder.definition.parse import DocumentInvalid, parse_document
-from builder.definition.references import find_references, set_at
-from builder.fields.base import Model, is_key
+from builder.fields.base import Model
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
-from builder.registry.registry import Registry, find_published, no_app
+from builder.registry.preconditions import ABSENT, ANYTHING, Precondition
+from builder.registry.registry import Registry, no_app
 from builder.store import tables
 
 JSON = Any
@@ -27,6 +27,7 @@ class Draft(NamedTuple):
     key: str
     body: JSON
     revision: int
+    """The draft's revision when this was last changed."""
 
 
 def get_kind(name: str) -> Kind:
@@ -77,45 +78,112 @@ def get_document(connection: sa.Connection, app: str, kind: str, key: str) -> Dr
 
 
 def load_draft(connection: sa.Connection, app: str) -> Definition:
-    """Return the whole draft, parsed."""
-    return assemble(parse_document(get_kind(draft.kind), draft.body) for draft in list_documents(connection, app))
+    """Return the whole draft, parsed.
+
+    Raises:
+        Problem: ``app.not_found``; ``definition.invalid`` if a document was stored by a release that knew other rules.
+    """
+    documents: list[Model] = []
+    violations: list[Violation] = []
+    for draft in list_documents(connection, app):
+        try:
+            documents.append(parse_document(get_kind(draft.kind), draft.body))
+        except DocumentInvalid as invalid:
+            at = f"/{draft.kind}/{draft.key}"
+            violations += [Violation(v.code, at + v.pointer, v.message, v.params) for v in invalid.violations]
+    if violations:
+        raise DocumentInvalid(violations).problem()
+    return assemble(documents)
+
+
+def lock_draft(connection: sa.Connection, app: str) -> int:
+    """Hold an app's draft until the end of the transaction, so that changes of it take turns; return its revision.
+
+    Writers of records are not held up: they share the row's key only.
+
+    Raises:
+        Problem: ``app.not_found``.
+    """
+    row = tables.app
+    held = sa.select(row.c.draft_revision).where(row.c.key == app).with_for_update(key_share=True)
+    revision = connection.scalar(held)
+    if revision is None:
+        raise no_app(app)
+    return int(revision)
 
 
 def put_document(
-    registry: Registry, app: str, kind: Kind, key: str | None, body: JSON, *, if_match: int | None, author: str | None
+    registry: Registry,
+    app: str,
+    kind: Kind,
+    key: str | None,
+    body: JSON,
+    *,
+    expected: Precondition = ANYTHING,
+    author: str | None,
 ) -> Draft:
-    """Create (``key`` None, or not there yet) or replace a document.
-
-    Args:
-        if_match: the revision the caller has seen; None = do not check; 0 = must not exist yet.
+    """Create or replace a document. With ``key`` None it must be new; a key that was left out is made from the label.
 
     Raises:
         Problem: ``definition.invalid`` with all violations, ``definition.changed``, ``definition.exists``, ``app.not_found``.
     """
-    document = _parse(kind, _with_key(body, key))
-    own_key = _key_of(document)
-    if (key is not None and own_key != key) or (kind is APP and own_key != app):
-        raise _key_mismatch(key or app, own_key)
     with registry.database.transaction() as connection:
+        lock_draft(connection, app)
         before = {draft.key: draft.revision for draft in list_documents(connection, app, kind.name)}
-        if if_match == 0 and own_key in before:
-            raise Problem(
-                "definition.exists", say(f"“{kind.name}/{own_key}”已存在", f'"{kind.name}/{own_key}" exists already')
-            )
-        if if_match:
-            _expect(before.get(own_key), if_match)
-        revision = _write(registry, connection, app, kind.name, document, author)
-    return Draft(kind.name, own_key, dump_document(document), revision)
+        document = _parse(kind, _with_key(body, key) if key is not None else fill_keys(body, taken=before))
+        _refuse_other_key(app, kind, key, _key_of(document))
+        (ABSENT if key is None else expected).check(before.get(_key_of(document)))
+        return _write(registry, connection, app, kind.name, document, author)
 
 
-def delete_document(registry: Registry, app: str, kind: Kind, key: str, *, if_match: int | None) -> None:
-    """Take a document out of the draft; its table stays until the draft is published, and is then kept aside."""
-    if kind.single:
-        raise Problem("request.method", say("这份定义不能单独删除", "This document cannot be deleted on its own"))
+def patch_document(
+    registry: Registry,
+    app: str,
+    kind: Kind,
+    key: str,
+    patch: JSON,
+    *,
+    expected: Precondition = ANYTHING,
+    author: str | None,
+) -> Draft:
+    """Change members of a document by a JSON merge patch (RFC 7396): null removes a member, lists are replaced as a whole.
+
+    Raises:
+        Problem: as ``put_document``, and ``definition.not_found``.
+    """
     with registry.database.transaction() as connection:
+        lock_draft(connection, app)
         found = get_document(connection, app, kind.name, key)
-        if if_match is not None:
-            _expect(found.revision, if_match)
+        expected.check(found.revision)
+        document = _parse(kind, merge_patch(found.body, patch))
+        _refuse_other_key(app, kind, key, _key_of(document))
+        return _write(registry, connection, app, kind.name, document, author)
+
+
+def merge_patch(target: JSON, patch: JSON) -> JSON:
+    """Apply a JSON merge patch."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def delete_document(registry: Registry, app: str, kind: Kind, key: str, *, expected: Precondition = ANYTHING) -> None:
+    """Take a document out of the draft; its table stays until the draft is published, and is then kept aside.
+
+    Raises:
+        Problem: ``definition.single`` for the one document an app cannot be without, ``definition.not_found``, ``definition.changed``.
+    """
+    if kind.single:
+        raise Problem("definition.single", say("应用不能没有这份定义", "An app cannot be without this document"))
+    with registry.database.transaction() as connection:
+        lock_draft(connection, app)
+        expected.check(get_document(connection, app, kind.name, key).revision)
         row = tables.document
         here = (row.c.app == app) & (row.c.kind == kind.name) & (row.c.key == key)
         connection.execute(sa.delete(row).where(here))
@@ -123,7 +191,7 @@ def delete_document(registry: Registry, app: str, kind: Kind, key: str, *, if_ma
 
 
 def replace_draft(registry: Registry, connection: sa.Connection, definition: Definition, author: str | None) -> None:
-    """Make the draft equal to a definition; revisions of unchanged documents stay."""
+    """Make the draft equal to a definition; what does not change keeps its revision. The caller holds the draft."""
     app = definition.key
     before = {DocumentId(draft.kind, draft.key): draft.body for draft in list_documents(connection, app)}
     after = dict(definition.documents())
@@ -135,81 +203,15 @@ def replace_draft(registry: Registry, connection: sa.Connection, definition: Def
     for document_id, document in after.items():
         if before.get(document_id) != dump_document(document):
             _write(registry, connection, app, document_id.kind, document, author)
-    touch(connection, app)
+    if before.keys() - after.keys():
+        touch(connection, app)
 
 
-def touch(connection: sa.Connection, app: str) -> None:
-    """Count a change of the draft."""
-    connection.execute(
-        sa.update(tables.app).where(tables.app.c.key == app).values(draft_revision=tables.app.c.draft_revision + 1)
-    )
-
-
-# -- rename -----------------------------------------------------------------------------------------------------------------
-
-
-def rename_entity(registry: Registry, app: str, key: str, new_key: str, author: str | None) -> list[str]:
-    """Give an entity another key and rewrite every reference to it; return the documents that changed."""
-    return _rename(registry, app, key, "", new_key, author)
-
-
-def rename_field(registry: Registry, app: str, entity: str, key: str, new_key: str, author: str | None) -> list[str]:
-    """Give a field another key and rewrite every reference to it; return the documents that changed."""
-    return _rename(registry, app, entity, key, new_key, author)
-
-
-def _rename(registry: Registry, app: str, entity: str, field: str, new_key: str, author: str | None) -> list[str]:
-    if not is_key(new_key):
-        message = say(
-            "键以小写字母开头,只含小写字母、数字和下划线",
-            "A key starts with a lower-case letter and has letters, digits and _",
-        )
-        raise Problem("definition.invalid", message, violations=[Violation("pattern", "/key", message)])
-    with registry.database.transaction() as connection:
-        definition = load_draft(connection, app)
-        published = find_published(registry, connection, app)
-        bodies = {document_id: dump_document(document) for document_id, document in definition.documents()}
-        own = bodies.get(DocumentId(ENTITIES.name, entity))
-        if own is None:
-            get_document(connection, app, ENTITIES.name, entity)  # raises with the nearest name
-        assert own is not None
-        for reference in find_references(definition):
-            named_field = reference.kind == "field" and (reference.entity, reference.field) == (entity, field)
-            named_entity = not field and reference.kind == "entity" and reference.entity == entity
-            if named_field or named_entity:
-                set_at(bodies[reference.document], reference.pointer, new_key)
-        target = _find_field(own, field) if field else own
-        _refuse_taken(
-            new_key, [f["key"] for f in own["fields"]] if field else [d.key for d in bodies if d.kind == ENTITIES.name]
-        )
-        known = published.app.entities.get(own.get("renamed_from") or entity) if published else None
-        old_key = target["key"]
-        was_published = known is not None and (not field or old_key in known.fields)
-        target["key"] = new_key
-        if was_published:
-            target.setdefault("renamed_from", old_key)
-        if target.get("renamed_from") == new_key:
-            del target["renamed_from"]  # renamed back before it was published
-        before = {document_id: dump_document(document) for document_id, document in definition.documents()}
-        changed = [document_id for document_id, body in bodies.items() if body != before[document_id]]
-        replace_draft(
-            registry, connection, assemble(_parse(BY_NAME[d.kind], body) for d, body in bodies.items()), author
-        )
-    return [f"{document_id.kind}/{document_id.key}" for document_id in changed]
-
-
-def _find_field(entity: JSON, key: str) -> JSON:
-    fields = entity.get("fields", [])
-    found = next((field for field in fields if field["key"] == key), None)
-    if found is None:
-        hint = nearest_hint(key, [field["key"] for field in fields])
-        raise Problem("definition.not_found", say(f"没有字段“{key}”{hint.zh}", f'There is no field "{key}"{hint.en}'))
-    return found
-
-
-def _refuse_taken(key: str, taken: Iterable[str]) -> None:
-    if key in set(taken):
-        raise Problem("definition.exists", say(f"键“{key}”已被使用", f'The key "{key}" is taken'))
+def touch(connection: sa.Connection, app: str) -> int:
+    """Count a change of the draft; return its revision."""
+    row = tables.app
+    counted = sa.update(row).where(row.c.key == app).values(draft_revision=row.c.draft_revision + 1)
+    return int(connection.scalar(counted.returning(row.c.draft_revision)) or 0)
 
 
 # -- details ----------------------------------------------------------------------------------------------------------------
@@ -222,46 +224,40 @@ def _parse(kind: Kind, body: JSON) -> Model:
         raise invalid.problem() from None
 
 
-def _with_key(body: JSON, key: str | None) -> JSON:
-    return {"key": key, **body} if key is not None and isinstance(body, dict) and "key" not in body else body
+def _with_key(body: JSON, key: str) -> JSON:
+    return {"key": key, **body} if isinstance(body, dict) and "key" not in body else body
 
 
 def _key_of(document: Model) -> str:
     return str(document.key)  # type: ignore[attr-defined]
 
 
-def _key_mismatch(expected: str, found: str) -> Problem:
+def _refuse_other_key(app: str, kind: Kind, key: str | None, found: str) -> None:
+    wanted = app if kind is APP else key
+    if wanted in (None, found):
+        return
     message = say(
-        f"地址中的键是“{expected}”,文档中是“{found}”;改键请用 rename",
-        f'The address says "{expected}", the document "{found}"; use rename to change a key',
+        f"地址中的键是“{wanted}”,文档中是“{found}”;改键请用 rename",
+        f'The address says "{wanted}", the document "{found}"; use rename to change a key',
     )
-    return Problem("definition.invalid", message, violations=[Violation("key.mismatch", "/key", message)])
-
-
-def _expect(found: int | None, wanted: int) -> None:
-    if found != wanted:
-        detail = say(
-            f"您看到的是修订 {wanted},现在是 {found or 0};请重新读取",
-            f"You saw revision {wanted}, now it is {found or 0}; read it again",
-        )
-        raise Problem("definition.changed", detail, extra={"revision": found or 0})
+    raise Problem("definition.invalid", message, violations=[Violation("key.mismatch", "/key", message)])
 
 
 def _write(
     registry: Registry, connection: sa.Connection, app: str, kind: str, document: Model, author: str | None
-) -> int:
+) -> Draft:
+    # the draft's own revision: a document that was deleted and made again never has a number somebody saw before
+    revision = touch(connection, app)
     row = tables.document
     key = _key_of(document)
-    here = (row.c.app == app) & (row.c.kind == kind) & (row.c.key == key)
+    body = dump_document(document)
     values = {
-        "body": dump_json(dump_document(document)).decode(),
+        "body": dump_json(body).decode(),
+        "revision": revision,
         "updated_at": registry.clock.now(),
         "updated_by": author,
     }
-    revision = int(connection.scalar(sa.select(row.c.revision).where(here)) or 0) + 1
-    if revision > 1:
-        connection.execute(sa.update(row).where(here).values(revision=revision, **values))
-    else:
-        connection.execute(sa.insert(row).values(app=app, kind=kind, key=key, revision=1, **values))
-    touch(connection, app)
-    return revision
+    here = (row.c.app == app) & (row.c.kind == kind) & (row.c.key == key)
+    if connection.execute(sa.update(row).where(here).values(values)).rowcount == 0:
+        connection.execute(sa.insert(row).values(app=app, kind=kind, key=key, **values))
+    return Draft(kind, key, body, revision)

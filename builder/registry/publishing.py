@@ -9,22 +9,21 @@ import sqlalchemy as sa
 
 from builder.checks.finding import Finding
 from builder.checks.run import run_checks
-from builder.compiled.app import CompiledApp, compile_app
-from builder.definition.kinds import Definition
+from builder.compiled.app import compile_app
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
-from builder.publish.kept import list_kept
+from builder.publish.diff import Change
 from builder.publish.plan import Plan, make_plan
 from builder.publish.publish import Intent, lock_app, publish
+from builder.registry.busy import busy, told_when_busy
 from builder.registry.drafts import load_draft, replace_draft
-from builder.registry.lineage import with_renames
-from builder.registry.registry import PublishedApp, Registry, find_published, get_package
-from builder.store import tables
-from builder.store.database import ConstraintRefused, DatabaseBusy
+from builder.registry.registry import PublishedApp, Registry, find_published, get_lineage, get_package
+from builder.store.database import ConstraintRefused
 
 JSON = Any
+_PLAN_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Publication:
 def check_draft(registry: Registry, app: str) -> list[Finding]:
     """Return all findings of the draft."""
     with registry.database.snapshot() as connection:
-        return run_checks(load_draft(connection, app))
+        published = find_published(registry, connection, app)
+        return run_checks(load_draft(connection, app), published.app.definition if published else None)
 
 
 def plan_draft(registry: Registry, app: str) -> Plan:
@@ -47,15 +47,24 @@ def plan_draft(registry: Registry, app: str) -> Plan:
     Raises:
         Problem: ``publish.findings`` if the draft has errors.
     """
-    with registry.database.snapshot() as connection:
-        draft = load_draft(connection, app)
-        return _plan(registry, connection, draft)
+    return _plan(registry, app, None)
 
 
 def plan_rollback(registry: Registry, app: str, version: int) -> Plan:
     """Return what going back to a version would do."""
-    with registry.database.snapshot() as connection:
-        return _plan(registry, connection, _former(registry, connection, app, version))
+    return _plan(registry, app, version)
+
+
+def _plan(registry: Registry, app: str, former_version: int | None) -> Plan:
+    for left in reversed(range(_PLAN_TRIES)):
+        try:
+            with registry.database.snapshot() as connection:
+                return make_plan(connection, _make_change(registry, connection, app, former_version))
+        except sa.exc.ProgrammingError as moved:
+            # on PostgreSQL a publish may rename a table between two looks: a snapshot holds rows, not names
+            if not left:
+                raise busy() from moved
+    raise AssertionError("unreachable")
 
 
 def publish_draft(
@@ -89,54 +98,50 @@ def roll_back(
 
 
 def _publish(
-    registry: Registry,
-    app: str,
-    former_version: int | None,
-    base_version: int | None,
-    intent: Intent,
+    registry: Registry, app: str, former_version: int | None, base_version: int | None, intent: Intent
 ) -> Publication:
     try:
-        with registry.database.exclusive_schema() as connection:
-            version = lock_app(connection, app)
-            if base_version is not None and base_version != version:
-                detail = say(
-                    f"现在已发布的是版本 {version},不是 {base_version}",
-                    f"Version {version} is published now, not {base_version}",
-                )
-                raise Problem("publish.conflict", detail, extra={"published_version": version})
-            if former_version is None:
-                definition = load_draft(connection, app)
-            else:
-                definition = _former(registry, connection, app, former_version)
-                replace_draft(registry, connection, definition, intent.author)
-            refuse_errors(run_checks(definition))
-            base = find_published(registry, connection, app)
-            plan = publish(
-                connection,
-                registry.database.dialect,
-                base.app if base else None,
-                compile_app(definition, version + 1),
-                intent,
-                now=registry.clock.now(),
-                ids=registry.ids,
-            )
+        with told_when_busy(), registry.database.exclusive_schema() as connection:
+            _refuse_other_base(lock_app(connection, app), base_version)
+            change = _make_change(registry, connection, app, former_version)
+            if former_version is not None:
+                replace_draft(registry, connection, change.target.definition, intent.author)
+            dialect, now = registry.database.dialect, registry.clock.now()
+            plan = publish(connection, dialect, change, intent, now=now, ids=registry.ids)
             published = find_published(registry, connection, app)
     except ConstraintRefused as refused:
         raise _refused(str(refused)) from refused
     except sa.exc.IntegrityError as refused:
         raise _refused(str(refused.orig)) from refused
-    except (sa.exc.OperationalError, DatabaseBusy) as busy:
-        if not _is_lock(busy):
-            raise
-        detail = say("数据库正忙,未作任何改动;请稍后再试", "The database is busy; nothing was changed; try again")
-        raise Problem("publish.busy", detail, retry_after_seconds=5) from busy
     assert published is not None
     return Publication(published, plan)
 
 
-def _is_lock(error: Exception) -> bool:
-    text = str(error)
-    return isinstance(error, DatabaseBusy) or "lock" in text
+def _make_change(registry: Registry, connection: sa.Connection, app: str, former_version: int | None) -> Change:
+    """Return what leads from the published version to the draft, or to a former version.
+
+    Raises:
+        Problem: ``publish.findings``, ``version.not_found``.
+    """
+    found = find_published(registry, connection, app)
+    base = found.app if found else None
+    if former_version is None:
+        definition, goal = load_draft(connection, app), None
+    else:
+        definition = parse_definition(parse_json(get_package(connection, app, former_version)))
+        goal = get_lineage(connection, app, former_version)
+    refuse_errors(run_checks(definition, base.definition if base and goal is None else None))
+    lineage = get_lineage(connection, app, base.version) if base else {}
+    return Change(base, compile_app(definition, base.version + 1 if base else 1), lineage, goal)
+
+
+def _refuse_other_base(version: int, base_version: int | None) -> None:
+    if base_version is not None and base_version != version:
+        detail = say(
+            f"现在已发布的是版本 {version},不是 {base_version}",
+            f"Version {version} is published now, not {base_version}",
+        )
+        raise Problem("publish.conflict", detail, extra={"published_version": version})
 
 
 def _refused(name: str) -> Problem:
@@ -145,21 +150,6 @@ def _refused(name: str) -> Problem:
         f"The records there are break a constraint; nothing was changed: {name}",
     )
     return Problem("publish.blocked", detail)
-
-
-def _plan(registry: Registry, connection: sa.Connection, definition: Definition) -> Plan:
-    refuse_errors(run_checks(definition))
-    base = find_published(registry, connection, definition.key)
-    return make_plan(
-        connection,
-        base.app if base else None,
-        _target(definition, base),
-        list_kept(connection, definition.key),
-    )
-
-
-def _target(definition: Definition, base: PublishedApp | None) -> CompiledApp:
-    return compile_app(definition, base.app.version + 1 if base else 1)
 
 
 def refuse_errors(findings: list[Finding]) -> None:
@@ -172,13 +162,3 @@ def refuse_errors(findings: list[Finding]) -> None:
     ]
     detail = say(f"草稿有 {len(errors)} 处错误", f"The draft has {len(errors)} errors")
     raise Problem("publish.findings", detail, violations=violations)
-
-
-def _former(registry: Registry, connection: sa.Connection, app: str, version: int) -> Definition:
-    """Return a former version's definition, with renames since then turned round so that the plan renames back."""
-    former = parse_definition(parse_json(get_package(connection, app, version)))
-    row = tables.version
-    later = connection.scalars(
-        sa.select(row.c.package).where((row.c.app == app) & (row.c.version > version)).order_by(row.c.version)
-    )
-    return with_renames(former, [parse_definition(parse_json(package)) for package in later])

@@ -16,6 +16,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from builder.publish.lineage import Lineage, read_lineage
 from builder.store import tables
 from builder.store.database import Database
 
@@ -67,6 +68,13 @@ def no_app(app: str) -> Problem:
     return Problem("app.not_found", say(f"没有应用“{app}”", f'There is no app "{app}"'))
 
 
+def no_version(app: str, version: int) -> Problem:
+    """The app has no such version."""
+    return Problem(
+        "version.not_found", say(f"应用“{app}”没有版本 {version}", f'The app "{app}" has no version {version}')
+    )
+
+
 def find_published(registry: Registry, connection: sa.Connection, app: str) -> PublishedApp | None:
     """Return the published app, or None if there is no such app or no version of it."""
     joined = tables.app.join(
@@ -98,10 +106,21 @@ def get_package(connection: sa.Connection, app: str, version: int) -> str:
     row = tables.version
     found = connection.scalar(sa.select(row.c.package).where((row.c.app == app) & (row.c.version == version)))
     if found is None:
-        raise Problem(
-            "version.not_found", say(f"应用“{app}”没有版本 {version}", f'The app "{app}" has no version {version}')
-        )
+        raise no_version(app, version)
     return str(found)
+
+
+def get_lineage(connection: sa.Connection, app: str, version: int) -> Lineage:
+    """Return the ids of a version's entities and fields.
+
+    Raises:
+        Problem: ``version.not_found``.
+    """
+    row = tables.version
+    found = connection.scalar(sa.select(row.c.lineage).where((row.c.app == app) & (row.c.version == version)))
+    if found is None:
+        raise no_version(app, version)
+    return read_lineage(str(found))
 
 
 def load_published(registry: Registry, app: str) -> PublishedApp | None:

@@ -49,6 +49,9 @@ version = sa.Table(
     sa.Column("package", Words, nullable=False, comment="the immutable definition, canonical JSON"),
     sa.Column("package_hash", Words, nullable=False),
     sa.Column("plan", Words, nullable=False, comment="the steps that were run, JSON"),
+    sa.Column(
+        "lineage", Words, nullable=False, comment="ids of its entities and fields, JSON: builder/publish/lineage.py"
+    ),
     sa.Column("note", Words),
     sa.Column("published_at", Instant, nullable=False),
     sa.Column("published_by", Words),
@@ -63,7 +66,10 @@ kept = sa.Table(
     sa.Column("field", Words, nullable=False, comment="empty = the whole entity"),
     sa.Column("table_name", Words, nullable=False),
     sa.Column("column_name", Words, nullable=False, comment="empty = the whole table"),
-    sa.Column("storage", Words, nullable=False, comment="signature of the column, or the entity document"),
+    sa.Column(
+        "storage", Words, nullable=False, comment="type of the column and where its ids lead, or the entity, JSON"
+    ),
+    sa.Column("origin", Words, nullable=False, comment="its id in the lineage"),
     sa.Column("version", Whole, nullable=False, comment="the version that set it aside"),
     sa.Column("kept_at", Instant, nullable=False),
 )

@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from builder.compiled.physical import PhysicalTable, reference_name
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows, sample_ids
-from builder.publish.kept import follow_table, forget, remember
+from builder.publish.kept import Aside, KeptEntity, follow_counters, follow_table, forget, remember
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.references import rename_constraint
 from builder.store import tables
@@ -68,11 +68,12 @@ class RenameEntity(Step):
             rename_constraint(op, dialect, self.new_table, old, new)
 
     def fill(self, work: Work) -> None:
-        """Let counters, events and kept columns follow."""
+        """Let counters, events and what is kept follow."""
         follow_table(work, self.old_table, self.new_table, self.entity)
-        for table in (tables.counter, tables.event):
-            here = (table.c.app == work.app) & (table.c.entity == self.old_entity)
-            work.connection.execute(sa.update(table).where(here).values(entity=self.entity))
+        follow_counters(work, self.old_entity, self.entity)
+        event = tables.event
+        here = (event.c.app == work.app) & (event.c.entity == self.old_entity)
+        work.connection.execute(sa.update(event).where(here).values(entity=self.entity))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +83,7 @@ class KeepEntity(Step):
     kind: ClassVar[str] = "keep_entity"
     old_table: str
     kept_table: str
-    document: str
-    """The entity's document, canonical JSON."""
+    was: KeptEntity
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -97,9 +97,10 @@ class KeepEntity(Step):
         op.rename_table(self.old_table, self.kept_table)
 
     def fill(self, work: Work) -> None:
-        """Record what is kept."""
+        """Record what is kept; its counters stand aside under the table's name, which no entity can have."""
+        remember(work, Aside(self.entity, "", self.kept_table, "", self.was.dump(), self.was.line.id))
         follow_table(work, self.old_table, self.kept_table, self.entity)
-        remember(work, self.entity, "", self.kept_table, "", self.document)
+        follow_counters(work, self.entity, self.kept_table)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count the records that go out of sight."""
@@ -126,5 +127,10 @@ class RestoreEntity(Step):
 
     def fill(self, work: Work) -> None:
         """Record that it is not kept aside any more."""
-        follow_table(work, self.kept_table, self.new_table, self.entity)
         forget(work, self.kept_id)
+        follow_table(work, self.kept_table, self.new_table, self.entity)
+        follow_counters(work, self.kept_table, self.entity)
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Count the records that come back."""
+        return Impact("safe", 0, count_rows(connection, self.kept_table))

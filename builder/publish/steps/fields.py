@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -15,11 +13,11 @@ from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field, Invalid, label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_refused, count_rows, count_where
-from builder.publish.kept import forget, remember
+from builder.publish.kept import Aside, follow_counter, forget, remember
 from builder.publish.step import SAFE, Impact, Step, Work, lightweight
+from builder.publish.steps.numbers import settle_numbers
 from builder.publish.steps.references import rename_constraint
-from builder.store import tables
-from builder.store.types import Identifier, Instant, StoredType
+from builder.store.types import Identifier, StoredType
 
 _CHUNK = 2_000
 
@@ -50,36 +48,12 @@ class AddField(Step):
     def fill(self, work: Work) -> None:
         """Fill in the default or the numbers."""
         if isinstance(self.definition, AutoNumberField):
-            self._fill_numbers(work, self.definition)
+            settle_numbers(work, self.entity, self.table, self.definition, self.time_zone)
         elif self.definition.default is not None:
             shape = lightweight(self.table, (self.field, self.column.type))
             work.connection.execute(
                 sa.update(shape).values({self.field: self.definition.coerce(self.definition.default)})
             )
-
-    def _fill_numbers(self, work: Work, definition: AutoNumberField) -> None:
-        shape = lightweight(self.table, ("id", Identifier()), ("created_at", Instant()), (self.field, self.column.type))
-        ordered = work.connection.execute(
-            sa.select(shape.c.id, shape.c.created_at).order_by(shape.c.created_at, shape.c.id)
-        )
-        counters: dict[str, int] = {}
-        numbers: list[dict[str, Any]] = []
-        for record_id, created_at in ordered:
-            on: date = created_at.astimezone(ZoneInfo(self.time_zone)).date()
-            period = definition.period(on)
-            counters[period] = counters.get(period, definition.start - 1) + 1
-            numbers.append({"key": record_id, "number": definition.number(on, counters[period])})
-        statement = (
-            sa.update(shape).where(shape.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("number")})
-        )
-        for start in range(0, len(numbers), _CHUNK):
-            work.connection.execute(statement, numbers[start : start + _CHUNK])
-        rows = [
-            {"app": work.app, "entity": self.entity, "field": self.field, "period": period, "value": value}
-            for period, value in counters.items()
-        ]
-        if rows:
-            work.connection.execute(sa.insert(tables.counter), rows)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """A default or a number is written to every record; required without one leaves them incomplete."""
@@ -124,10 +98,8 @@ class RenameField(Step):
             rename_constraint(op, dialect, self.table, old, new)
 
     def fill(self, work: Work) -> None:
-        """Let counters follow."""
-        counter = tables.counter
-        here = (counter.c.app == work.app) & (counter.c.entity == self.entity) & (counter.c.field == self.old_field)
-        work.connection.execute(sa.update(counter).where(here).values(field=self.field))
+        """Let its counters follow."""
+        follow_counter(work, self.entity, self.old_field, self.field)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +111,10 @@ class KeepField(Step):
     old_table: str | None
     column: PhysicalColumn
     kept_column: str
+    storage: str
+    """What is remembered of its values: their type and where ids lead, …"""
+    origin: str
+    """… and the field's id in the lineage."""
     replaced: bool = False
     """True: a converted copy takes its place, so nothing goes out of sight."""
 
@@ -158,8 +134,10 @@ class KeepField(Step):
         op.alter_column(self.table, self.column.name, new_column_name=self.kept_column, existing_type=self.column.type)
 
     def fill(self, work: Work) -> None:
-        """Record what is kept."""
-        remember(work, self.entity, self.field, self.table, self.kept_column, self.column.storage)
+        """Record what is kept; its counters stand aside under the column's name, which no field can have."""
+        aside = Aside(self.entity, self.field, self.table, self.kept_column, self.storage, self.origin)
+        remember(work, aside)
+        follow_counter(work, self.entity, self.column.name, self.kept_column)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count the values that go out of sight."""
@@ -179,6 +157,8 @@ class RestoreField(Step):
     kept_column: str
     kept_id: str
     column: PhysicalColumn
+    definition: Field
+    time_zone: str
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -192,8 +172,11 @@ class RestoreField(Step):
         op.alter_column(self.table, self.kept_column, new_column_name=self.column.name, existing_type=self.column.type)
 
     def fill(self, work: Work) -> None:
-        """Record that it is not kept aside any more."""
+        """Record that it is not kept aside any more; records that came meanwhile get their number."""
         forget(work, self.kept_id)
+        follow_counter(work, self.entity, self.kept_column, self.field)
+        if isinstance(self.definition, AutoNumberField):
+            settle_numbers(work, self.entity, self.table, self.definition, self.time_zone)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +191,7 @@ class ConvertField(Step):
     column: PhysicalColumn
     source: Field
     target: Field
+    time_zone: str
     former_column: str | None = None
     """A kept column of the target's own type (the field goes back to what it was): its values fill what conversion leaves blank."""
 
@@ -223,7 +207,7 @@ class ConvertField(Step):
         add_column(op, dialect, self.table, self.column)
 
     def fill(self, work: Work) -> None:
-        """Convert in chunks by id, then recover former values."""
+        """Convert in chunks by id, then recover former values, then number what has no number."""
         self._convert_all(work)
         if self.former_column is not None:
             shape = lightweight(
@@ -233,6 +217,8 @@ class ConvertField(Step):
             work.connection.execute(
                 sa.update(shape).where(new.is_(None) & former.is_not(None)).values({self.column.name: former})
             )
+        if isinstance(self.target, AutoNumberField):
+            settle_numbers(work, self.entity, self.table, self.target, self.time_zone)
 
     def _convert_all(self, work: Work) -> None:
         shape = lightweight(
@@ -253,10 +239,11 @@ class ConvertField(Step):
             rows = work.connection.execute(page if last is None else page.where(shape.c.id > last)).all()
             if not rows:
                 return
-            work.connection.execute(update, [{"key": key, "converted": self._convert(value)} for key, value in rows])
+            work.connection.execute(update, [{"key": key, "converted": self.converted(value)} for key, value in rows])
             last = rows[-1][0]
 
-    def _convert(self, value: Any) -> Any:
+    def converted(self, value: Any) -> Any:
+        """Return a value in the new type; None if it does not fit."""
         try:
             return self.target.convert(self.source, value)
         except Invalid:
@@ -269,7 +256,7 @@ class ConvertField(Step):
             self.old_table,
             self.old_column.name,
             self.old_column.type,
-            lambda value: self._convert(value) is None,
+            lambda value: self.converted(value) is None,
         )
         total = count_rows(connection, self.old_table)
         if count:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import sqlalchemy as sa
 from alembic.operations import Operations
 
 from builder.compiled.physical import PhysicalIndex
 from builder.kernel.text import Text, say
-from builder.publish.impact import count_duplicates
+from builder.publish.impact import IndexValue, count_duplicates, count_rows
 from builder.publish.step import SAFE, Impact, Step
-from builder.store.types import StoredType
+
+
+class Existing(NamedTuple):
+    """The records a unique index meets: their table as it is called before the publish, and where the index's values come from."""
+
+    table: str
+    values: tuple[IndexValue, ...]
+    """Without the columns that are equal in all records (a default)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +29,8 @@ class AddIndex(Step):
     kind: ClassVar[str] = "add_index"
     table: str
     index: PhysicalIndex
-    old_table: str | None = None
-    """Set when records are there already: their table, …"""
-    old_columns: tuple[tuple[str, StoredType], ...] = ()
-    """… and the columns as they are called before the publish."""
+    existing: Existing | None = None
+    """None: no two records can be equal in these columns."""
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -40,15 +45,17 @@ class AddIndex(Step):
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Records that share a value stop a unique index."""
-        if not self.index.unique or self.old_table is None or not self.old_columns:
+        if not self.index.unique or self.existing is None:
             return SAFE
-        count, ids = count_duplicates(connection, self.old_table, self.old_columns)
+        total = count_rows(connection, self.existing.table)
+        count, ids = count_duplicates(connection, self.existing.table, self.existing.values)
         if not count:
-            return SAFE
+            return Impact("safe", 0, total)
         note = say(
-            f"{count} 条记录的值重复,请先合并或修改", f"{count} records share a value; merge or change them first"
+            f"{total:,} 条记录中有 {count:,} 条的值重复,请先合并或修改",
+            f"{count:,} of {total:,} records share a value; merge or change them first",
         )
-        return Impact("blocked", count, count, ids, note)
+        return Impact("blocked", count, total, ids, note)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,16 +7,32 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
+from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field, Invalid
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_refused, count_rows, count_where
-from builder.publish.step import SAFE, Impact, Step
+from builder.publish.step import SAFE, Impact, Step, Work
+from builder.publish.steps.numbers import settle_numbers
 from builder.store.types import StoredType
 
 #: Members of a field that never make a stored value wrong.
 _HARMLESS = frozenset(
-    {"label", "help", "default", "unique", "indexed", "renamed_from", "key", "required", "on_delete", "pattern_hint"}
+    {
+        "label",
+        "help",
+        "default",
+        "unique",
+        "indexed",
+        "renamed_from",
+        "key",
+        "required",
+        "on_delete",
+        "pattern_hint",
+        "entity",
+    }
 )
+#: Members of a field of numbers that decide what the next one is.
+_COUNTING = frozenset({"type", "pattern", "reset", "start"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +45,9 @@ class ChangeRules(Step):
     column_type: StoredType | None
     source: Field
     target: Field
+    table: str
+    """The table as it is called after the publish."""
+    time_zone: str
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -36,6 +55,11 @@ class ChangeRules(Step):
         return say(
             f"修改字段 {self.entity}.{self.field}:{names}", f"Change {names} of the field {self.entity}.{self.field}"
         )
+
+    def fill(self, work: Work) -> None:
+        """Where the form of numbers changes, or text becomes a number, counting goes on behind what is there."""
+        if isinstance(self.target, AutoNumberField) and changed_options(self.source, self.target) & _COUNTING:
+            settle_numbers(work, self.entity, self.table, self.target, self.time_zone)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count records that would break the new rules; they stay as they are until next changed."""

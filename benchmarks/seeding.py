@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable, Iterator
@@ -86,7 +87,7 @@ def seed_yardstick(url: str, sizes: Sizes) -> str:
         _settle(engine)
         secret = secrets.token_urlsafe(32)
         with engine.begin() as connection:
-            hashed = yardstick.hashlib.sha256(secret.encode()).hexdigest()
+            hashed = hashlib.sha256(secret.encode()).hexdigest()
             connection.execute(sa.insert(tables["token"]).values(secret_hash=hashed, user_id=uuid.uuid4()))
         return secret
     finally:

@@ -62,7 +62,7 @@ class AddField(Step):
         total = count_rows(connection, self.old_table)
         if not total:
             return SAFE
-        if self.definition.default is not None or self.definition.assigned:
+        if self.definition.default is not None or isinstance(self.definition, AutoNumberField):
             return Impact("backfill", total, total)
         if self.definition.required:
             note = say(
@@ -193,7 +193,7 @@ class ConvertField(Step):
     target: Field
     time_zone: str
     former_column: str | None = None
-    """A kept column of the target's own type (the field goes back to what it was): its values fill what conversion leaves blank."""
+    """A kept column of the target's own type (the field goes back to what it was): values nobody changed since come back exactly."""
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -207,47 +207,40 @@ class ConvertField(Step):
         add_column(op, dialect, self.table, self.column)
 
     def fill(self, work: Work) -> None:
-        """Convert in chunks by id, then recover former values, then number what has no number."""
-        self._convert_all(work)
-        if self.former_column is not None:
-            shape = lightweight(
-                self.table, (self.column.name, self.column.type), (self.former_column, self.column.type)
-            )
-            new, former = shape.c[self.column.name], shape.c[self.former_column]
-            work.connection.execute(
-                sa.update(shape).where(new.is_(None) & former.is_not(None)).values({self.column.name: former})
-            )
-        if isinstance(self.target, AutoNumberField):
-            settle_numbers(work, self.entity, self.table, self.target, self.time_zone)
-
-    def _convert_all(self, work: Work) -> None:
+        """Convert in chunks by id, then number what has no number."""
+        former = self.former_column or self.kept_column
         shape = lightweight(
             self.table,
             ("id", Identifier()),
             (self.kept_column, self.old_column.type),
+            *([(former, self.column.type)] if self.former_column else []),
             (self.column.name, self.column.type),
         )
-        source = shape.c[self.kept_column]
-        update = (
-            sa.update(shape)
-            .where(shape.c.id == sa.bindparam("key"))
-            .values({self.column.name: sa.bindparam("converted")})
-        )
-        last: str | None = None
-        while True:
-            page = sa.select(shape.c.id, source).where(source.is_not(None)).order_by(shape.c.id).limit(_CHUNK)
-            rows = work.connection.execute(page if last is None else page.where(shape.c.id > last)).all()
-            if not rows:
-                return
-            work.connection.execute(update, [{"key": key, "converted": self.converted(value)} for key, value in rows])
-            last = rows[-1][0]
+        source, back = shape.c[self.kept_column], shape.c[former]
+        update = sa.update(shape).where(shape.c.id == sa.bindparam("key"))
+        update = update.values({self.column.name: sa.bindparam("converted", type_=self.column.type)})
+        some = source.is_not(None) | back.is_not(None)
+        page = sa.select(shape.c.id, source, back).where(some).order_by(shape.c.id).limit(_CHUNK)
+        rows = work.connection.execute(page).all()
+        while rows:
+            work.connection.execute(
+                update, [{"key": key, "converted": self._result(value, was)} for key, value, was in rows]
+            )
+            rows = work.connection.execute(page.where(shape.c.id > rows[-1][0])).all()
+        if isinstance(self.target, AutoNumberField):
+            settle_numbers(work, self.entity, self.table, self.target, self.time_zone)
+
+    def _result(self, value: Any, former: Any) -> Any:
+        """Return the new value: what it was before, if nobody changed it since; else the present one converted."""
+        if self.former_column is None:
+            return self.converted(value)
+        if former is not None and _convert(self.source, self.target, former) == value:
+            return former
+        return None if value is None else self.converted(value)
 
     def converted(self, value: Any) -> Any:
         """Return a value in the new type; None if it does not fit."""
-        try:
-            return self.target.convert(self.source, value)
-        except Invalid:
-            return None
+        return _convert(self.target, self.source, value)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count values that do not fit."""
@@ -263,6 +256,13 @@ class ConvertField(Step):
             note = say(f"{count} 个值不符合新类型,将留空", f"{count} values do not fit the new type and become blank")
             return Impact("lossy", count, total, ids, note)
         return Impact("backfill", total, total) if total else SAFE
+
+
+def _convert(target: Field, source: Field, value: Any) -> Any:
+    try:
+        return target.convert(source, value)
+    except Invalid:
+        return None
 
 
 def add_column(op: Operations, dialect: str, table: str, column: PhysicalColumn) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import timedelta, tzinfo
 from typing import Any
 
+import sqlalchemy as sa
+
 from formulas.functions import find_function
 from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Related, Resolver, Sql
+from formulas.sqlforms.numbers import fitted
 from formulas.tree import Call, Rollup, Tree
+from formulas.types import Type
 
-__all__ = ["Dialect", "Related", "Resolver", "Sql", "has_sql_form", "to_condition", "to_sql"]
+__all__ = ["Dialect", "Related", "Resolver", "Sql", "has_sql_form", "to_condition", "to_sql", "to_stored"]
 
 #: Operators and choices are said to both databases by one form.
 _SHARED: dict[str, Form] = {**compare.FORMS, **choices.FORMS, **arithmetic.FORMS}
@@ -69,6 +73,21 @@ def to_sql(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | 
     `FormulaError` (TYPE) when a function has no SQL form.
     """
     return _emitter(resolver, dialect, context).value(tree).element
+
+
+def to_stored(tree: Tree, type_: Type, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:
+    """The value of a tree in the storage form of a column of `type_` (at most `NARROW_DIGITS` digits); null where it does not fit."""
+    emitter = _emitter(resolver, dialect, context)
+    value = emitter.value(tree)
+    if not type_.is_number:
+        return value.element
+    if dialect == "sqlite":
+        kept = fitted(emitter, value, type_)
+        most: Element = sa.literal_column(str(10**type_.digits))
+        return sa.case((sa.func.abs(kept) < most, kept)) if value.type.digits > type_.digits else kept
+    bound: Element = sa.literal_column(str(10 ** (type_.digits - type_.scale)))
+    rounded = sa.func.round(sa.cast(value.element, sa.Numeric()), sa.literal_column(str(type_.scale)))
+    return sa.case((sa.func.abs(rounded) < bound, rounded)) if value.type.digits > type_.digits else value.element
 
 
 def to_condition(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:

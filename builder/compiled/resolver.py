@@ -1,4 +1,4 @@
-"""Where the columns of paths are: adds the joins that filters and sorts need (the port of ``formulas.sql``)."""
+"""Where the columns of paths are: adds the joins that filters, sorts and formulas need (the port of ``formulas.sql``)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import with_variables
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
-from formulas.sql import Related, Resolver
+from formulas.sql import Dialect, Related, Resolver, to_stored
 from formulas.tree import Path
 
 Element = sa.ColumnElement[Any]
@@ -19,10 +20,11 @@ Element = sa.ColumnElement[Any]
 class Joins(Resolver):
     """A record's table with the to-one joins that were asked for, each made once."""
 
-    def __init__(self, app: CompiledApp, entity: CompiledEntity, table: sa.FromClause) -> None:
+    def __init__(self, app: CompiledApp, entity: CompiledEntity, table: sa.FromClause, dialect: Dialect) -> None:
         self.app = app
         self.entity = entity
         self.table = table
+        self.dialect: Dialect = dialect
         self._joined: dict[tuple[str, ...], tuple[CompiledEntity, sa.FromClause, Element]] = {}
 
     def column(self, path: Path) -> Element:
@@ -30,13 +32,22 @@ class Joins(Resolver):
         return self.at(path.steps)
 
     def at(self, steps: tuple[str, ...]) -> Element:
-        """Return the column at the end of these steps."""
+        """Return the column at the end of these steps, or the expression of a field that has none."""
         *relations, last = steps
         if last == "id" and relations:
             return self.at(tuple(relations))  # the reference itself: no join
-        _, table = self._reach(tuple(relations))
-        column: Element = table.c[last]
-        return column
+        owner, table = self._reach(tuple(relations))
+        if last in table.c:
+            column: Element = table.c[last]
+            return column
+        return self._computed(owner, tuple(relations), last)
+
+    def _computed(self, owner: CompiledEntity, relations: tuple[str, ...], key: str) -> Element:
+        computed = self.app.computed[owner.key, key]
+        column_type = computed.shape.column_type()
+        inner = Under(self, relations)
+        value = to_stored(with_variables(computed.tree), computed.type, inner, self.dialect, computed.context)
+        return sa.type_coerce(value, column_type) if column_type is not None else value
 
     def _reach(self, relations: tuple[str, ...]) -> tuple[CompiledEntity, sa.FromClause]:
         if not relations:
@@ -47,16 +58,20 @@ class Joins(Resolver):
             reference = owner.fields[relations[-1]]
             assert isinstance(reference, ReferenceField)
             target = self.app.entities[reference.entity]
-            alias = target.table.alias("__".join(("j", *relations))[:60])
+            alias = target.table.alias()
             found = self._joined[relations] = (target, alias, alias.c.id == table.c[reference.key])
         return found[0], found[1]
 
     def related(self, relation: tuple[str, ...]) -> Related:
         """Return the records at the end of a path whose last step is a children field."""
         owner, table = self._reach(relation[:-1])
-        children = owner.fields[relation[-1]]
-        assert isinstance(children, ChildrenField)
-        return _ChildRows(self.app, children, table)
+        children_field = owner.fields[relation[-1]]
+        assert isinstance(children_field, ChildrenField)
+        return _ChildRows(self.app, children_field, table, self.dialect)
+
+    def joined(self) -> list[tuple[sa.FromClause, Element]]:
+        """Return the joins with their conditions, in order."""
+        return [(alias, condition) for _, alias, condition in self._joined.values()]
 
     def from_clause(self) -> sa.FromClause:
         """Return the table with all joins; ask after every column was given."""
@@ -66,14 +81,30 @@ class Joins(Resolver):
         return clause
 
 
+class Under(Resolver):
+    """The same joins, seen from a record at the end of a path: for the formula of a field there."""
+
+    def __init__(self, joins: Joins, relations: tuple[str, ...]) -> None:
+        self._joins = joins
+        self._relations = relations
+
+    def column(self, path: Path) -> Element:
+        """Return the column at the end of a path from there."""
+        return self._joins.at((*self._relations, *path.steps))
+
+    def related(self, relation: tuple[str, ...]) -> Related:
+        """Return the related records from there."""
+        return self._joins.related((*self._relations, *relation))
+
+
 class _ChildRows(Related):
     """The records of a children field, correlated with the record above."""
 
-    def __init__(self, app: CompiledApp, children: ChildrenField, parent: sa.FromClause) -> None:
+    def __init__(self, app: CompiledApp, field: ChildrenField, parent: sa.FromClause, dialect: Dialect) -> None:
         self._parent = parent
-        self._via = children.via
-        target = app.entities[children.entity]
-        self._joins = Joins(app, target, target.table.alias())
+        self._via = field.via
+        target = app.entities[field.entity]
+        self._joins = Joins(app, target, target.table.alias(), dialect)
 
     @property
     def resolver(self) -> Resolver:

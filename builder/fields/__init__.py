@@ -15,14 +15,17 @@ from builder.fields.datetime import DatetimeField
 from builder.fields.decimal import DecimalField
 from builder.fields.department import DepartmentField
 from builder.fields.email import EmailField
+from builder.fields.formula import FormulaField
 from builder.fields.integer import IntegerField
 from builder.fields.json import JsonField
 from builder.fields.long_text import LongTextField
+from builder.fields.lookup import LookupField
 from builder.fields.money import MoneyField
 from builder.fields.multi_select import MultiSelectField
 from builder.fields.percent import PercentField
 from builder.fields.phone import PhoneField
 from builder.fields.reference import ReferenceField
+from builder.fields.rollup import RollupField
 from builder.fields.select import SelectField
 from builder.fields.text import TextField
 from builder.fields.url import UrlField
@@ -48,7 +51,10 @@ AnyField = Annotated[
     | UserField
     | DepartmentField
     | AutoNumberField
-    | JsonField,
+    | JsonField
+    | FormulaField
+    | LookupField
+    | RollupField,
     Discriminator("type"),
 ]
 

@@ -19,6 +19,7 @@ from builder.publish.kept import Kept, KeptEntity, find_kept_entity, kept_column
 from builder.publish.lineage import EntityLine, Lineage, new_id
 from builder.publish.order import order_moves
 from builder.publish.step import Step
+from builder.publish.steps.compute import compute_steps
 from builder.publish.steps.entities import CreateEntity, KeepEntity, RenameEntity, RestoreEntity
 from builder.publish.steps.indexes import AddIndex, DropIndex, Existing
 from builder.publish.steps.references import ChangeReferences
@@ -94,6 +95,7 @@ class _Diff:
         self._create_entities(former)
         self._rules += _changed_documents(self._change.base, self._target, former)
         steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
+        steps += compute_steps(self._change.base, self._target, steps, {k: f.table.name for k, f in former.items()})
         return Diff(steps, {key: self._lines[key] for key in self._target.entities})
 
     # -- pairing ----------------------------------------------------------------------------------------------------------

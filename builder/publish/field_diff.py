@@ -11,6 +11,7 @@ from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_co
 from builder.definition.entity import Entity
 from builder.definition.renames import follow_renames, match_keys
 from builder.fields.base import Field
+from builder.fields.parts.computed import ComputedField
 from builder.publish.impact import IndexValue
 from builder.publish.kept import Kept, kept_name, storage_of
 from builder.publish.lineage import EntityLine, new_id
@@ -140,9 +141,12 @@ class FieldChanges:
                 self._change_rules(source, field, None)
         elif column is None:
             self._keep(source)
+        elif isinstance(source, ComputedField) != isinstance(field, ComputedField):
+            self._keep(source)  # what people wrote is not overwritten by what is computed, nor taken for it
+            self._add(field, column)
         elif before.storage == column.storage and self._frame.lead(before.references) == column.references:
             self._carry(source, field, before, column)
-        elif column.references is None and before.references is None:
+        elif column.references is None and before.references is None and not isinstance(field, ComputedField):
             self._convert(source, field, before, column)
         else:
             self._keep(source)
@@ -159,6 +163,7 @@ class FieldChanges:
         self._change_rules(source, field, before)
 
     def _keep(self, gone: Field, *, replaced: bool = False) -> str:
+        replaced = replaced or isinstance(gone, ComputedField)  # what is computed can be computed again
         column = self._old.table.columns.get(gone.key) if gone.stored else None
         if column is None:
             return ""

@@ -20,6 +20,7 @@ from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
 from builder.store.statement import SQLITE, Rows, Unit
+from formulas.sqlite_functions import install as install_formula_functions
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ class SqliteDatabase:
             "trusted_schema=OFF",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        connection.create_function("unicode_lower", 1, _lower, deterministic=True)
+        install_formula_functions(connection)
         return connection
 
     @contextmanager
@@ -209,10 +210,6 @@ class SqliteDatabase:
 def _begin(connection: sa.Connection) -> None:
     mode = connection.get_execution_options().get("dougong_begin", "DEFERRED")
     connection.exec_driver_sql(f"BEGIN {mode}")
-
-
-def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
-    return value.lower() if isinstance(value, str) else value
 
 
 def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting, results: list[tuple[_Waiting, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
+from builder.fields.parts.computed import ComputedField
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from formulas.errors import FormulaErrors
@@ -141,9 +142,13 @@ def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...],
             message = say(f"“{owner.key}”没有字段“{step}”{hint.zh}", f'"{owner.key}" has no field "{step}"{hint.en}')
             violation = Violation("unknown", f"/sort/{place}", message, {"name": step})
             raise Problem("request.unknown_name", message, violations=[violation])
-        if last and not found.many and found.type.kind not in _UNSORTABLE and field.stored:
+        if last and not found.many and found.type.kind not in _UNSORTABLE and _has_value(field):
             return field
         if last or found.target_entity is None or found.many:
             raise invalid(f"sort/{place}", say(f"不能按“{step}”排序", f'Cannot sort by "{step}"'))
         owner = app.entities[found.target_entity]
     raise AssertionError("a path has at least one step")
+
+
+def _has_value(field: Field) -> bool:
+    return field.stored or isinstance(field, ComputedField)

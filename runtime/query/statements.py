@@ -10,15 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.resolver import Joins
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
 from builder.kernel.limits import CHILD_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
 from builder.store.types import Words
-from formulas.sql import to_condition
+from formulas.sql import Dialect, to_condition
 from runtime.query.json_rows import json_list, json_object, json_values
-from runtime.query.resolver import Joins
 from runtime.query.selection import Selection
 from runtime.query.shape import ListShape, SortKey
 
@@ -97,7 +97,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
 def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
     """Return the statement that counts what a list would show without limit and cursor."""
     entity = app.entities[shape.selection.entity]
-    joins = Joins(app, entity, entity.table)
+    joins = Joins(app, entity, entity.table, sql_dialect(dialect))
     condition = _condition(shape, joins, dialect)
     statement = sa.select(sa.func.count()).select_from(joins.from_clause())
     return statement if condition is None else statement.where(condition)
@@ -105,11 +105,12 @@ def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Sele
 
 def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
     """Return the records of one page with the columns that are shown and sorted by."""
-    joins = Joins(app, entity, entity.table)
+    joins = Joins(app, entity, entity.table, sql_dialect(dialect))
     keys = [joins.at(key.path) for key in shape.sort]
     condition = _condition(shape, joins, dialect)
-    wanted = {"id": entity.table.c.id}
-    wanted |= {key: entity.table.c[key] for key in shape.selection.fields if key in entity.table.c}
+    wanted: dict[str, Element] = {"id": entity.table.c.id}
+    shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ChildrenField)]
+    wanted |= {key: joins.at((key,)).label(key) for key in shown}
     sorted_by = [column.label(f"k{place}") for place, column in enumerate(keys)]
     statement = sa.select(*wanted.values(), *sorted_by).select_from(joins.from_clause())
     if condition is not None:
@@ -127,7 +128,7 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
 def _condition(shape: ListShape, joins: Joins, dialect: str) -> Element | None:
     if shape.condition is None:
         return None
-    return to_condition(shape.condition, joins, "sqlite" if dialect == "sqlite" else "postgresql")
+    return to_condition(shape.condition, joins, joins.dialect)
 
 
 def _ordered(column: Element, sort: SortKey, dialect: str, *, first: bool) -> Element:
@@ -177,10 +178,29 @@ def _object(app: CompiledApp, selection: Selection, source: sa.FromClause, joins
         if isinstance(field, ChildrenField) and inner is not None:
             members.append((key, _children(app, field, inner, source, dialect)))
         elif inner is not None:
-            members.append((key, _to_one(app, inner, source.c[key], joins, dialect)))
+            reference = _column(app, entity, source, key, joins, dialect)
+            members.append((key, _to_one(app, inner, reference, joins, dialect)))
         else:
-            members.append((key, field.json_sql(source.c[key], dialect)))
+            members.append((key, field.json_sql(_column(app, entity, source, key, joins, dialect), dialect)))
     return json_object(members, dialect)
+
+
+def _column(
+    app: CompiledApp, entity: CompiledEntity, source: sa.FromClause, key: str, joins: _Joins, dialect: str
+) -> Element:
+    """Return a field's column, or the expression of a field that has none, with the joins it needs."""
+    if key in source.c:
+        column: Element = source.c[key]
+        return column
+    inner = Joins(app, entity, source, sql_dialect(dialect))
+    value = inner.at((key,))
+    joins += inner.joined()
+    return value
+
+
+def sql_dialect(name: str) -> Dialect:
+    """Return the name as the formula language spells it."""
+    return "sqlite" if name == "sqlite" else "postgresql"
 
 
 def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Joins, dialect: str) -> Element:

@@ -14,6 +14,7 @@ from builder.kernel.limits import BATCH_RECORDS, CHILD_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
+from runtime.records.computing import compute_local
 from runtime.records.creating import new_record
 from runtime.records.values import Values, check_required, child_entity, expect_object, field_json, read_fields, refuse
 from runtime.records.writer import JSON, Writing, insert_records, make_event, write_events
@@ -111,7 +112,7 @@ def _check_whole(
 ) -> None:
     """A record that is changed has to keep all rules that hold today, also in the fields the change leaves alone."""
     whole: Values = dict(values)
-    for definition in entity.stored:
+    for definition in entity.plain:
         key = definition.key
         if key in whole or any(v.pointer == f"{pointer}/{key}" for v in violations):
             continue
@@ -130,16 +131,35 @@ def _check_whole(
 def _write_change(
     w: Writing, entity: CompiledEntity, record_id: str, held: Held, changed: Values
 ) -> Unit[dict[str, JSON]]:
+    before = _canonical(entity, held.shown)
+    after = before | changed
+    if entity.computed:
+        compute_local(w, entity, after)
+        changed = changed | {c.key: after[c.key] for c in entity.computed if c.place == "local"}
+        changed = _changed(entity, changed, held.shown)
     keys = tuple(field.key for field in entity.stored if field.key in changed)
+    w.changes.note(entity, record_id, keys, before, after)
     revision = held.revision + 1
     values = {f"v_{key}": changed[key] for key in keys}
     values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
     yield Query(w.statements.update(entity, keys), values)
     shown = {key: field_json(entity.fields[key], changed[key]) for key in keys}
-    changes = {key: [held.shown[key], shown[key]] for key in keys}
+    changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
     yield from write_events(w, [make_event(w, entity, record_id, "updated", revision, changes)])
     updated_at = entity.system["updated_at"].to_json(w.now)
     return held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+
+
+def _canonical(entity: CompiledEntity, shown: Mapping[str, JSON]) -> Values:
+    """Return the canonical values of a record as it is; a value that no rule would take any more counts as blank here."""
+    values: Values = {}
+    for definition in entity.stored:
+        given = shown[definition.key]
+        try:
+            values[definition.key] = None if given is None else definition.coerce(given)
+        except Invalid:
+            values[definition.key] = None
+    return values
 
 
 def _replace_children(
@@ -194,7 +214,8 @@ def delete_record(
     for referrer in entity.referrers:
         yield from _release(w, entity, referrer, record_id, seen)
     yield Query(w.statements.delete(entity), {"id": record_id})
-    changes = {field.key: [held.shown[field.key], None] for field in entity.stored if held.shown[field.key] is not None}
+    w.changes.note(entity, record_id, entity.fields, _canonical(entity, held.shown), {})
+    changes = {field.key: [held.shown[field.key], None] for field in entity.plain if held.shown[field.key] is not None}
     yield from write_events(w, [make_event(w, entity, record_id, "deleted", held.revision + 1, changes)])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import parse_json
@@ -41,8 +43,9 @@ def read_one(
     selection: Selection,
     record_id: str,
     cache: StatementCache,
+    moment: Mapping[str, Any],
 ) -> Unit[OneRecord]:
-    """Return a record by id.
+    """Return a record by id; ``moment`` is what volatile fields need (``runtime.query.variables``).
 
     Raises:
         Problem: ``record.not_found``.
@@ -50,7 +53,7 @@ def read_one(
     statement = cache.get(
         (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
     )
-    rows = yield Query(statement, {"app": published.app.key, "id": record_id})
+    rows = yield Query(statement, {**moment, "app": published.app.key, "id": record_id})
     pin, epoch, revision, body = rows[0]
     check_guard(published, caller, pin, epoch)
     if revision is None:

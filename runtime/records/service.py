@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from builder.compiled.app import CompiledEntity
+from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.limits import BATCH_RECORDS
@@ -20,9 +22,11 @@ from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
+from runtime.query.variables import variables
 from runtime.records import events
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import delete_record, hold_record, not_found, update_record
+from runtime.records.computing import Changes, spread
 from runtime.records.creating import new_record
 from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of
 from runtime.records.loading import Progress, load_records
@@ -36,6 +40,7 @@ JSON = Any
 T = TypeVar("T")
 
 _REPEATS = 5
+_SHOWN_COMPLETE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,9 @@ class Records:
             selection = select(published.app, owner, fields, expand, field_map)
             gate(caller.actor, app, field_map)
             known = _known_id(owner, record_id)
+            moment = variables(published.app, caller.actor, self._clock.now())
             return await self._database.read(
-                lambda: read_one(published, caller, owner, selection, known, self._cache), scan=False
+                lambda: read_one(published, caller, owner, selection, known, self._cache, moment), scan=False
             )
 
         return await self._pinned(app, run)
@@ -95,6 +101,7 @@ class Records:
             now = self._clock.now()
             plan = plan_list(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
             gate(caller.actor, app, field_map)
+            plan.values.update(variables(published.app, caller.actor, now))
             count = request.count == "exact"
             return await self._database.read(
                 lambda: read_page(published, caller, plan, request.limit, count=count, cache=self._cache)
@@ -170,7 +177,8 @@ class Records:
             ]
             await self._refuse(w, violations, suspects_of(records))
             await self._insert(w, records)
-            return [Written(record_json(w, record)) for record in records]
+            written = [Written(record_json(w, record)) for record in records]
+            return await self._complete(caller, published, owner, written)
 
         return await self._pinned(app, run)
 
@@ -222,10 +230,13 @@ class Records:
 
             def unit() -> Unit[dict[str, JSON]]:
                 yield from lock_app(w)
-                return (yield from update_record(w, owner, known, body, if_match))
+                shown = yield from update_record(w, owner, known, body, if_match)
+                yield from spread(w)
+                return shown
 
             try:
-                return Written(await self._database.write(unit))
+                written = Written(await self._database.write(unit))
+                return (await self._complete(caller, published, owner, [written]))[0]
             except ConstraintRefused as refused:
                 await self._diagnose_update(w, owner, known, body)
                 raise StaleApp from refused  # what stood in the way is gone: once more
@@ -248,6 +259,7 @@ class Records:
             def unit() -> Unit[None]:
                 yield from lock_app(w)
                 yield from delete_record(w, owner, known, if_match)
+                yield from spread(w)
 
             try:
                 await self._database.write(unit)
@@ -255,6 +267,23 @@ class Records:
                 raise StaleApp from refused  # somebody pointed to it meanwhile: look again
 
         await self._pinned(app, run)
+
+    async def _complete(
+        self, caller: Caller, published: PublishedApp, owner: CompiledEntity, written: list[Written]
+    ) -> list[Written]:
+        """Add to few written records what the database or the moment of reading computes; of many, the caller reads what is needed."""
+        if len(written) > _SHOWN_COMPLETE or all(computed.place == "local" for computed in owner.computed):
+            return written
+        selection = select(published.app, owner, (), (), FieldMap())
+        moment = variables(published.app, caller.actor, self._clock.now())
+        shown = []
+        for item in written:
+            record_id = str(item.record["id"])
+            found = await self._database.read(
+                partial(read_one, published, caller, owner, selection, record_id, self._cache, moment), scan=False
+            )
+            shown.append(Written(parse_json(found.body)))
+        return shown
 
     # -- details -------------------------------------------------------------------------------------------------------
 
@@ -270,12 +299,13 @@ class Records:
 
     def _writing(self, published: PublishedApp, caller: Caller) -> Writing:
         statements = RecordStatements(published, self._cache)
-        return Writing(published, caller, statements, self._clock.now(), self._ids)
+        return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app))
 
     async def _insert(self, w: Writing, records: list[NewRecord]) -> None:
         def unit() -> Unit[None]:
             yield from lock_app(w)
             yield from insert_records(w, records)
+            yield from spread(w)
 
         if not records:
             return

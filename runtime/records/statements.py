@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,10 @@ class RecordStatements:
 
     def _get(self, name: str, key: tuple[Any, ...], make: Any) -> Statement:
         return self._cache.get((self._published.pin, name, *key), make)
+
+    def kept(self, key: tuple[Any, ...], make: Callable[[str], Any]) -> Statement:
+        """Return a statement of another module, kept by its key; ``make`` is given the dialect."""
+        return self._get("kept", key, lambda: make(self._cache.dialect))
 
     def lock_app(self) -> Statement:
         """Pin and epoch; on PostgreSQL the app's row is held so that no publish can pass while this write is under way."""

@@ -14,6 +14,7 @@ from builder.kernel.ids import Ids
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Unit
 from runtime.records.caller import Caller, StaleApp
+from runtime.records.computing import Changes, compute_local
 from runtime.records.pins import check_guard
 from runtime.records.statements import RecordStatements
 from runtime.records.values import NewRecord, field_json
@@ -30,6 +31,7 @@ class Writing:
     statements: RecordStatements
     now: datetime
     ids: Ids
+    changes: Changes
 
     @property
     def app(self) -> CompiledApp:
@@ -43,6 +45,7 @@ def lock_app(w: Writing) -> Unit[None]:
     Raises:
         StaleApp, StaleIdentity.
     """
+    w.changes.clear()
     rows = yield Query(w.statements.lock_app(), {"app": w.app.key})
     if not rows:
         raise StaleApp
@@ -55,6 +58,10 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
     for group in _by_entity(records):
         entity = group[0].entity
         yield from _assign_numbers(w, entity, group)
+        for record in group:
+            if entity.computed:
+                compute_local(w, entity, record.values)
+            w.changes.note(entity, record.id, entity.fields, {}, record.values)
         rows = [_row(w, record) for record in group]
         statement = w.statements.insert(entity)
         yield Query(statement, rows if len(rows) > 1 else rows[0])
@@ -84,7 +91,7 @@ def _row(w: Writing, record: NewRecord) -> dict[str, Any]:
 
 
 def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {f.key: [None, f.to_json(row[f.key])] for f in record.entity.stored if row[f.key] is not None}
+    shown = {f.key: [None, f.to_json(row[f.key])] for f in record.entity.plain if row[f.key] is not None}
     event = make_event(w, record.entity, record.id, "created", 1, shown)
     if record.system.get("created_at"):
         event["at"], event["actor"] = row["created_at"], row["created_by"]

@@ -226,7 +226,7 @@ def test_the_database_gives_back_what_was_written(case: Case, database_url: str)
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in ALL if kind is not BY_TYPE["children"]], ids=lambda kind: kind.__name__
+    "kind", [kind for kind in ALL if kind.samples and kind is not BY_TYPE["children"]], ids=lambda kind: kind.__name__
 )
 def test_a_wide_row_is_written_like_a_narrow_one(kind: type[Field], database_url: str):
     sample = kind.samples[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
+
+import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp
 from builder.compiled.computing import Computed, FieldId
@@ -13,8 +15,14 @@ from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows
 from builder.publish.step import SAFE, Impact, Step, Work
+from formulas.evaluate import DictRow, Program
+from formulas.schema import Context
+from formulas.sql import Dialect, has_sql_form
+from formulas.tree import Tree, walk
 
-import sqlalchemy as sa
+_CHUNK = 2_000
+_TOUCHING = frozenset({"add_field", "keep_field", "restore_field", "convert_field", "restore_entity", "keep_entity"})
+"""Steps after which values that formulas read may be others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +40,75 @@ class ComputeField(Step):
         """Say what happens."""
         label = label_text(self.app.entities[self.entity].fields[self.field].label)
         return say(
-            f"计算字段 {self.entity}.{self.field}({label.zh})", f"Compute the field {self.entity}.{self.field} ({label.en})"
+            f"计算字段 {self.entity}.{self.field}({label.zh})",
+            f"Compute the field {self.entity}.{self.field} ({label.en})",
         )
 
     def fill(self, work: Work) -> None:
-        """UPDATE … FROM the expression."""
-        if self.computed.place == "local" and self.computed.program is not None and not self._in_sql(work.dialect):
-            self._fill_in_python(work)
-            return
-        work.connection.execute(recompute(self.app, self.computed, _dialect(work.dialect), within=False))
+        """Compute in the database; a local formula that it cannot say is computed record by record."""
+        computed = self.computed
+        if computed.program is None or all_in_sql(computed.tree):
+            dialect: Dialect = "sqlite" if work.dialect == "sqlite" else "postgresql"
+            work.connection.execute(recompute(self.app, computed, dialect, within=False))
+        else:
+            self._fill_by_record(work, computed.program)
+
+    def _fill_by_record(self, work: Work, program: Program) -> None:
+        entity = self.app.entities[self.entity]
+        names = sorted({d.field for d in self.computed.dependencies})
+        table = entity.table
+        context = Context(now=work.now, zone=self.app.zone)
+        update = sa.update(table).where(table.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("fresh")})
+        last: str | None = None
+        while True:
+            page = sa.select(table.c.id, *(table.c[name] for name in names)).order_by(table.c.id).limit(_CHUNK)
+            rows = work.connection.execute(page if last is None else page.where(table.c.id > last)).all()
+            if not rows:
+                return
+            fresh = []
+            for key, *values in rows:
+                record = DictRow(dict(zip(names, values, strict=True)))
+                fresh.append({"key": key, "fresh": self.computed.keep(program.run(record, context))})
+            work.connection.execute(update, fresh)
+            last = rows[-1][0]
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """Every record is looked at."""
+        total = 0 if self.old_table is None else count_rows(connection, self.old_table)
+        return Impact("backfill", total, total) if total else SAFE
+
+
+def all_in_sql(tree: Tree) -> bool:
+    """Whether both databases can compute a tree."""
+    return all(has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite") for node in walk(tree))
+
+
+def compute_steps(
+    base: CompiledApp | None, target: CompiledApp, steps: Iterable[Step], tables: dict[str, str]
+) -> list[Step]:
+    """Return what must be computed anew after these steps, in order of need.
+
+    Args:
+        tables: for entities that were there before, their table's present name.
+    """
+    touched: set[FieldId] = {(step.entity, step.field) for step in steps if step.kind in _TOUCHING}
+    found: list[Step] = []
+    for computed in target.computed.values():
+        if computed.place == "volatile" or computed.entity not in tables:
+            continue
+        before = base.computed.get(computed.id) if base is not None else None
+        reads = {(d.entity, d.field) for d in computed.dependencies}
+        same = before is not None and before.tree == computed.tree and before.place == computed.place
+        if same and computed.id not in touched and not reads & touched:
+            continue
+        touched.add(computed.id)
+        found.append(
+            ComputeField(
+                entity=computed.entity,
+                field=computed.key,
+                app=target,
+                computed=computed,
+                old_table=tables[computed.entity],
+            )
+        )
+    return found

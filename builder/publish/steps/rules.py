@@ -18,6 +18,13 @@ from builder.store.types import StoredType
 #: Members of a field that never make a stored value wrong.
 _HARMLESS = frozenset(
     {
+        "formula",
+        "blank_as_zero",
+        "path",
+        "relation",
+        "function",
+        "value",
+        "condition",
         "label",
         "help",
         "default",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builder.definition.kinds import BY_NAME, assemble
 from builder.definition.parse import parse_document
-from builder.fields import ALL
+from builder.fields import ALL, BY_TYPE
 from builder.fields.base import Field
 from builder.fields.decimal import DecimalField
 from builder.kernel.problems import Problem
@@ -33,6 +33,14 @@ WORDS = st.text(CHARACTERS, min_size=1, max_size=20)
 LABELS = WORDS | st.fixed_dictionaries({"zh": WORDS, "en": WORDS})
 TEXTS = st.text(CHARACTERS, max_size=200)
 
+OPTIONS: dict[type[Field], dict[str, Any]] = {
+    BY_TYPE["children"]: {"entity": "other", "via": "owner"},
+    BY_TYPE["formula"]: {"formula": "1 + 1"},
+    BY_TYPE["lookup"]: {"path": "owner.name"},
+    BY_TYPE["rollup"]: {"relation": "lines", "function": "sum", "value": "amount", "condition": "amount > 0"},
+}
+"""Options of types that have no samples of their own values."""
+
 
 def optional(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=members)
@@ -42,7 +50,7 @@ def optional(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, A
 def fields(draw: st.DrawFn, key: str) -> dict[str, Any]:
     kind: type[Field] = draw(st.sampled_from(ALL))
     sample = draw(st.sampled_from(kind.samples)) if kind.samples else None
-    options: dict[str, Any] = dict(sample.options) if sample else {"entity": "other", "via": "owner"}
+    options: dict[str, Any] = dict(sample.options if sample else OPTIONS[kind])
     if sample and sample.accepted and draw(st.booleans()):
         options["default"] = draw(st.sampled_from(sample.accepted))[0]
     if kind is DecimalField:

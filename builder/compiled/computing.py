@@ -1,0 +1,297 @@
+"""Computed fields of an app: checked, typed and put in order. See docs/decisions/0003."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from builder.compiled.system import system_fields
+from builder.definition.kinds import Definition, assemble
+from builder.fields.base import Field, Invalid, label_text
+from builder.fields.boolean import BooleanField
+from builder.fields.children import ChildrenField
+from builder.fields.date import DateField
+from builder.fields.datetime import DatetimeField
+from builder.fields.decimal import DecimalField
+from builder.fields.department import DepartmentField
+from builder.fields.integer import IntegerField
+from builder.fields.long_text import LongTextField
+from builder.fields.parts.computed import ComputedField
+from builder.fields.reference import ReferenceField
+from builder.fields.user import UserField
+from builder.kernel.limits import DECIMAL_DIGITS
+from formulas.checker import check
+from formulas.dependencies import Dependency, computation_order
+from formulas.errors import CellError, FormulaError, FormulaErrors, Message
+from formulas.evaluate import Program, program
+from formulas.schema import Context, FieldInfo
+from formulas.sql import has_sql_form
+from formulas.tree import Call, Param, Rollup, Tree, children, walk, with_children
+from formulas.types import BLANK, Type
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: What changes with the moment and the viewer, as parameters of a statement.
+VARIABLES: Mapping[str, int] = {"NOW": 900, "TODAY": 901, "CURRENTUSER": 902, "CURRENTDEPARTMENT": 903}
+
+FieldId = tuple[str, str]
+"""Entity and field key."""
+Place = Literal["local", "related", "volatile"]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One computed field, checked. ``place`` says where its value comes from: Python before the write, SQL after it, or the read itself."""
+
+    entity: str
+    key: str
+    tree: Tree
+    type: Type
+    dependencies: tuple[Dependency, ...]
+    place: Place
+    shape: Field
+    """The plain field that keeps and shows the value."""
+    context: Context
+    """Only its zone counts: the moment and the viewer come with each evaluation."""
+    program: Program | None
+    """For local ones: ready to run."""
+
+    @property
+    def id(self) -> FieldId:
+        """Entity and key."""
+        return self.entity, self.key
+
+    def keep(self, value: Any) -> Any:
+        """Return a result of the program as the column keeps it; an error, or what does not fit, is blank."""
+        if value is None or isinstance(value, CellError):
+            return None
+        if not self.type.is_number:
+            return value
+        try:
+            return self.shape.coerce(value)
+        except Invalid:
+            return None
+
+
+class Computation(NamedTuple):
+    """All computed fields of an app, in an order where each comes after those it reads."""
+
+    fields: Mapping[FieldId, Computed]
+    definition: Definition
+    """The definition with computed fields resolved."""
+
+
+class FormulaFault(NamedTuple):
+    """What is wrong with one computed field."""
+
+    id: FieldId
+    error: FormulaError
+
+
+class ComputationInvalid(Exception):
+    """Some computed fields are wrong."""
+
+    def __init__(self, faults: list[FormulaFault]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{fault.id[0]}.{fault.id[1]}: {fault.error.message.en}" for fault in faults))
+
+
+def compute(definition: Definition) -> Computation:
+    """Check every computed field and resolve its type.
+
+    Raises:
+        ComputationInvalid: with every fault.
+    """
+    resolver = _Resolver(definition)
+    resolver.resolve_all()
+    if resolver.faults:
+        raise ComputationInvalid(resolver.faults)
+    found = resolver.checked
+    order = computation_order({identity: computed.dependencies for identity, computed in found.items()})
+    return Computation(
+        MappingProxyType({identity: found[identity] for identity in order}), resolver.resolved_definition()
+    )
+
+
+def has_computed(definition: Definition) -> bool:
+    """Whether an app has computed fields at all."""
+    return any(isinstance(item, ComputedField) for entity in definition.entities for item in entity.fields)
+
+
+def field_info(item: Field) -> FieldInfo:
+    """Return a field as formulas see it."""
+    target = item.entity if isinstance(item, ReferenceField | ChildrenField) and item.key != "id" else None
+    return FieldInfo(item.key, item.formula_type(), target, isinstance(item, ChildrenField), label_text(item.label).zh)
+
+
+@dataclass
+class _Resolver:
+    """The schema that formulas are checked against while their own types are still being found."""
+
+    definition: Definition
+    checked: dict[FieldId, Computed] = field(default_factory=dict)
+    faults: list[FormulaFault] = field(default_factory=list)
+    _resolved: dict[FieldId, ComputedField] = field(default_factory=dict)
+    _on_the_way: list[FieldId] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._fields = {
+            e.key: {f.key: f for f in (*system_fields(e.key).values(), *e.fields)} for e in self.definition.entities
+        }
+
+    def resolve_all(self) -> None:
+        for entity, fields in self._fields.items():
+            for key, item in fields.items():
+                if isinstance(item, ComputedField):
+                    self._resolve((entity, key), item)
+
+    def resolved_definition(self) -> Definition:
+        entities = [
+            entity.model_copy(
+                update={"fields": tuple(self._resolved.get((entity.key, item.key), item) for item in entity.fields)}
+            )
+            for entity in self.definition.entities
+        ]
+        return assemble([self.definition.app, *entities])
+
+    # -- the schema ----------------------------------------------------------------------------------------------------
+
+    def find_field(self, entity: str, key: str) -> FieldInfo | None:
+        """Return a field; a computed one is resolved first."""
+        item = self._fields.get(entity, {}).get(key)
+        if isinstance(item, ComputedField):
+            item = self._resolve((entity, key), item)
+        if item is None and isinstance(self._fields.get(entity, {}).get(key), ComputedField):
+            return FieldInfo(key, BLANK)  # its own fault is noted; whoever reads it is not blamed too
+        return None if item is None else field_info(item)
+
+    def fields(self, entity: str) -> Iterable[tuple[str, str]]:
+        """Yield key and label of every field."""
+        for item in self._fields.get(entity, {}).values():
+            yield item.key, label_text(item.label).zh
+
+    # -- details -------------------------------------------------------------------------------------------------------
+
+    def _resolve(self, identity: FieldId, item: ComputedField) -> ComputedField | None:
+        if identity in self._resolved:
+            return self._resolved[identity]
+        if any(fault.id == identity for fault in self.faults):
+            return None
+        if identity in self._on_the_way:
+            circle = " → ".join(f"{e}.{k}" for e, k in (*self._on_the_way, identity))
+            raise FormulaError("NAME", Message(f"公式互相引用:{circle}", f"The formulas read each other: {circle}"))
+        self._on_the_way.append(identity)
+        try:
+            self._check(identity, item)
+        except FormulaErrors as errors:
+            self.faults += [FormulaFault(identity, error) for error in errors.errors]
+        except FormulaError as error:
+            self.faults.append(FormulaFault(identity, error))
+        finally:
+            self._on_the_way.pop()
+        return self._resolved.get(identity)
+
+    def _check(self, identity: FieldId, item: ComputedField) -> None:
+        entity, key = identity
+        found = check(item.expression(), self, entity, blank_as_zero=item.blanks_are_zero)
+        kept = kept_type(found.type)
+        if kept.scale < found.type.scale:
+            rounded = f"ROUND({item.expression()}, {kept.scale})"
+            found = check(rounded, self, entity, blank_as_zero=item.blanks_are_zero)
+        volatile = found.volatile or any(self._is_volatile(d) for d in found.dependencies)
+        place: Place = (
+            "volatile" if volatile else "local" if self._is_local(found.tree, found.dependencies) else "related"
+        )
+        shape = shape_of(kept, item)
+        self._resolved[identity] = item.resolved(shape, kept, volatile=volatile)
+        self._refuse_without_sql(found.tree, place)
+        ready = program(found.tree) if place == "local" else None
+        zone = ZoneInfo(self.definition.app.time_zone)
+        context = Context(now=_EPOCH, zone=zone)
+        self.checked[identity] = Computed(
+            entity, key, found.tree, kept, found.dependencies, place, shape, context, ready
+        )
+
+    def _refuse_without_sql(self, tree: Tree, place: Place) -> None:
+        """A value that the database computes needs a SQL form of everything in it."""
+        if place == "local":
+            return
+        for node in walk(with_variables(tree)):
+            if not (has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite")):
+                name = getattr(node, "function", "")
+                zh = f"{name} 只能用于只读取本记录字段、不随时间变化的公式"
+                en = f"{name} works only in formulas over fields of the same record that do not change with time"
+                raise FormulaError("TYPE", Message(zh, en))
+
+    def _is_volatile(self, dependency: Dependency) -> bool:
+        read = self.checked.get((dependency.entity, dependency.field))
+        return read is not None and read.place == "volatile"
+
+    def _is_local(self, tree: Tree, dependencies: tuple[Dependency, ...]) -> bool:
+        if any(isinstance(node, Rollup) for node in walk(tree)) or any(d.path for d in dependencies):
+            return False
+        reads = [self.checked.get((d.entity, d.field)) for d in dependencies]
+        return all(read is None or read.place == "local" for read in reads)
+
+
+_WHOLE_DIGITS = 14  # before the point of a computed number: up to 99 trillion
+
+
+def kept_type(kind: Type) -> Type:
+    """Return the type in which results are kept: at most 18 digits, 14 of them before the point; further decimals are rounded half up."""
+    if not kind.is_number or kind.digits <= DECIMAL_DIGITS:
+        return kind
+    whole = min(kind.digits - kind.scale, _WHOLE_DIGITS)
+    return replace(kind, digits=DECIMAL_DIGITS, scale=min(kind.scale, DECIMAL_DIGITS - whole))
+
+
+class _ComputedNumber(DecimalField):
+    """A computed decimal is a JSON number however many digits it has: nobody sends it back."""
+
+    @property
+    def as_string(self) -> bool:
+        """Never."""
+        return False
+
+
+def shape_of(kind: Type, item: Field) -> Field:
+    """Return the plain field that keeps and shows values of a type.
+
+    Raises:
+        FormulaError: values of this type cannot be a field.
+    """
+    names = {"key": item.key, "label": item.label}
+    if kind.kind == "decimal":
+        return _ComputedNumber.of(digits=max(kind.digits, kind.scale + 1), scale=kind.scale, **names)
+    if kind.kind == "record":
+        return ReferenceField.of(entity=kind.entity, **names)
+    found = _SHAPES.get(kind.kind)
+    if found is None:
+        zh, en = kind.name.zh, kind.name.en
+        raise FormulaError("TYPE", Message(f"结果是{zh},不能作为字段", f"The result is {en}, which cannot be a field"))
+    return found.of(**names)
+
+
+_SHAPES: Mapping[str, type[Field]] = {
+    "integer": IntegerField,
+    "text": LongTextField,
+    "option": LongTextField,
+    "blank": LongTextField,
+    "boolean": BooleanField,
+    "date": DateField,
+    "datetime": DatetimeField,
+    "person": UserField,
+    "department": DepartmentField,
+}
+
+
+def with_variables(tree: Tree) -> Tree:
+    """Put parameters in place of the moment and the viewer, so that a statement can be kept."""
+    if isinstance(tree, Call) and not tree.args and tree.function in VARIABLES:
+        return Param(VARIABLES[tree.function], tree.type)
+    parts = tuple(with_variables(part) for part in children(tree))
+    return with_children(tree, parts) if parts else tree

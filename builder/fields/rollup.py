@@ -1,0 +1,42 @@
+"""``rollup``: a sum, count or other aggregate over the records of a children field. Source: DESIGN 5."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import StringConstraints, model_validator
+
+from builder.fields.base import Key, Refers
+from builder.fields.parts.computed import ComputedField, FormulaText
+from builder.kernel.text import say
+
+_WITHOUT_VALUE = frozenset({"count", "exists"})
+
+
+class RollupField(ComputedField):
+    """An aggregate over related records, with a condition on them."""
+
+    title = say("汇总", "Rollup")
+
+    type: Literal["rollup"] = "rollup"
+    relation: Annotated[Key, Refers("field", of=".")]
+    """The children field whose records are aggregated."""
+    function: Literal["sum", "count", "average", "min", "max", "exists", "count_unique"]
+    """How the related records become one value."""
+    value: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    """The field of the related records, a path from it, or a formula over them; none for count and exists."""
+    condition: FormulaText | None = None
+    """Which related records count: a formula over the related record; ``this.`` leads back here."""
+
+    @model_validator(mode="after")
+    def _check_value(self) -> Self:
+        if (self.value is None) != (self.function in _WITHOUT_VALUE):
+            raise ValueError(f"{self.function} takes {'no value' if self.function in _WITHOUT_VALUE else 'a value'}")
+        return self
+
+    def expression(self) -> str:
+        """The rollup as a formula."""
+        name = {"count_unique": "COUNTUNIQUE"}.get(self.function, self.function.upper())
+        rows = self.relation if self.value is None else f"{self.relation}.{self.value}"
+        condition = "" if self.condition is None else f", {self.condition}"
+        return f"{name}({rows}{condition})"

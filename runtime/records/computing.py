@@ -1,0 +1,154 @@
+"""Keeping computed fields right inside a write. See docs/decisions/0003: local ones in Python before the row is written, related ones by SQL after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import Computed
+from builder.compiled.recompute import listed_ids, recompute
+from builder.fields.children import ChildrenField
+from builder.fields.reference import ReferenceField
+from builder.kernel.canonical import dump_json
+from builder.store.statement import Query, Unit
+from formulas.schema import Context
+from runtime.query.statements import sql_dialect
+
+if TYPE_CHECKING:
+    from runtime.records.writer import Writing
+
+_CHUNK = 5_000
+
+
+class Changes:
+    """Which fields of which records a write has changed, as far as computed fields care."""
+
+    def __init__(self, app: CompiledApp) -> None:
+        self._app = app
+        self._read = {
+            (d.entity, d.field) for c in app.computed.values() if c.place == "related" for d in c.dependencies
+        }
+        self._ids: dict[tuple[str, str], set[str]] = {}
+
+    def clear(self) -> None:
+        """Forget everything: a unit begins (again)."""
+        self._ids.clear()
+
+    def note(
+        self,
+        entity: CompiledEntity,
+        record_id: str,
+        keys: Iterable[str],
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+    ) -> None:
+        """Note a change of fields; of a reference also for the records it pointed to and points to now."""
+        if not self._read:
+            return
+        for key in keys:
+            self.add(entity.key, key, (record_id,))
+            field = entity.fields.get(key)
+            if isinstance(field, ReferenceField):
+                parents = {value for value in (before.get(key), after.get(key)) if value is not None}
+                self._note_membership(entity.key, field, parents)
+
+    def _note_membership(self, entity: str, field: ReferenceField, parents: set[str]) -> None:
+        for children in self._app.entities[field.entity].children:
+            if children.entity == entity and children.via == field.key:
+                self.add(field.entity, children.key, parents)
+
+    def add(self, entity: str, key: str, ids: Iterable[str]) -> None:
+        """Note that a field of some records changed."""
+        if (entity, key) in self._read:
+            self._ids.setdefault((entity, key), set()).update(ids)
+
+    def of(self, entity: str, key: str) -> set[str]:
+        """Return the records of which a field changed."""
+        return self._ids.get((entity, key), set())
+
+
+def compute_local(w: Writing, entity: CompiledEntity, values: dict[str, Any]) -> None:
+    """Set the local computed fields of a record whose other values are known."""
+    context: Context | None = None
+    for computed in entity.computed:
+        if computed.place != "local" or computed.program is None:
+            continue
+        context = context or Context(now=w.now, user=w.caller.actor_id, zone=w.app.zone)
+        values[computed.key] = computed.keep(computed.program.run(_Values(values), context))
+
+
+class _Values:
+    """A record's own values as the evaluator reads them."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def value(self, steps: tuple[str, ...]) -> Any:
+        """The value of a field."""
+        return self._values.get(steps[0])
+
+    def rows(self, relation: tuple[str, ...]) -> Sequence[_Values]:
+        """A local formula reads no related records."""
+        raise AssertionError(relation)
+
+
+def spread(w: Writing) -> Unit[None]:
+    """Recompute the related fields that read what this write changed, in order; what changes by that goes on to its own readers."""
+    for computed in w.app.computed.values():
+        if computed.place != "related":
+            continue
+        ids: set[str] = set()
+        for dependency in computed.dependencies:
+            changed = w.changes.of(dependency.entity, dependency.field)
+            if changed and dependency.path:
+                ids |= yield from _reached(w, computed.entity, dependency.path, changed)
+            else:
+                ids |= changed
+        if ids:
+            yield from _recompute(w, computed, sorted(ids))
+
+
+def _recompute(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:
+    statement = w.statements.kept(
+        ("recompute", computed.id), lambda dialect: recompute(w.app, computed, sql_dialect(dialect), within=True)
+    )
+    for start in range(0, len(ids), _CHUNK):
+        listed = dump_json(ids[start : start + _CHUNK]).decode()
+        rows = yield Query(statement, {"ids": listed})
+        w.changes.add(computed.entity, computed.key, (str(row[0]) for row in rows))
+
+
+def _reached(w: Writing, entity: str, path: tuple[str, ...], changed: set[str]) -> Unit[set[str]]:
+    """Return the records of ``entity`` from which a path leads to one of the changed records."""
+    statement = w.statements.kept(("reach", entity, path), lambda dialect: _reach(w.app, entity, path, dialect))
+    found: set[str] = set()
+    ids = sorted(changed)
+    for start in range(0, len(ids), _CHUNK):
+        rows = yield Query(statement, {"ids": dump_json(ids[start : start + _CHUNK]).decode()})
+        found.update(str(row[0]) for row in rows if row[0] is not None)
+    return found
+
+
+def _reach(app: CompiledApp, entity: str, path: tuple[str, ...], dialect: str) -> sa.Select[Any]:
+    """Walk a path backwards, from the changed records to those that see them."""
+    owners = [app.entities[entity]]
+    for step in path:
+        field = owners[-1].fields[step]
+        assert isinstance(field, ReferenceField | ChildrenField)
+        owners.append(app.entities[field.entity])
+    inside: sa.Select[Any] = listed_ids(dialect)
+    for position in range(len(path) - 1, -1, -1):
+        owner, target = owners[position], owners[position + 1]
+        field = owner.fields[path[position]]
+        if isinstance(field, ChildrenField):
+            table = target.table.alias()
+            inside = sa.select(table.c[field.via]).where(table.c.id.in_(inside))
+        else:
+            table = owner.table.alias()
+            inside = sa.select(table.c.id).where(table.c[path[position]].in_(inside))
+    return inside.distinct()

@@ -238,11 +238,11 @@ class _Resolver:
         return all(read is None or read.place == "local" for read in reads)
 
 
-_WHOLE_DIGITS = 14  # before the point of a computed number: up to 99 trillion
+_WHOLE_DIGITS = 12  # before the point of a number whose digits had to be cut: up to a trillion
 
 
 def kept_type(kind: Type) -> Type:
-    """Return the type in which results are kept: at most 18 digits, 14 of them before the point; further decimals are rounded half up."""
+    """Return the type in which results are kept: at most 18 digits; if more are possible, 12 stay before the point and decimals are rounded half up."""
     if not kind.is_number or kind.digits <= DECIMAL_DIGITS:
         return kind
     whole = min(kind.digits - kind.scale, _WHOLE_DIGITS)

@@ -115,6 +115,16 @@ async def test_whatever_is_raised_is_answered_as_a_problem(error, status, code):
     assert ("retry-after" in reply.headers) == (status == 503)
 
 
+async def test_an_operator_learns_why_callers_were_turned_away():
+    bench = Bench(raising(DatabaseBusy("no connection was free")))
+
+    await bench.request()
+
+    turned_away, line = bench.lines()
+    assert (turned_away["level"], turned_away["reason"]) == ("warning", "no connection was free")
+    assert line["status"] == 503
+
+
 async def test_our_own_failure_is_in_the_log_under_the_requests_id():
     bench = Bench(raising(ValueError("the cause")))
 

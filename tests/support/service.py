@@ -49,7 +49,7 @@ class Service:
 
     def client(self, *, address: str = "127.0.0.1", **options: Any) -> httpx.AsyncClient:
         """A client without credentials, at a network address."""
-        transport = httpx.ASGITransport(self.app, client=(address, 50_000))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(self.app, client=(address, 50_000))
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN, **options)
 
     def add_user(self, username: str, role: str = "member", **values: Any) -> User:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from formulas.errors import CellError
 from formulas.functions import find_function
 from formulas.literals import format_instant, write_value
-from formulas.numbers import EXACT, divide
+from formulas.numbers import EXACT, divide, number_text, round_to
 from formulas.schema import Context
 
 
@@ -34,6 +34,11 @@ def formula_wide(value: int | None, scale: int) -> str | None:
     return None if value is None else format(Decimal(value).scaleb(-scale), "f")
 
 
+def formula_plain(value: str | None) -> str | None:
+    """Decimal text in the one form that equal numbers share."""
+    return None if value is None else number_text(Decimal(value))
+
+
 def formula_compare(left: str | None, right: str | None) -> int | None:
     """-1, 0 or 1."""
     if left is None or right is None:
@@ -43,8 +48,8 @@ def formula_compare(left: str | None, right: str | None) -> int | None:
 
 
 def formula_narrow(value: str | None, scale: int) -> int | None:
-    """Decimal text as a scaled integer, null where that does not fit 64 bits."""
-    return None if value is None else _in_64_bits(int(Decimal(value).scaleb(scale, EXACT)))
+    """Decimal text rounded half-up to a scaled integer, null where that does not fit 64 bits."""
+    return None if value is None else _in_64_bits(int(EXACT.scaleb(round_to(Decimal(value), scale), scale)))
 
 
 def _in_64_bits(value: int) -> int | None:
@@ -202,6 +207,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., str | int | None]]] = {
     "unicode_upper": (1, unicode_upper),
     "formula_wide": (2, formula_wide),
     "formula_compare": (2, formula_compare),
+    "formula_plain": (1, formula_plain),
     "formula_narrow": (2, formula_narrow),
     "formula_call": (-1, formula_call),
 }

@@ -18,7 +18,10 @@ from formulas.values import BAD_DATE, NUM, VALUE
 
 DATES = Family("dates")
 SMALL = integer(6)
-FIRST, LAST = "'0001-01-01'::date", "'9999-12-31'::date"
+_FIRST = "'0001-01-01'::date"
+#: Days and months from the first day of the calendar to its last, and PostgreSQL's count of a date's months.
+LAST_DAY, LAST_MONTH = 3_652_058, 119_987
+MONTH_OF = "((extract(year from {0}) - 1) * 12 + extract(month from {0}) - 1)"
 
 
 def local(context: Context, moment: date) -> date:
@@ -32,11 +35,6 @@ def day_of(context: Context, moment: date) -> date:
     """The day of a date or an instant."""
     shown = local(context, moment)
     return shown.date() if isinstance(shown, datetime) else shown
-
-
-def within(expression: str, guard: str = "true") -> str:
-    """A PostgreSQL date, null outside the years 1 to 9999; the guard keeps its computation from failing."""
-    return f"case when {guard} and {expression} between {FIRST} and {LAST} then {expression} end"
 
 
 @DATES.add(
@@ -69,7 +67,12 @@ def _now(context: Context) -> Any:
     return context_value("NOW", context)
 
 
-_DATE = "('0001-01-01'::date + make_interval(months => ({0} - 1) * 12 + {1} - 1))::date + {2} - 1"
+_MONTH = "(({0}::bigint - 1) * 12 + {1} - 1)"
+_DAY = f"(({_FIRST} + make_interval(months => {_MONTH}::int))::date - {_FIRST} + {{2}}::bigint - 1)"
+_DATE = (
+    f"case when {{0}} between 1 and 9999 and {{1}} between -120000 and 120000 and {_MONTH} between 0 and {LAST_MONTH} then"
+    f" case when {_DAY} between 0 and {LAST_DAY} then {_FIRST} + {_DAY}::int end end"
+)
 
 
 @DATES.add(
@@ -84,18 +87,13 @@ _DATE = "('0001-01-01'::date + make_interval(months => ({0} - 1) * 12 + {1} - 1)
     ("DATE(0, 1, 1)", "#NUM"),
     core=True,
     fails=True,
-    postgresql=pg(
-        within(_DATE, "{0} between 1 and 9999 and {1} between -120000 and 120000 and {2} between -4000000 and 4000000")
-    ),
+    postgresql=pg(_DATE),
 )
 def _date(year: int, month: int, day: int) -> date | CellError:
     if not (1 <= year <= 9999 and -120_000 <= month <= 120_000 and -4_000_000 <= day <= 4_000_000):
         return BAD_DATE
     months = (year - 1) * 12 + month - 1
-    if months < 0:
-        # rolling back before year 1 and forward again by days is not supported on either side of the calendar
-        return BAD_DATE
-    if months // 12 + 1 > 9999:
+    if not 0 <= months <= LAST_MONTH:
         return BAD_DATE
     return date(months // 12 + 1, months % 12 + 1, 1) + timedelta(days=day - 1)
 
@@ -253,8 +251,14 @@ def _weeknum(context: Context, moment: date, kind: int = 1) -> int | CellError:
     return (day.timetuple().tm_yday - 1 + offset) // 7 + 1
 
 
-_STEPPED = "({0}::date + make_interval(months => {1}))::date"
-_MONTHS_GUARD = "{1} between -120000 and 120000"
+_REACHED = f"({MONTH_OF} + {{1}}::bigint)"
+_STEPPED = (
+    f"case when {_REACHED} between 0 and {LAST_MONTH} then ({{0}}::date + make_interval(months => {{1}}))::date end"
+)
+_LAST_OF_MONTH = (
+    f"case when {_REACHED} between 0 and {LAST_MONTH} then"
+    " (date_trunc('month', {0}::timestamp) + make_interval(months => {1}) + interval '1 month')::date - 1 end"
+)
 
 
 @DATES.add(
@@ -268,7 +272,7 @@ _MONTHS_GUARD = "{1} between -120000 and 120000"
     needs_context=True,
     fails=True,
     core=True,
-    postgresql=pg(within(_STEPPED, _MONTHS_GUARD)),
+    postgresql=pg(_STEPPED),
 )
 def _edate(context: Context, moment: date, months: int) -> date | CellError:
     try:
@@ -287,9 +291,7 @@ def _edate(context: Context, moment: date, months: int) -> date | CellError:
     needs_context=True,
     fails=True,
     core=True,
-    postgresql=pg(
-        within("((date_trunc('month', {0}::timestamp) + make_interval(months => {1} + 1))::date - 1)", _MONTHS_GUARD)
-    ),
+    postgresql=pg(_LAST_OF_MONTH),
 )
 def _eomonth(context: Context, moment: date, months: int) -> date | CellError:
     try:

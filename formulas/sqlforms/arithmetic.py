@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import fitted, rescaled
-from formulas.sqlforms.template import pg_argument, pieces, zone_of
+from formulas.sqlforms.numbers import divided, fitted, rescaled
+from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
 from formulas.tree import Call
 from formulas.types import Type
 
@@ -113,10 +113,7 @@ def rounded(emitter: Emitter, call: Call) -> Sql:
         return call_python(emitter, call)
     if places >= value.type.scale:
         return plain(rescaled(value, call.type.scale), call.type, emitter)
-    unit = 10 ** (value.type.scale - places)
-    element = raw(value.element, sa.BigInteger())
-    half = sa.case((element < number(0), number(-unit // 2)), else_=number(unit // 2))
-    return plain(pieces("{0} / {1}", [element + half, number(unit)], sa.BigInteger()), call.type, emitter)
+    return plain(divided(value, 10 ** (value.type.scale - places)), call.type, emitter)
 
 
 def result(emitter: Emitter, value: Sql, type_: Type) -> Element:
@@ -128,25 +125,10 @@ def result(emitter: Emitter, value: Sql, type_: Type) -> Element:
 
 def add_days(emitter: Emitter, call: Call) -> Sql:
     """A date some days later, on PostgreSQL."""
-    day, count = emitter.value(call.args[0]), emitter.value(call.args[1])
-    template = "case when {0} + {1} between '0001-01-01'::date and '9999-12-31'::date and abs({1}) < 4000000 then {0} + {1} end"
-    args = [
-        pg_argument(day, "d"),
-        pieces("least(greatest({0}, -4000000), 4000000)", [pg_argument(count, "i")], sa.Integer()),
-    ]
+    day, count = (emitter.value(arg) for arg in call.args)
+    args = [pg_argument(day, "d"), whole(pg_argument(count, "n"), 4_000_000)]
+    template = "case when {0} - '0001-01-01'::date + {1} between 0 and 3652058 then {0} + {1} end"
     return Sql(pieces(template, args, sa.Date()), call.type)
-
-
-def add_time(emitter: Emitter, call: Call) -> Sql:
-    """An instant a duration later, on PostgreSQL."""
-    moment, duration = (emitter.value(arg) for arg in call.args)
-    seconds = raw(duration.element, sa.BigInteger())
-    moved = "{0} + make_interval(secs => {1})"
-    template = (
-        f"case when {moved} >= '0001-01-01T00:00:00Z'::timestamptz and {moved} < '10000-01-01T00:00:00Z'::timestamptz"
-        f" then {moved} end"
-    )
-    return Sql(pieces(template, [moment.element, seconds], sa.TIMESTAMP(timezone=True)), call.type)
 
 
 def days_between(emitter: Emitter, call: Call) -> Sql:
@@ -177,7 +159,6 @@ FORMS: dict[str, Form] = {
 SQLITE: dict[str, Form] = {"ABS": absolute, "ROUND": rounded}
 POSTGRESQL: dict[str, Form] = {
     "add_days": add_days,
-    "add_time": add_time,
     "days_between": days_between,
     "time_between": time_between,
     "to_instant": to_instant,

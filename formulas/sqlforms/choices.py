@@ -8,6 +8,7 @@ from formulas.sqlforms.arithmetic import result
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.compare import blank_of, visible
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, any_error, error
+from formulas.sqlforms.template import negated
 from formulas.tree import Call, Tree
 from formulas.types import BOOLEAN, Type
 
@@ -40,7 +41,7 @@ def coalesce(emitter: Emitter, call: Call) -> Sql:
         failed = error(emitter, arg)
         if failed is not None:
             whens.append((failed, sa.null()))
-        whens.append((sa.not_(blank_of(emitter, visible(value, arg))), result(emitter, value, call.type)))
+        whens.append((negated(blank_of(emitter, visible(value, arg))), result(emitter, value, call.type)))
     return _typed(emitter, sa.case(*whens, else_=sa.null()), call.type)
 
 
@@ -65,7 +66,7 @@ def is_blank(emitter: Emitter, call: Call) -> Sql:
     arg = call.args[0]
     found = blank_of(emitter, visible(emitter.value(arg), arg))
     failed = any_error(emitter, [arg])
-    return Sql(found if failed is None else sa.and_(found, sa.not_(failed)), BOOLEAN)
+    return Sql(found if failed is None else sa.and_(found, negated(failed)), BOOLEAN)
 
 
 def not_available(_emitter: Emitter, call: Call) -> Sql:

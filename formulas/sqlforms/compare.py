@@ -11,6 +11,7 @@ from sqlalchemy.types import TypeEngine
 from formulas.sqlforms.binds import list_type
 from formulas.sqlforms.core import Element, Emitter, Sql
 from formulas.sqlforms.numbers import COMPARE, comparable
+from formulas.sqlforms.template import negated
 from formulas.tree import Call, Literal, Param, Tree
 from formulas.types import BOOLEAN
 
@@ -24,10 +25,10 @@ def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
     return first, emitter.value(right, first)
 
 
-def _elements(emitter: Emitter, left: Tree, right: Tree) -> tuple[Element, Element]:
+def _elements(emitter: Emitter, left: Tree, right: Tree, equality: bool = True) -> tuple[Element, Element]:
     first, second = operands(emitter, left, right)
     if first.type.is_number and second.type.is_number:
-        return comparable(emitter, first, second)
+        return comparable(emitter, first, second, equality)
     one, two = visible(first, left).element, visible(second, right).element
     if emitter.postgresql and first.type.is_textual and first.column is None and second.column is None:
         # without a column nothing says that texts are ordered by code point
@@ -43,12 +44,12 @@ def visible(value: Sql, tree: Tree) -> Sql:
 
 
 def _is_blank_literal(tree: Tree) -> bool:
-    return isinstance(tree, Literal) and tree.value is None
+    return isinstance(tree, Literal) and tree.value in (None, "")
 
 
 def never_blank(tree: Tree) -> bool:
     """Known not to be null, so that plain `=` means the same as `IS NOT DISTINCT FROM`."""
-    return isinstance(tree, Param) or (isinstance(tree, Literal) and tree.value is not None)
+    return isinstance(tree, Param) or (isinstance(tree, Literal) and tree.value not in (None, ""))
 
 
 def _blank(emitter: Emitter, tree: Tree) -> Element:
@@ -78,15 +79,16 @@ def _equal_condition(emitter: Emitter, call: Call) -> Element:
 def _unequal_condition(emitter: Emitter, call: Call) -> Element:
     left, right = call.args
     if _is_blank_literal(right):
-        return sa.not_(_blank(emitter, left))
+        return negated(_blank(emitter, left))
     if _is_blank_literal(left):
-        return sa.not_(_blank(emitter, right))
+        return negated(_blank(emitter, right))
     first, second = _elements(emitter, left, right)
     return first.is_distinct_from(second)
 
 
 def _ordered_condition(emitter: Emitter, call: Call) -> Element:
-    first, second = _elements(emitter, *call.args)
+    left, right = call.args
+    first, second = _elements(emitter, left, right, equality=False)
     condition: Element = COMPARE[call.function](first, second)
     return condition
 
@@ -117,7 +119,7 @@ def _bound(constant: Literal | Param, storage: TypeEngine[Any]) -> sa.BindParame
 
 def _not_condition(emitter: Emitter, call: Call) -> Element:
     inner = emitter.value(call.args[0])
-    return sa.not_(emitter.truth(inner))
+    return negated(emitter.truth(inner))
 
 
 def _and_condition(emitter: Emitter, call: Call) -> Element:

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 from formulas.errors import FormulaError, Message
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree, desugared, walk
-from formulas.types import BOOLEAN, Type
+from formulas.types import BOOLEAN, Type, integer
 
 #: Nodes that one statement may be built from; forms that repeat their arguments count them each time.
 NODE_LIMIT = 5_000
@@ -283,6 +283,14 @@ def _first_error(emitter: Emitter, call: Call) -> Element:
     return found
 
 
+def _place_error(emitter: Emitter, call: Call) -> Element:
+    """Of CHOOSE: an error among its arguments, or a place outside of them."""
+    place, above = call.args[0], Literal(len(call.args), integer(3))
+    outside = [emitter.condition(Call("lt", (place, Literal(1, integer(1))), BOOLEAN))]
+    outside.append(emitter.condition(Call("ge", (place, above), BOOLEAN)))
+    return sa.func.coalesce(sa.or_(_or_false(any_error(emitter, call.args)), *outside), sa.false())
+
+
 def _second_error(emitter: Emitter, call: Call) -> Element:
     """Of IFERROR: the error of what stands in."""
     return sa.and_(_or_false(error(emitter, call.args[0])), _or_false(error(emitter, call.args[1])))
@@ -292,6 +300,7 @@ _ERRORS: dict[str, Callable[[Emitter, Call], Element]] = {
     "IF": _choice_error,
     "and": _logic_error,
     "or": _logic_error,
+    "CHOOSE": _place_error,
     "COALESCE": _first_error,
     "IFERROR": _second_error,
     "ISERROR": lambda _emitter, _call: sa.false(),

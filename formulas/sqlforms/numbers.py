@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from formulas.sqlforms.binds import WIDE, is_wide
 from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
+from formulas.sqlforms.template import pieces
 from formulas.types import NARROW_DIGITS, Type
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -35,9 +36,18 @@ def fitted(emitter: Emitter, value: Sql, type_: Type) -> Element:
         return sa.cast(value.element, sa.Numeric()) if type_.kind == "decimal" else value.element
     if is_wide(type_):
         return widened(value)
-    if value.wide:
+    if value.wide or value.type.digits - value.type.scale > NARROW_DIGITS - type_.scale:
         return sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
+    if value.type.scale > type_.scale:
+        return divided(value, 10 ** (value.type.scale - type_.scale))
     return rescaled(value, type_.scale)
+
+
+def divided(value: Sql, unit: int) -> Element:
+    """SQLite: the stored integer divided by a power of ten, half away from zero."""
+    element = raw(value.element, sa.BigInteger())
+    half = sa.case((element < number(0), number(-(unit // 2))), else_=number(unit // 2))
+    return pieces("({0} + {1}) / {2}", [element, half, number(unit)], sa.BigInteger())
 
 
 def rescaled(value: Sql, scale: int) -> Element:
@@ -50,7 +60,7 @@ def _digits_at(value: Sql, scale: int) -> int:
     return value.type.digits + scale - value.type.scale
 
 
-def comparable(emitter: Emitter, left: Sql, right: Sql) -> tuple[Element, Element]:
+def comparable(emitter: Emitter, left: Sql, right: Sql, equality: bool = False) -> tuple[Element, Element]:
     """Both numbers in one form that compares correctly: untouched wherever the scales agree, so that indexes serve."""
     if emitter.postgresql or (left.type == right.type and left.wide == right.wide and not left.wide):
         return left.element, right.element
@@ -60,4 +70,7 @@ def comparable(emitter: Emitter, left: Sql, right: Sql) -> tuple[Element, Elemen
         return rescaled(left, scale), rescaled(right, scale)
     if left.type.scale == right.type.scale and not left.wide and not right.wide:
         return raw(left.element, sa.BigInteger()), raw(right.element, sa.BigInteger())
+    if equality:  # two blanks are equal, which a comparison to -1, 0 or 1 could not say
+        first, second = (sa.func.formula_plain(widened(value), type_=sa.Text()) for value in (left, right))
+        return first, second
     return sa.func.formula_compare(widened(left), widened(right), type_=sa.Integer()), number(0)

@@ -9,13 +9,12 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, no_form, raw
 from formulas.sqlforms.sets import members
-from formulas.sqlforms.template import pg_argument, pg_arguments, pieces, zone_of
+from formulas.sqlforms.template import pg_argument, pg_arguments, pieces, whole, zone_of
 from formulas.sqlforms.texts import shown_text
-from formulas.tree import Call, Literal
+from formulas.tree import Call, Literal, Tree
 from formulas.types import Type
 
 _LONG = "0.000000000000000000000000000000"
-FIRST, LAST = "'0001-01-01'::date", "'9999-12-31'::date"
 
 
 def _typed(template: str, args: Sequence[Element], call: Call) -> Sql:
@@ -81,7 +80,7 @@ def _xor(emitter: Emitter, call: Call) -> Sql:
 
 def _between(emitter: Emitter, call: Call) -> Sql:
     args = [byte_order(arg, part.type) for arg, part in zip(pg_arguments(emitter, call), call.args, strict=True)]
-    return _typed("{0} between {1} and {2}", args, call)
+    return _typed("case when num_nulls({0}, {1}, {2}) = 0 then {0} between {1} and {2} end", args, call)
 
 
 def _choose(emitter: Emitter, call: Call) -> Sql:
@@ -129,37 +128,78 @@ def _datedif(emitter: Emitter, call: Call) -> Sql:
     return _typed(f"case when {{1}} >= {{0}} then {span} end", days, call)
 
 
-_STEPS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
+_STEPS = {"day": ("days", 1), "week": ("days", 7), "month": ("months", 1), "year": ("months", 12)}
 
 
 def _dateadd(emitter: Emitter, call: Call) -> Sql:
     unit = _unit(call.args[2])
     moment = emitter.value(call.args[0])
-    count: Element = pg_argument(emitter.value(call.args[1]), "i")
-    name, times = ("months", 3) if unit == "quarter" else (_STEPS.get(unit), 1)
-    if name is None:
-        return _add_clock_time(moment, count, unit, call)
-    bounded = pieces("least(greatest({0}, -4000000), 4000000)", [count], sa.Integer())
-    moved = f"{{0}} + make_interval({name} => {{1}} * {times})"
-    low, high = "'0001-01-01'::timestamp", "'10000-01-01'::timestamp"
+    name, times = ("months", 3) if unit == "quarter" else _STEPS.get(unit, ("", 0))
+    if not name:
+        return _add_clock_time(moment, call.args[1], unit, call, emitter)
+    count = whole(pg_argument(emitter.value(call.args[1]), "n"), 10_000_000)
     if moment.type.kind == "datetime":
         local: Element = pieces("{0} at time zone {1}", [moment.element, zone_of(emitter)], sa.DateTime())
-        back = f"case when {moved} >= {low} and {moved} < {high} then ({moved}) at time zone {{2}} end"
-        return _typed(back, [local, bounded, zone_of(emitter)], call)
+        shown = f"({_stepped(name, times)}) at time zone {{2}}"
+        return _typed(shown, [local, count, zone_of(emitter)], call)
     day = sa.cast(pg_argument(moment, "d"), sa.Date())
-    return _typed(f"case when {moved} >= {low} and {moved} < {high} then ({moved})::date end", [day, bounded], call)
+    return _typed(f"({_stepped(name, times)})::date", [day, count], call)
 
 
-def _add_clock_time(moment: Sql, count: Element, unit: str, call: Call) -> Sql:
-    seconds = {"second": 1, "minute": 60, "hour": 3600}.get(unit)
-    if seconds is None or moment.type.kind != "datetime":
+def _stepped(name: str, times: int) -> str:
+    """`{0}` some months or days later, null where that is not between the years 1 and 9999."""
+    if name == "months":
+        reached, last = f"({MONTH_OF} + {{1}}::bigint * {times})", LAST_MONTH
+    else:
+        reached, last = f"({{0}}::date - '0001-01-01'::date + {{1}}::bigint * {times})", LAST_DAY
+    return f"case when {reached} between 0 and {last} then {{0}} + make_interval({name} => {{1}} * {times}) end"
+
+
+#: Days and months from the first day of the calendar to its last, and the count of a date's months.
+LAST_DAY, LAST_MONTH = 3_652_058, 119_987
+MONTH_OF = "((extract(year from {0}) - 1) * 12 + extract(month from {0}) - 1)"
+
+
+#: Seconds that no instant is moved by.
+_FAR = 400_000_000_000
+
+
+def seconds(expression: str) -> str:
+    """An interval of exactly so many seconds: PostgreSQL's product of a number and an interval goes through floats."""
+    return f"make_interval(hours => (({expression}) / 3600)::int, secs => mod({expression}, 3600)::double precision)"
+
+
+def moved_by(expression: str) -> str:
+    """`{0}` so many seconds (bigint) later, null outside the years 1 to 9999."""
+    reached = f"(floor(extract(epoch from {{0}})) + {expression})"
+    return f"case when {reached} between -62135596800 and 253402300799 then {{0}} + {seconds(expression)} end"
+
+
+def _add_clock_time(moment: Sql, count: Tree, unit: str, call: Call, emitter: Emitter) -> Sql:
+    size = {"second": 1, "minute": 60, "hour": 3600}.get(unit)
+    if size is None or moment.type.kind != "datetime":
         raise no_form("DATEADD")
-    moved = f"{{0}} + {{1}} * interval '{seconds} seconds'"
-    low, high = "'0001-01-01T00:00:00Z'::timestamptz", "'10000-01-01T00:00:00Z'::timestamptz"
-    return _typed(f"case when {moved} >= {low} and {moved} < {high} then {moved} end", [moment.element, count], call)
+    number = pg_argument(emitter.value(count), "n")
+    most = _FAR // size
+    clamped = f"case when {{0}} > {most} then {most} when {{0}} < -{most} then -{most} else trunc({{0}}) end"
+    bounded = pieces(f"(({clamped}) * {size})::bigint", [number], sa.BigInteger())
+    return _typed(moved_by("{1}"), [moment.element, bounded], call)
 
 
-def _unit(tree: object) -> str:
+def _add_time(emitter: Emitter, call: Call) -> Sql:
+    moment, duration = (emitter.value(arg) for arg in call.args)
+    return _typed(
+        moved_by("{1}"), [moment.element, sa.cast(raw(duration.element, sa.BigInteger()), sa.BigInteger())], call
+    )
+
+
+def _time(emitter: Emitter, call: Call) -> Sql:
+    total = "({0}::bigint * 3600 + {1}::bigint * 60 + {2})"
+    template = f"case when abs({total}) <= 100000000000 then {total} end"
+    return _typed(template, pg_arguments(emitter, call), call)
+
+
+def _unit(tree: Tree) -> str:
     word = str(tree.value).strip().lower() if isinstance(tree, Literal) else ""
     return CHINESE_UNITS.get(word, word.removesuffix("s"))
 
@@ -197,7 +237,12 @@ def _boundary(end: bool) -> Form:
             last = f"case when {following} < '10000-01-01'::timestamp then {following}::date - 1 end"
             return _typed(last if end else f"{first}::date", [day], call)
         local = pieces("{0} at time zone {1}", [moment.element, zone_of(emitter)], sa.DateTime())
-        shown = f"{following} at time zone {{1}} - interval '1 millisecond'" if end else f"{first} at time zone {{1}}"
+        last = f"{following} at time zone {{1}} - interval '1 millisecond'"
+        shown = (
+            f"case when {following} < '10000-01-01'::timestamp then {last} end"
+            if end
+            else f"{first} at time zone {{1}}"
+        )
         return _typed(shown, [local, zone_of(emitter)], call)
 
     return form
@@ -210,9 +255,8 @@ def _datetime(emitter: Emitter, call: Call) -> Sql:
         raw(duration.element, sa.BigInteger()),
         zone_of(emitter),
     ]
-    moved = "({0}::timestamp + {1} * interval '1 second')"
-    low, high = "'0001-01-02'::timestamp", "'9999-12-31'::timestamp"
-    return _typed(f"case when {moved} between {low} and {high} then {moved} at time zone {{2}} end", args, call)
+    start = pieces("{0}::timestamp at time zone {1}", [args[0], args[2]], sa.TIMESTAMP(timezone=True))
+    return _typed(moved_by("{1}"), [start, args[1]], call)
 
 
 # --- sets -------------------------------------------------------------------------------------------------------------
@@ -250,7 +294,11 @@ def _join(emitter: Emitter, call: Call) -> Sql:
 
 
 def _split(emitter: Emitter, call: Call) -> Sql:
-    return _typed("to_jsonb(string_to_array({0}, nullif({1}, '')))", pg_arguments(emitter, call), call)
+    template = (
+        "case when {0} is not null and {1} <> '' then"
+        " case when {0} = '' then '[\"\"]'::jsonb else to_jsonb(string_to_array({0}, {1})) end end"
+    )
+    return _typed(template, pg_arguments(emitter, call), call)
 
 
 # --- texts to numbers -------------------------------------------------------------------------------------------------
@@ -272,7 +320,8 @@ def _value(emitter: Emitter, call: Call) -> Sql:
 def _from_unix(emitter: Emitter, call: Call) -> Sql:
     template = (
         "case when {0} >= -62135596800 and {0} < 253402300800 then"
-        " timestamptz 'epoch' + floor({0} * 1000)::bigint * interval '1 millisecond' end"
+        f" timestamptz 'epoch' + {seconds('floor({0})::bigint')}"
+        " + make_interval(secs => ((floor({0} * 1000) - floor({0}) * 1000) / 1000)::double precision) end"
     )
     return _typed(template, pg_arguments(emitter, call), call)
 
@@ -294,6 +343,8 @@ FORMS: dict[str, Form] = {
     "ENDOF": _boundary(end=True),
     "DATETIME": _datetime,
     "FROMUNIX": _from_unix,
+    "TIME": _time,
+    "add_time": _add_time,
     "INTERSECT": _set(_GATHERED + _MEMBERS % "{0}" + " where {1} @> jsonb_build_array(v)"),
     "EXCEPT": _set(_GATHERED + _MEMBERS % "{0}" + " where not {1} @> jsonb_build_array(v)"),
     "UNION": _set(_GATHERED + _MEMBERS % "{0} || {1}"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
-from formulas.sqlforms.template import pieces
+from formulas.sqlforms.template import negated, pieces
 from formulas.tree import Call
 from formulas.types import BOOLEAN
 
@@ -71,11 +71,11 @@ def _all_condition(emitter: Emitter, call: Call) -> Element:
     if emitter.postgresql:
         return left.contains(right)
     one = rows(right)
-    return sa.not_(sa.select(number(1)).select_from(one).where(one.c.value.not_in(_values_of(left))).exists())
+    return negated(sa.select(number(1)).select_from(one).where(one.c.value.not_in(_values_of(left))).exists())
 
 
 def _none_condition(emitter: Emitter, call: Call) -> Element:
-    return sa.not_(_any_condition(emitter, call))
+    return negated(_any_condition(emitter, call))
 
 
 def _has(emitter: Emitter, call: Call) -> Sql:

@@ -19,6 +19,8 @@ from formulas.types import TIME
 
 #: Characters of one expression.
 STATEMENT_LIMIT = 200_000
+#: Characters from which an argument is not repeated but named.
+LONG_PART = 120
 _PLACE = re.compile(r"\{(\d+)\}")
 INT_BOUND = 2**31 - 1
 
@@ -41,15 +43,32 @@ def _compile(element: Pieces, compiler: SQLCompiler, **options: Any) -> str:
     text = element.template
     if compiler.preparer._double_percents:
         text = text.replace("%", "%%")
+    repeated = [n for n, part in enumerate(parts) if len(part) > LONG_PART and text.count(f"{{{n}}}") > 1]
+    if repeated:
+        text = _named_once(text, parts, repeated)
     filled = _PLACE.sub(lambda found: parts[int(found.group(1))], text)
     if len(filled) > STATEMENT_LIMIT:
         raise FormulaError("LIMIT", Message("公式过于复杂，不能在数据库中计算", "too complex for the database"))
     return f"({filled})"
 
 
+def _named_once(text: str, parts: list[str], repeated: list[int]) -> str:
+    """Compute long arguments once, under a name. OFFSET keeps the planner from putting them back in each place."""
+    named = ", ".join(f"{{{n}}} as a{n}" for n in repeated)
+    body = text
+    for n in repeated:
+        body = body.replace(f"{{{n}}}", f"v.a{n}")
+    return f"select {body} from (select {named} offset 0) as v"  # noqa: S608 - the text of declarations, never a value
+
+
 def pieces(template: str, args: Sequence[Element], type_: TypeEngine[Any]) -> Element:
     """An expression from a template with `{0}`, `{1}` …."""
     return Pieces(template, args, type_)
+
+
+def negated(condition: Element) -> Element:
+    """NOT in brackets of its own: SQLAlchemy may leave them out before IS NULL."""
+    return pieces("not {0}", [condition], sa.Boolean())
 
 
 def pg(*templates: str) -> Form:
@@ -60,8 +79,10 @@ def pg(*templates: str) -> Form:
 
     def form(emitter: Emitter, call: Call) -> Sql:
         args = pg_arguments(emitter, call)
-        chosen = [template for template in templates if needs(template) == len(args)] or [templates[-1]]
-        return Sql(pieces(chosen[0], args, bind_type(call.type, "postgresql")), call.type)
+        chosen = ([template for template in templates if needs(template) == len(args)] or [templates[-1]])[0]
+        if any(part in chosen for part in ("least(", "greatest(", "then 0 ")):  # these make something of a null
+            chosen = f"case when num_nulls({', '.join(f'{{{n}}}' for n in range(len(args)))}) = 0 then {chosen} end"
+        return Sql(pieces(chosen, args, bind_type(call.type, "postgresql")), call.type)
 
     return form
 
@@ -104,9 +125,17 @@ def pg_argument(value: Sql, letter: str) -> Element:
         number = sa.cast(value.element, sa.Numeric())
         if letter != "i":
             return number
-        return pieces(f"least(greatest(trunc({{0}}), -{INT_BOUND}), {INT_BOUND})::int", [number], sa.Integer())
+        return whole(number, INT_BOUND)
     caster = _CASTS.get(value.type.kind)
     return sa.cast(value.element, caster) if caster is not None else value.element
+
+
+def whole(number: Element, bound: int) -> Element:
+    """A number cut to a bounded integer; LEAST and GREATEST would make something of a null."""
+    template = (
+        f"(case when {{0}} > {bound} then {bound} when {{0}} < -{bound} then -{bound} else trunc({{0}}) end)::int"
+    )
+    return pieces(template, [number], sa.Integer())
 
 
 _TEXT = sa.Text()

@@ -34,9 +34,9 @@ def _ends_condition(emitter: Emitter, call: Call) -> Element:
     length = sa.func.length(needle, type_=sa.Integer())
     if emitter.postgresql:
         return sa.func.right(subject, length, type_=sa.Text()) == needle
-    # substr(x, -0) would be the whole text; a longer needle than subject must not match its tail
-    fits = sa.func.length(subject, type_=sa.Integer()) >= length
-    return sa.and_(fits, sa.func.substr(subject, -length, type_=sa.Text()) == needle)
+    # counted from the start: substr(x, -0) would be the whole text
+    start = sa.func.length(subject, type_=sa.Integer()) - length + sa.literal_column("1")
+    return sa.and_(start > sa.literal_column("0"), sa.func.substr(subject, start, type_=sa.Text()) == needle)
 
 
 def lower(emitter: Emitter, call: Call) -> Sql:
@@ -100,8 +100,8 @@ def substitute(emitter: Emitter, call: Call) -> Sql:
     parts = "array_length(string_to_array({0}, {1}), 1)"
     pick = "array_to_string((string_to_array({0}, {1}))[%s], {1})"
     head, tail = pick % "1:{3}", pick % f"{{3}} + 1:{parts}"
-    body = f"case when {{1}} = '' or {{3}} >= {parts} then {{0}} else {head} || {{2}} || {tail} end"
-    return Sql(pieces(f"case when {{3}} >= 1 then {body} end", args, sa.Text()), TEXT)
+    body = f"case when {{0}} = '' or {{1}} = '' or {{3}} >= {parts} then {{0}} else {head} || {{2}} || {tail} end"
+    return Sql(pieces(f"case when {{3}} >= 1 and num_nulls({{1}}, {{2}}) = 0 then {body} end", args, sa.Text()), TEXT)
 
 
 def concat(emitter: Emitter, call: Call) -> Sql:

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem
 from builder.registry.registry import load_published
+from runtime.query.request import ListRequest
 from runtime.records.caller import system_caller
 from runtime.records.service import Records
 from tests.support.computed_app import publish_shop, stale_values
@@ -53,6 +55,18 @@ class Player:
         self.records = records
         self.ids: dict[str, list[str]] = {"region": [], "customer": [], "payment": []}
 
+    async def stock(self) -> None:
+        """Begin with something to change: two regions with customers who have paid."""
+        for place in range(2):
+            await self.play("create", "region", {"name": "区"}, 0)
+            paid = [{"amount": 10 * place + n, "rate": "0.13", "done": True, "due_on": "2026-11-01"} for n in (1, 2)]
+            body = {"name": "户", "level": "A", "region": self.ids["region"][-1], "payments": paid}
+            written = await self.records.create(CALLER, "shop", "customer", body)
+            customer = str(written.record["id"])
+            self.ids["customer"].append(customer)
+            page = await self.records.list_page(CALLER, "shop", "payment", ListRequest(filter={"customer": customer}))
+            self.ids["payment"] += [parse_json(record)["id"] for record in page.records]
+
     async def play(self, kind: str, entity: str, values: Any, place: int) -> None:
         if kind.startswith("create"):
             body = {"payments": values} if kind == "create_with" else {**values, **self._parent(entity, place)}
@@ -93,6 +107,7 @@ def test_stored_values_are_what_their_formulas_give(service: Service):
 
     async def play(steps: list[tuple[tuple[str, str, Any], int]]) -> list[tuple[str, str, int]]:
         player = Player(service.app.services.records)
+        await player.stock()
         for (kind, entity, values), place in steps:
             try:
                 await player.play(kind, entity, values, place)

@@ -97,6 +97,10 @@ class Field(Model):
     """True: the system gives the value; a client's value is refused."""
     refers_to: ClassVar[str | None] = None
     """``user`` or ``department`` where the value is the id of one."""
+    lists: ClassVar[str | None] = None
+    """``user`` or ``file`` where the value is a set of ids of them; the write path sees to it that they exist."""
+    shows: ClassVar[str | None] = None
+    """The system field whose value this field shows under its own key; it has no column of its own."""
 
     key: Key
     """The field's name in the API, in formulas and in the database; identity."""
@@ -186,6 +190,18 @@ class Field(Model):
         return cls.model_validate({"key": kind, "label": kind, **options}, strict=False)
 
 
+def find_type(name: str) -> type[Field] | None:
+    """Return the field type of a name, for types that hold fields of others; they must not import each other."""
+    waiting: list[type[Field]] = [Field]
+    while waiting:
+        kind = waiting.pop()
+        own = kind.model_fields["type"]
+        if own.default == name and kind.__module__ == f"builder.fields.{name}":
+            return kind
+        waiting += kind.__subclasses__()
+    return None
+
+
 def wrong_type(expected: Text) -> Invalid:
     """The value has the wrong JSON type."""
     return Invalid("type", say(f"这里应是{expected.zh}", f"Expected {expected.en}"), expected=expected.en)
@@ -238,6 +254,7 @@ __all__ = [
     "Refers",
     "ShortText",
     "expect_text",
+    "find_type",
     "is_key",
     "label_text",
     "refuse_control_characters",

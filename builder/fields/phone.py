@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from builder.fields.base import JSON, Field, FieldSample, Invalid
 from builder.fields.parts.texts import clean_form
@@ -71,11 +73,30 @@ class PhoneField(Field):
             (("+86 138 1234 5678", "+8613812345678"), ("+14155550123x7", "+14155550123-7")),
             (("13812345678", "phone"), ("+123", "phone"), ("+1234567890123456", "phone")),
         ),
+        FieldSample(
+            {"mobile_only": True},
+            (("+86 138 1234 5678", "13812345678"),),
+            (
+                ("021-68881234", "mobile"),
+                ("4008208820", "mobile"),
+                ("+14155550123", "mobile"),
+                ("13812345678-1", "mobile"),
+            ),
+        ),
     )
 
     type: Literal["phone"] = "phone"
     region: Literal["CN", "any"] = "CN"
     """CN: Chinese mobile, landline (with area code) and 400 numbers, and others with + and country code. any: + and country code always."""
+
+    mobile_only: bool = False
+    """Only Chinese mobile numbers: what a text message can be sent to."""
+
+    @model_validator(mode="after")
+    def _check_mobile(self) -> Self:
+        if self.mobile_only and self.region != "CN":
+            raise ValueError("mobile_only needs the region CN")
+        return self
 
     def column_type(self) -> StoredType:
         """Text."""
@@ -83,6 +104,14 @@ class PhoneField(Field):
 
     def coerce(self, value: JSON) -> str | None:
         """Bring a number into its one spelling."""
+        number = self._coerce(value)
+        if number is not None and self.mobile_only and not _MOBILE.match(number):
+            raise Invalid(
+                "mobile", say("这里应是手机号,如 13812345678", "Expected a Chinese mobile number, as 13812345678")
+            )
+        return number
+
+    def _coerce(self, value: JSON) -> str | None:
         text = clean_form(value)
         if not text:
             return None

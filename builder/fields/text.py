@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import StringConstraints, field_validator, model_validator
 
 from builder.fields.base import JSON, Field, FieldSample, Invalid, Option
-from builder.fields.parts.texts import check_length, clean_line, compile_pattern
+from builder.fields.parts.check_digits import FORMS, Form, compact
+from builder.fields.parts.texts import check_length, clean_form, clean_line, compile_pattern
 from builder.kernel.limits import PATTERN_LENGTH, TEXT_LENGTH
 from builder.kernel.text import say
 from builder.store.types import StoredType, Words
@@ -55,6 +56,40 @@ class TextField(Field):
                 ("</script><b>&amp;", "</script><b>&amp;"),
             ),
         ),
+        FieldSample(
+            {"format": "social_credit_code"},
+            (
+                ("91350100m000100y43", "91350100M000100Y43"),
+                (" 9135 0100-M000100Y43 ", "91350100M000100Y43"),
+                ("", None),
+            ),
+            (
+                ("91350100M000100Y44", "social_credit_code"),
+                ("91350100M000100Y4", "social_credit_code"),
+                ("91350100I000100Y43", "social_credit_code"),
+                ("９1350100M000100Y4٣", "social_credit_code"),
+                (913501, "type"),
+            ),
+        ),
+        FieldSample(
+            {"format": "resident_id"},
+            (("11010519491231002x", "11010519491231002X"), ("440524 18800101 0014", "440524188001010014")),
+            (
+                ("110105194912310021", "resident_id"),
+                ("110105194902310023", "resident_id"),
+                ("110105491231002", "resident_id"),
+            ),
+        ),
+        FieldSample(
+            {"format": "bank_card"},
+            (("6228 4804 0256 4890 018", "6228480402564890018"), ("4111-1111-1111-1111", "4111111111111111")),
+            (("4111111111111112", "bank_card"), ("41111111", "bank_card"), ("4111x1111111111", "bank_card")),
+        ),
+        FieldSample(
+            {"format": "mobile"},
+            (("138 1234 5678", "13812345678"),),
+            (("12812345678", "mobile"), ("021-68881234", "mobile")),
+        ),
     )
 
     type: Literal["text"] = "text"
@@ -66,6 +101,9 @@ class TextField(Field):
     """A regular expression (RE2) that the whole text must match."""
     pattern_hint: Annotated[str, StringConstraints(max_length=200)] | None = None
     """What the pattern asks for, in the user's words."""
+
+    format: Form | None = None
+    """A form with a check digit: mobile, social_credit_code (GB 32100), resident_id (GB 11643) or bank_card (Luhn). Spaces and hyphens are dropped."""
 
     @field_validator("pattern")
     @classmethod
@@ -86,9 +124,14 @@ class TextField(Field):
 
     def coerce(self, value: JSON) -> str | None:
         """Trim and check length and pattern."""
-        text = clean_line(value)
-        if text is None:
+        text = clean_line(value) if self.format is None else clean_form(value)
+        if not text:
             return None
+        if self.format is not None:
+            text = compact(text)
+            wrong = FORMS[self.format].explain(text)
+            if wrong is not None:
+                raise Invalid(self.format, wrong)
         check_length(text, self.min_length, self.max_length)
         if self.pattern is not None and compile_pattern(self.pattern).fullmatch(text) is None:
             wanted = self.pattern_hint or self.pattern

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -106,7 +106,7 @@ def as_json(value: Any) -> JSON:
             return plain_decimal(value)
         case datetime():
             return instant_text(value)
-        case date():
+        case date() | time():
             return value.isoformat()
         case _:
             return value

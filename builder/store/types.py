@@ -9,9 +9,12 @@ Scaled         Decimal                  INTEGER (value * 10^s)   NUMERIC(d, s)
 YesNo          bool                     BOOLEAN (0 or 1)         BOOLEAN
 Day            datetime.date            TEXT (2026-11-22)        DATE
 Instant        aware datetime, UTC, ms  TEXT (...T12:44:00.000Z) TIMESTAMP WITH TIME ZONE
+DayTime        datetime.time            TEXT (14:30:00)          TIME
+Span           datetime.timedelta       INTEGER (seconds)        BIGINT (seconds)
 Identifier     str (UUID)               TEXT                     UUID
 Document       JSON value               TEXT (JSON)              JSONB
 KeySet         tuple of str             TEXT (JSON array)        JSONB
+Position       (latitude, longitude)    TEXT (JSON array)        JSONB
 TransactionId  str                      INTEGER (always 0)       XID8
 =============  =======================  =======================  ==========================
 
@@ -23,7 +26,7 @@ The binders here are used by SQLAlchemy and by the prepared statements of the ho
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -218,6 +221,56 @@ class Instant(StoredType):
         return value.astimezone(UTC)
 
 
+class DayTime(StoredType):
+    """A time of day in whole seconds, without a zone."""
+
+    impl = sa.Time
+    cache_ok = True
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """TIME."""
+        return sa.Time()
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """HH:MM:SS, which sorts by time."""
+        return value.isoformat("seconds")
+
+    def read_sqlite(self, value: Any) -> Any:
+        """A time."""
+        return time.fromisoformat(value)
+
+
+class Span(StoredType):
+    """A length of time in whole seconds."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def on_sqlite(self) -> sa.types.TypeEngine[Any]:
+        """INTEGER."""
+        return sa.Integer()
+
+    def on_postgresql(self) -> sa.types.TypeEngine[Any]:
+        """BIGINT."""
+        return sa.BigInteger()
+
+    def bind_sqlite(self, value: Any) -> Any:
+        """Seconds."""
+        return value // timedelta(seconds=1)
+
+    def bind_postgresql(self, value: Any) -> Any:
+        """Seconds."""
+        return value // timedelta(seconds=1)
+
+    def read_sqlite(self, value: Any) -> Any:
+        """A timedelta."""
+        return timedelta(seconds=value)
+
+    def read_postgresql(self, value: Any) -> Any:
+        """A timedelta."""
+        return timedelta(seconds=value)
+
+
 class Identifier(StoredType):
     """A UUID as text."""
 
@@ -270,6 +323,25 @@ class KeySet(Document):
         return tuple(super().read_postgresql(value))
 
 
+class Position(Document):
+    """A pair of exact degrees, latitude first, as a JSON array."""
+
+    cache_ok = True
+
+    def read_sqlite(self, value: Any) -> Any:
+        """Latitude and longitude."""
+        return _pair(super().read_sqlite(value))
+
+    def read_postgresql(self, value: Any) -> Any:
+        """Latitude and longitude."""
+        return _pair(super().read_postgresql(value))
+
+
+def _pair(value: Any) -> tuple[Decimal, Decimal]:
+    latitude, longitude = value
+    return Decimal(latitude), Decimal(longitude)
+
+
 class TransactionId(StoredType):
     """PostgreSQL's 64-bit transaction id; stays 0 on SQLite, where commits are in id order anyway."""
 
@@ -300,5 +372,6 @@ def type_of_signature(signature: str) -> StoredType:
 
 
 _BY_SIGNATURE: dict[str, type[StoredType]] = {
-    kind.__name__.lower(): kind for kind in (Words, Whole, Scaled, YesNo, Day, Instant, Identifier, Document, KeySet)
+    kind.__name__.lower(): kind
+    for kind in (Words, Whole, Scaled, YesNo, Day, Instant, DayTime, Span, Identifier, Document, KeySet, Position)
 }

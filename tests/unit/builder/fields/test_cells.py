@@ -202,3 +202,34 @@ def test_a_value_that_does_not_fit_the_other_type_is_refused(source, given, targ
     with pytest.raises(Invalid) as caught:
         target.convert(source, source.coerce(given))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "type_, cell, expected",
+    [
+        ("rating", "★★★☆☆", 3),
+        ("rating", "4", 4),
+        ("time", "9:30", "09:30:00"),
+        ("time", "9：30", "09:30:00"),
+        ("time", "下午2:30", "14:30:00"),
+        ("time", "12:05 AM", "00:05:00"),
+        ("time", "2:30:15 pm", "14:30:15"),
+        ("time", "9时30分", "09:30:00"),
+        ("duration", "49:30", 178_200),
+        ("duration", "0:00:05", 5),
+        ("duration", "1天2小时", 93_600),
+        ("duration", "1h 30m", 5_400),
+        ("duration", "90分钟", 5_400),
+        ("duration", "45", 45),
+        ("tags", "老客户；VIP, 老客户", ["老客户", "VIP"]),
+        ("tags", '"a;b";c', ["a;b", "c"]),
+        ("geo_point", "31.2304，121.4737", {"lat": Decimal("31.230400"), "lng": Decimal("121.473700")}),
+    ],
+)
+def test_other_cells_as_people_write_them(type_, cell, expected):
+    assert read(type_, cell) == expected
+
+
+def test_text_becomes_rich_text_as_text():
+    rich, plain = make("rich_text"), make("long_text")
+    assert rich.convert(plain, "a < b\n<b>c</b>") == "a &lt; b<br>&lt;b&gt;c&lt;/b&gt;"

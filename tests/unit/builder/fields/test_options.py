@@ -45,6 +45,18 @@ OPTION = {"key": "a", "label": "甲"}
         ("reference", {}, "required"),
         ("reference", {"entity": "x", "on_delete": "ignore"}, "restrict"),
         ("children", {"entity": "x"}, "required"),
+        ("rating", {"maximum": 11}, "less than or equal to 10"),
+        ("time", {"minimum": "18:00:00", "maximum": "09:00:00"}, "minimum is larger"),
+        ("time", {"minimum": "09:00:00Z"}, "neither an offset"),
+        ("duration", {"minimum": 2, "maximum": 1}, "minimum is larger"),
+        ("tags", {"min_count": 3, "max_count": 2}, "minimum is larger"),
+        ("phone", {"region": "any", "mobile_only": True}, "needs the region CN"),
+        ("text", {"format": "passport"}, "'mobile', 'social_credit_code'"),
+        ("composite", {"parts": []}, "at least 1"),
+        ("composite", {"parts": [{"key": "a", "label": "A", "type": "json"}]}, "a part has one of the types"),
+        ("composite", {"parts": [{"key": "a", "label": "A", "type": "text", "max_length": 0}]}, "part 'a', max_length"),
+        ("composite", {"parts": [{"key": "a", "label": "A", "type": "text", "unique": True}]}, "unique has no meaning"),
+        ("composite", {"parts": [{"key": "a", "label": "A", "type": "text"}] * 2}, 'two parts have the key "a"'),
     ],
 )
 def test_refused_options(type_: str, options: dict[str, Any], reason: str):

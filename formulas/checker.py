@@ -222,7 +222,7 @@ class _Checker:
     def call(self, node: Node, scope: Scope) -> Tree:
         function = known_function(node.value)
         if function is None:
-            zh, en = did_you_mean(nearest(node.value, function_names()))
+            zh, en = did_you_mean(self.meant_label(node, scope) or nearest(node.value, function_names()))
             shown = node.value[:60]
             raise self.stop("NAME", node, f"没有函数“{shown}”{zh}", f'no function "{shown}"{en}')
         if function.rollup and node.args:
@@ -230,6 +230,12 @@ class _Checker:
             if relation is not None:
                 return self.rollup(function, node, scope, relation)
         return self.plain(function, node, scope)
+
+    def meant_label(self, node: Node, scope: Scope) -> str | None:
+        """A label with brackets, written without braces, looks like a function."""
+        labels = (label for _, label in self.schema.fields(scope.entity))
+        found = next((label for label in labels if label.upper().startswith(node.value + "（")), None)
+        return None if found is None else f"{{{found}}}"
 
     def plain(self, function: Function, node: Node, scope: Scope) -> Tree:
         if function.name in ("AND", "OR"):

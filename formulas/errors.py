@@ -65,7 +65,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(name) > 100:
         return None
     found = get_close_matches(name.casefold(), candidates := {text.casefold(): text for text in known}, n=1, cutoff=0.6)
-    return candidates[found[0]] if found else None
+    if found:
+        return candidates[found[0]]
+    wanted = name.casefold()
+    inside = [text for folded, text in candidates.items() if len(wanted) > 1 and wanted in folded]
+    return min(inside, key=len, default=None)
 
 
 def did_you_mean(suggestion: str | None) -> tuple[str, str]:

@@ -291,7 +291,12 @@ _SHAPES: Mapping[str, type[Field]] = {
 
 def with_variables(tree: Tree) -> Tree:
     """Put parameters in place of the moment and the viewer, so that a statement can be kept."""
-    if isinstance(tree, Call) and not tree.args and tree.function in VARIABLES:
+    if isinstance(tree, Call) and is_variable(tree):
         return Param(VARIABLES[tree.function], tree.type)
     parts = tuple(with_variables(part) for part in children(tree))
     return with_children(tree, parts) if parts else tree
+
+
+def is_variable(node: Tree) -> bool:
+    """Whether a node stands for the moment or the viewer."""
+    return isinstance(node, Call) and not node.args and node.function in VARIABLES

@@ -38,7 +38,9 @@ def invalid(name: str, message: Text, **params: Any) -> Problem:
 
 
 def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
-    """Read ``filter={…}&sort=-a,b&fields=…&expand=…&limit=…&cursor=…&count=exact``; ``filter[a][_eq]=x`` works too.
+    """Read ``filter=…&sort=-a,b&fields=…&expand=…&limit=…&cursor=…&count=exact``.
+
+    A filter is a formula (``level = "A" AND budget > 5``), a JSON tree (``{"level":{"_eq":"A"}}``), or ``filter[level][_eq]=A``.
 
     Raises:
         Problem: ``query.invalid`` for an unknown or repeated parameter or a value of the wrong form.
@@ -114,11 +116,10 @@ def _names(members: JSON, name: str, most: int) -> tuple[str, ...]:
 
 
 def _parse_filter_text(text: str) -> JSON:
-    if text.lstrip()[:1] not in ("{", "["):
-        raise invalid(
-            "filter", say('filter 是 JSON,如 {"level":{"_eq":"A"}}', 'filter is JSON such as {"level":{"_eq":"A"}}')
-        )
-    return parse_json(text)
+    """Return a filter tree if the text is JSON, else the text itself: a formula. ``{`` also begins a field's label there."""
+    start = text.lstrip()
+    is_json = start[:1] == "{" and start[1:].lstrip()[:1] in ('"', "}")
+    return parse_json(text) if is_json else text
 
 
 def _set_bracket(tree: dict[str, JSON], name: str, value: str) -> None:

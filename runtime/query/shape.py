@@ -6,14 +6,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import is_variable
 from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
-from formulas.errors import FormulaErrors
+from formulas.checker import check_condition
+from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.filters import parse_filter
+from formulas.moments import bind_context
 from formulas.schema import Context
-from formulas.tree import Tree, lift, paths
+from formulas.sql import has_sql_form
+from formulas.tree import Tree, lift, paths, walk
 from runtime.access.gate import FieldMap
 from runtime.query.cursor import read_cursor
 from runtime.query.request import ListRequest, invalid
@@ -80,8 +84,12 @@ def _plan_filter(
 ) -> tuple[Tree | None, dict[str, Any]]:
     if given is None or given == {}:
         return None, {}
+    context = Context(now=now, user=user_id, zone=app.zone)
     try:
-        tree = parse_filter(given, app, entity.key, Context(now=now, user=user_id, zone=app.zone), pointer="/filter")
+        if isinstance(given, str):
+            tree = bind_context(_read_condition(app, entity, given), context)
+        else:
+            tree = parse_filter(given, app, entity.key, context, pointer="/filter")
     except FormulaErrors as errors:
         raise filter_problem(errors) from None
     for path in paths(tree):
@@ -90,10 +98,30 @@ def _plan_filter(
     return shape, {f"p{place}": value for place, value in enumerate(values)}
 
 
+def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str) -> Tree:
+    """Read a filter written as a formula.
+
+    Raises:
+        FormulaErrors: with places in the text.
+    """
+    tree = check_condition(text, app, entity.key)
+    for node in walk(tree):
+        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")) and not is_variable(node):
+            name = getattr(node, "function", "")
+            zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
+            raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])
+    return tree
+
+
 def filter_problem(errors: FormulaErrors) -> Problem:
     """Return what is wrong with a filter, every part of it."""
     violations = [
-        Violation(error.kind.lower(), error.pointer, Text(error.message.zh, error.message.en))
+        Violation(
+            error.kind.lower(),
+            error.pointer or "/filter",
+            Text(error.message.zh, error.message.en),
+            {"at": list(error.at)} if error.at else {},
+        )
         for error in errors.errors
     ]
     unknown = any(error.kind == "NAME" for error in errors.errors)

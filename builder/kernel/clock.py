@@ -44,10 +44,5 @@ class MovableClock:
 
 def instant_text(at: datetime) -> str:
     """Write an aware datetime as the API does: ``2026-11-22T12:44:00.000Z``."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z" if utc.year >= 1000 else _early_instant(utc)
-
-
-def _early_instant(utc: datetime) -> str:
-    # strftime does not pad years below 1000 on every platform
-    return f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    # isoformat cuts to milliseconds and pads early years; strftime costs ten times as much
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import secrets
 import uuid
 from typing import Protocol
@@ -11,6 +13,10 @@ from builder.kernel.clock import Clock
 
 # Names below are made once and never change: sample records keep their ids over re-installs.
 _SAMPLE_NAMESPACE = uuid.UUID("6f1c1e9e-8d0b-5b53-9c55-6a3f1f0d6a11")
+
+_TAIL_BYTES = 10
+_TAILS = 256
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Ids(Protocol):
@@ -26,15 +32,28 @@ class Ids(Protocol):
 
 
 class SystemIds:
-    """Identifiers from the clock and the operating system's randomness."""
+    """Identifiers from the clock and the operating system's randomness. Any thread may ask."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._tails: list[bytes] = []  # drawn in one call for many ids; popping a list is atomic
+        self._process = os.getpid()
 
     def record_id(self) -> str:
         """Return a new UUIDv7."""
         milliseconds = int(self._clock.now().timestamp() * 1000)
-        return _uuid7(milliseconds, secrets.token_bytes(10))
+        if os.getpid() != self._process:  # a forked child must not draw what its parent draws
+            self._process, self._tails = os.getpid(), []
+        try:
+            tail = self._tails.pop()
+        except IndexError:
+            tail = self._draw()
+        return _uuid7(milliseconds, tail)
+
+    def _draw(self) -> bytes:
+        drawn = secrets.token_bytes(_TAIL_BYTES * _TAILS)
+        self._tails += [drawn[start : start + _TAIL_BYTES] for start in range(_TAIL_BYTES, len(drawn), _TAIL_BYTES)]
+        return drawn[:_TAIL_BYTES]
 
     def secret(self) -> str:
         """Return a new url-safe secret."""
@@ -71,6 +90,8 @@ def find_uuid(text: str) -> str | None:
     """Return the canonical form of a UUID text of any version, or None if it is not one."""
     if len(text) != 36:
         return None
+    if _CANONICAL.fullmatch(text):
+        return text
     try:
         return str(uuid.UUID(text))
     except ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from time import perf_counter
 
 from builder.kernel.ids import Ids
@@ -15,6 +16,7 @@ from builder.kernel.limits import URL_BYTES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from runtime.api.cors import Cors
+from runtime.api.deadlines import Deadlines
 from runtime.api.http import (
     ACTOR_ID,
     REQUEST_ID,
@@ -27,11 +29,12 @@ from runtime.api.http import (
     Send,
     body_too_large,
     find_header,
+    headers_of,
     request_language,
     send_reply,
 )
 from runtime.api.problems import client_left, is_unexpected, problem_of, problem_reply
-from runtime.observe.logs import Log
+from runtime.observe.logs import Log, RequestLine
 from runtime.observe.metrics import Metrics
 from runtime.settings import Settings
 
@@ -49,6 +52,8 @@ _ALWAYS: tuple[Header, ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_CHOSEN = frozenset({_POLICY[0], _NO_STORE[0]})
+"""Headers for which an answer may have its own value."""
 _HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -62,9 +67,10 @@ class Edge:
         self.metrics = metrics
         self.language: Language = settings.language
         self.body_bytes = settings.body_bytes
-        self.seconds = settings.request_seconds
+        self.deadlines = Deadlines(settings.request_seconds)
         self.cors = Cors(settings.cors_origins)
         self.headers: tuple[Header, ...] = (*_ALWAYS, *([_HSTS] if settings.https else []))
+        self.usual_headers: tuple[Header, ...] = (*self.headers, _POLICY, _NO_STORE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the ASGI server."""
@@ -79,7 +85,7 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("body_bytes", "edge", "inner_receive", "inner_send", "request_id", "scope", "status", "time_limit")
+    __slots__ = ("body_bytes", "edge", "inner_receive", "inner_send", "request_id", "scope", "status")
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
         self.edge = edge
@@ -88,27 +94,32 @@ class _Exchange:
         self.inner_send = send
         self.status = 0
         self.body_bytes = 0
-        self.time_limit = asyncio.timeout(edge.seconds)
         self.request_id = scope[REQUEST_ID] = self._choose_id()
 
     def _choose_id(self) -> str:
-        for name, value in self.scope["headers"]:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                return str(value, "ascii")
+        given = headers_of(self.scope).get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return str(given, "ascii")
         return self.edge.ids.record_id()
 
     async def run(self) -> None:
         started = perf_counter()
-        self.edge.metrics.in_flight.inc()
+        edge = self.edge
+        edge.metrics.in_flight += 1
         try:
             self._refuse_too_large()
-            if not await self._answer_preflight():
-                async with self.time_limit:
-                    await self.edge.app(self.scope, self.receive, self.send)
+            if self.scope["method"] != "OPTIONS" or not await self._answer_preflight():
+                edge.deadlines.begin(self)
+                await edge.app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not edge.deadlines.take_back(self):
+                raise
+            await self._fail(TimeoutError())
         except Exception as error:  # noqa: BLE001 - this is the place where every failure becomes an answer
             await self._fail(error)
         finally:
-            self.edge.metrics.in_flight.dec()
+            edge.deadlines.forget(self)
+            edge.metrics.in_flight -= 1
             self._note(perf_counter() - started)
 
     # -- requests ------------------------------------------------------------------------------------------------------
@@ -148,25 +159,27 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass on a part of the application's answer; once it has begun it may stream as long as it likes."""
-        if message["type"] == "http.response.start" and not self.time_limit.expired():
-            self.time_limit.reschedule(None)
-        await self._pass_on(message)
+        if message["type"] == "http.response.start":
+            self.edge.deadlines.end(self)
+            self._begin(message)
+        await self.inner_send(message)
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = self._complete(message.get("headers") or ())
+            self._begin(message)
         await self.inner_send(message)
 
-    def _complete(self, headers: list[Header] | tuple[Header, ...]) -> list[Header]:
-        complete = [*headers, *self.edge.headers, (b"x-request-id", self.request_id.encode())]
-        names = [name for name, _ in headers]
-        if b"content-security-policy" not in names:
-            complete.append(_POLICY)
-        if b"cache-control" not in names:
-            complete.append(_NO_STORE)
+    def _begin(self, message: Message) -> None:
+        self.status = message["status"]
+        headers: Sequence[Header] = message.get("headers") or ()
+        names = {name for name, _ in headers}
+        if names.isdisjoint(_CHOSEN):
+            complete = [*headers, *self.edge.usual_headers, (b"x-request-id", self.request_id.encode())]
+        else:
+            complete = [*headers, *self.edge.headers, (b"x-request-id", self.request_id.encode())]
+            complete += [header for header in (_POLICY, _NO_STORE) if header[0] not in names]
         complete += self.edge.cors.answer(self.scope)
-        return complete
+        message["headers"] = complete
 
     async def _fail(self, error: Exception) -> None:
         if client_left(error):
@@ -196,15 +209,17 @@ class _Exchange:
     def _note(self, seconds: float) -> None:
         route = self._route()
         self.edge.metrics.answered(self.scope["method"], route, self.status, seconds)
-        note = self.edge.log.debug if route in _QUIET_ROUTES and self.status < 400 else self.edge.log.info
-        note(
-            "request",
-            request_id=self.request_id,
-            method=self.scope["method"],
-            path=self._path(),
-            route=route,
-            status=self.status,
-            milliseconds=round(seconds * 1000, 2),
-            client=(self.scope.get("client") or ("",))[0],
-            actor=self.scope.get(ACTOR_ID),
+        self.edge.log.request(
+            RequestLine(
+                at="",
+                request_id=self.request_id,
+                method=self.scope["method"],
+                path=self._path(),
+                route=route,
+                status=self.status,
+                milliseconds=round(seconds * 1000, 2),
+                client=(self.scope.get("client") or ("",))[0],
+                actor=self.scope.get(ACTOR_ID),
+                level="debug" if route in _QUIET_ROUTES and self.status < 400 else "info",
+            )
         )

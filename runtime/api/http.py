@@ -8,7 +8,7 @@ such as ``/api/{app}/records/{entity}``, for metrics and the log) and ``ACTOR_ID
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,6 +26,7 @@ Header = tuple[bytes, bytes]
 REQUEST_ID = "dougong.request_id"
 ROUTE = "dougong.route"
 ACTOR_ID = "dougong.actor_id"
+_HEADERS = "dougong.headers"
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 JSON_TYPE: Header = (b"content-type", b"application/json")
@@ -37,12 +38,18 @@ class ClientGone(Exception):
     """The client closed the connection before its request was complete: there is nobody to answer."""
 
 
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """Return the first value of each header; made once per request, since most lookups are for headers that are not there."""
+    found: Mapping[bytes, bytes] | None = scope.get(_HEADERS)
+    if found is None:
+        found = scope[_HEADERS] = dict(reversed([*scope["headers"]]))
+    return found
+
+
 def find_header(scope: Scope, name: bytes) -> str | None:
     """Return the first value of a header (name in lower case) as text."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value, "latin-1")
-    return None
+    value = headers_of(scope).get(name)
+    return None if value is None else str(value, "latin-1")
 
 
 def list_header(scope: Scope, name: bytes) -> list[str]:
@@ -95,7 +102,7 @@ def body_too_large(limit: int) -> Problem:
 
 async def send_reply(send: Send, status: int, headers: Iterable[Header], body: bytes = b"") -> None:
     """Answer with a whole body; its length is added to the headers."""
-    counted = [*headers, (b"content-length", str(len(body)).encode())]
+    counted = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": counted})
     await send({"type": "http.response.body", "body": body})
 

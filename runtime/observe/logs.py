@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 import structlog
@@ -16,7 +16,30 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from builder.kernel.clock import Clock, instant_text
 
-Log = FilteringBoundLogger
+
+class RequestLine(msgspec.Struct):
+    """The line of one request, in the order in which it is written."""
+
+    at: str
+    request_id: str
+    method: str
+    path: str
+    route: str
+    status: int
+    milliseconds: float
+    client: str
+    actor: str | None
+    event: str = "request"
+    level: str = "info"
+
+
+class Log(FilteringBoundLogger, Protocol):
+    """The log of one instance."""
+
+    def request(self, line: RequestLine) -> None:
+        """Write the line of a request; ``at`` is filled in."""
+        ...
+
 
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "cookie", "link")
 _REDACTED = "***"
@@ -44,8 +67,21 @@ def make_log(clock: Clock, *, form: str = "json", level: str = "info", stream: B
         structlog.processors.format_exc_info,
         render,
     ]
+    writer = structlog.BytesLogger(stream or sys.stderr.buffer)
     bound: Any = structlog.make_filtering_bound_logger(level)  # made directly: structlog.configure() is global
-    log: Log = bound(structlog.BytesLogger(stream or sys.stderr.buffer), processors, {})
+    least = logging.getLevelName(level.upper())
+
+    class Bound(bound):  # type: ignore[misc] # the class is made at run time
+        """With the line of a request written without processors: 2 us instead of 20, once per request."""
+
+        def request(self, line: RequestLine) -> None:
+            if least > (logging.DEBUG if line.level == "debug" else logging.INFO):
+                return
+            line.at = instant_text(clock.now())
+            shown = _encode(line) if form == "json" else render(None, line.level, msgspec.structs.asdict(line))
+            writer.msg(shown)  # type: ignore[arg-type] # a processor's result has a wider type
+
+    log: Log = Bound(writer, processors, {})
     return log
 
 

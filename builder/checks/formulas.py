@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
-from builder.compiled.computing import ComputationInvalid, FormulaFault, compute, has_computed
+from builder.compiled.computing import ComputationInvalid, FieldId, FormulaFault, compute, has_computed
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.text import say
@@ -16,9 +16,12 @@ def check_formulas(definition: Definition) -> Iterator[Finding]:
     if not has_computed(definition):
         return
     try:
-        compute(definition)
+        computation = compute(definition)
     except ComputationInvalid as invalid:
         yield from (_finding(definition, fault) for fault in invalid.faults)
+    else:
+        volatile = {computed.id for computed in computation.fields.values() if computed.place == "volatile"}
+        yield from _indexed_volatile(definition, volatile)
     for entity in definition.entities:
         for index, field in enumerate(entity.fields):
             if isinstance(field, ComputedField) and (field.required or field.default is not None):
@@ -26,6 +29,20 @@ def check_formulas(definition: Definition) -> Iterator[Finding]:
                     "计算字段不能设为必填或有默认值", "A computed field can be neither required nor have a default"
                 )
                 yield error("field.computed", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}", message)
+
+
+def _indexed_volatile(definition: Definition, volatile: set[FieldId]) -> Iterator[Finding]:
+    for entity in definition.entities:
+        keys = {key for owner, key in volatile if owner == entity.key}
+        asked = {field.key for field in entity.fields if field.unique or field.indexed}
+        asked |= {key for group in (*entity.unique, *entity.indexes) for key in group}
+        for index, field in enumerate(entity.fields):
+            if field.key in keys & asked:
+                message = say(
+                    "随时间或查看者变化的公式没有存储列,不能唯一或建索引",
+                    "A formula that changes with time or viewer has no column, so it can be neither unique nor indexed",
+                )
+                yield error("field.not_stored", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}", message)
 
 
 def _finding(definition: Definition, fault: FormulaFault) -> Finding:

@@ -49,6 +49,11 @@ class ComputedField(Field):
         return self._volatile
 
     @property
+    def stored(self) -> bool:
+        """Whether it has a column; before it is compiled it is taken to have one."""
+        return not self._volatile
+
+    @property
     def shape(self) -> Field:
         """The plain field of the value."""
         assert self._shape is not None, f"{self.key} is not compiled"

@@ -8,9 +8,10 @@ from typing import ClassVar
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from builder.compiled.physical import PhysicalTable, reference_name
+from builder.compiled.physical import PhysicalColumn, PhysicalTable, reference_name
 from builder.kernel.text import Text, say
 from builder.publish.step import Step
+from builder.publish.steps.indexes import create_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +48,24 @@ class ChangeReferences(Step):
 
 def rebuild_table(op: Operations, table: PhysicalTable) -> None:
     """Write a table anew in the given shape and copy its rows (SQLite's recipe; foreign keys are off meanwhile and checked at the end)."""
-    metadata = sa.MetaData()
-    shape = table.to_sqlalchemy(metadata)
-    for index in table.indexes.values():
-        sa.Index(index.name, *(shape.c[column] for column in index.columns), unique=index.unique)
-    for column in table.columns.values():
-        if column.references and column.references not in metadata.tables:
-            sa.Table(column.references, metadata, sa.Column("id", sa.Text, primary_key=True))
-    with op.batch_alter_table(table.name, copy_from=shape, recreate="always"):
+    bare = table.changed(columns=[PhysicalColumn(c.name, c.type, None, c.nullable) for c in table.columns.values()])
+    held = [column for column in table.columns.values() if column.references]
+    # given as arguments, because the library walks a table's own constraints and indexes in no order: the plan would differ each time
+    references = [
+        sa.ForeignKeyConstraint([c.name], [_id_of(str(c.references))], name=reference_name(table.name, c.name))
+        for c in held
+    ]
+    shape = bare.to_sqlalchemy(sa.MetaData())
+    with op.batch_alter_table(table.name, copy_from=shape, table_args=references, recreate="always"):
         pass
-    for column in table.columns.values():
-        if column.references:
-            blank_dangling(op, table.name, column.name, column.references)
+    for index in table.indexes.values():
+        create_index(op, "sqlite", table.name, index)
+    for column in held:
+        blank_dangling(op, table.name, column.name, str(column.references))
+
+
+def _id_of(table: str) -> sa.Column[str]:
+    return sa.Table(table, sa.MetaData(), sa.Column("id", sa.Text, primary_key=True)).c.id
 
 
 def blank_dangling(op: Operations, table: str, column: str, target: str) -> None:

@@ -14,7 +14,7 @@ import uvicorn
 
 from builder.kernel.clock import SystemClock
 from runtime.app import App, create_app
-from runtime.cli.base import DatabaseUrl, tell, told
+from runtime.cli.base import DONE, REFUSED, DatabaseUrl, tell, told
 from runtime.observe.logs import library_config
 from runtime.settings import PREFIX, Settings, load_settings
 
@@ -46,11 +46,18 @@ def serve(
     _refuse_unreachable(settings)
     signal.signal(signal.SIGTERM, _leave)  # uvicorn hands the signal back when everything is finished
     if settings.workers == 1:
-        uvicorn.run(create_app(settings, announce=_announce), **_options(settings))
+        _run(create_app(settings, announce=_announce), settings)
         return
     asyncio.run(_prepare(create_app(settings, announce=_announce)))
     os.environ |= {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
-    uvicorn.run("runtime.app:app_from_environment", factory=True, workers=settings.workers, **_options(settings))
+    _run("runtime.app:app_from_environment", settings, factory=True, workers=settings.workers)
+
+
+def _run(app: App | str, settings: Settings, **more: Any) -> None:
+    try:
+        uvicorn.run(app, **_options(settings), **more)
+    except SystemExit as end:  # a port that is taken, a failed start: uvicorn has told why, its numbers are not ours
+        raise typer.Exit(REFUSED if end.code else DONE) from None
 
 
 def _leave(*_: object) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import sqlalchemy as sa
+
 from builder.kernel.problems import Problem
 from builder.packages.package import Package
 from builder.packages.people import read_people
@@ -11,9 +13,9 @@ from builder.packages.sample import read_sample
 from builder.packages.templates import get_template
 from builder.registry.apps import create_app, get_app
 from builder.registry.publishing import publish_draft
+from builder.store import tables
 from runtime.identity.users import User
 from runtime.records.caller import system_caller
-from runtime.records.events import START
 from runtime.records.loading import Progress
 from runtime.services import Services
 
@@ -39,7 +41,7 @@ async def load_sample(services: Services, package: Package, *, progress: Progres
         Problem: ``package.invalid``, ``record.invalid``.
     """
     caller = system_caller(services.ids.record_id(), "install")
-    if (await services.records.feed(caller, package.key, START, 1)).events:
+    if await asyncio.to_thread(_has_events, services, package.key):
         return 0
     await asyncio.to_thread(add_people, services, package)
     users = {user.username: user.id for user in await asyncio.to_thread(_all_users, services)}
@@ -66,6 +68,13 @@ def _is_published(services: Services, app: str) -> bool:
             return get_app(connection, app).published_version > 0
         except Problem:
             return False
+
+
+def _has_events(services: Services, app: str) -> bool:
+    # not by the feed: on PostgreSQL it holds back what is newer than the oldest transaction still running
+    with services.database.snapshot() as connection:
+        event = tables.event
+        return connection.scalar(sa.select(event.c.id).where(event.c.app == app).limit(1)) is not None
 
 
 def add_people(services: Services, package: Package) -> None:

@@ -66,6 +66,16 @@ class CompiledEntity:
         """Fields that must not be blank."""
         return tuple(field for field in self.fields.values() if field.required)
 
+    @cached_property
+    def aliases(self) -> tuple[Field, ...]:
+        """Fields that show a system field under a key of their own."""
+        return tuple(field for field in self.fields.values() if field.shows is not None)
+
+    @cached_property
+    def listing(self) -> tuple[Field, ...]:
+        """Fields that hold sets of ids of users or files."""
+        return tuple(field for field in self.fields.values() if field.lists is not None)
+
     def label(self) -> Text:
         """The entity's name for people."""
         return label_text(self.definition.label)

@@ -18,10 +18,12 @@ from builder.fields.date import DateField
 from builder.fields.datetime import DatetimeField
 from builder.fields.decimal import DecimalField
 from builder.fields.department import DepartmentField
+from builder.fields.duration import DurationField
 from builder.fields.integer import IntegerField
 from builder.fields.long_text import LongTextField
 from builder.fields.parts.computed import ComputedField
 from builder.fields.reference import ReferenceField
+from builder.fields.time import TimeField
 from builder.fields.user import UserField
 from builder.kernel.limits import DECIMAL_DIGITS
 from formulas.checker import check
@@ -284,6 +286,8 @@ _SHAPES: Mapping[str, type[Field]] = {
     "boolean": BooleanField,
     "date": DateField,
     "datetime": DatetimeField,
+    "time": TimeField,
+    "duration": DurationField,
     "person": UserField,
     "department": DepartmentField,
 }

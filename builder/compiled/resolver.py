@@ -40,6 +40,9 @@ class Joins(Resolver):
         if last in table.c:
             column: Element = table.c[last]
             return column
+        field = owner.find_field(last)
+        if field is not None and field.shows is not None:
+            return self.at((*relations, field.shows))
         return self._computed(owner, tuple(relations), last)
 
     def _computed(self, owner: CompiledEntity, relations: tuple[str, ...], key: str) -> Element:

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 from pydantic import Discriminator
 
 from builder.fields.address import AddressField
+from builder.fields.audio import AudioField
 from builder.fields.auto_number import AutoNumberField
 from builder.fields.barcode import BarcodeField
 from builder.fields.base import Field
@@ -21,8 +22,10 @@ from builder.fields.decimal import DecimalField
 from builder.fields.department import DepartmentField
 from builder.fields.duration import DurationField
 from builder.fields.email import EmailField
+from builder.fields.file import FileField
 from builder.fields.formula import FormulaField
 from builder.fields.geo_point import GeoPointField
+from builder.fields.image import ImageField
 from builder.fields.integer import IntegerField
 from builder.fields.json import JsonField
 from builder.fields.long_text import LongTextField
@@ -37,6 +40,7 @@ from builder.fields.reference import ReferenceField
 from builder.fields.rich_text import RichTextField
 from builder.fields.rollup import RollupField
 from builder.fields.select import SelectField
+from builder.fields.signature import SignatureField
 from builder.fields.tags import TagsField
 from builder.fields.text import TextField
 from builder.fields.time import TimeField
@@ -71,6 +75,10 @@ AnyField = Annotated[
     | MultiUserField
     | DepartmentField
     | AutoNumberField
+    | FileField
+    | ImageField
+    | AudioField
+    | SignatureField
     | BarcodeField
     | GeoPointField
     | AddressField

@@ -139,6 +139,8 @@ class _Reader:
             return self._find_record(field, cell.strip())
         if field.refers_to is not None:
             return self._find(field.refers_to, cell.strip())
+        if field.lists == "user":
+            return [self._find("user", name.strip()) for name in cell.split(";") if name.strip()]
         return _read_value(field, cell)
 
     def _find_record(self, field: ReferenceField, name: str) -> str:

@@ -175,10 +175,10 @@ def follow_table(work: Work, old_table: str, new_table: str, entity: str) -> Non
 
 
 def follow_counters(work: Work, old_entity: str, new_entity: str) -> None:
-    """Let the counters of an entity's numbers go with it."""
-    counter = tables.counter
-    here = (counter.c.app == work.app) & (counter.c.entity == old_entity)
-    work.connection.execute(sa.update(counter).where(here).values(entity=new_entity))
+    """Let the counters of an entity's numbers go with it, and what its records hold of files."""
+    for table in (tables.counter, tables.file_use):
+        here = (table.c.app == work.app) & (table.c.entity == old_entity)
+        work.connection.execute(sa.update(table).where(here).values(entity=new_entity))
 
 
 def follow_counter(work: Work, entity: str, old_field: str, new_field: str) -> None:

@@ -110,6 +110,34 @@ counter = sa.Table(
     sa.Column("value", Whole, nullable=False),
 )
 
+file = sa.Table(
+    PREFIX + "file",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("name", Words, nullable=False, comment="as the person called it; never part of a path"),
+    sa.Column("media_type", Words, nullable=False, comment="what the content is, not what was declared"),
+    sa.Column("bytes", Whole, nullable=False),
+    sa.Column("sha256", Words, nullable=False, index=True, comment="names the content in the file store"),
+    sa.Column("width", Whole, comment="of an image, in pixels"),
+    sa.Column("height", Whole),
+    sa.Column("uploaded_by", Words, comment="user id, or system"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("state", Words, nullable=False, comment="unused, used: whether a record holds it"),
+    sa.Column("state_at", Instant, nullable=False, comment="since when"),
+    sa.Index("ix_dougong_file_state", "state", "state_at"),
+)
+
+file_use = sa.Table(
+    PREFIX + "file_use",
+    metadata,
+    sa.Column("file_id", Identifier, sa.ForeignKey(PREFIX + "file.id"), primary_key=True),
+    sa.Column("entity", Words, primary_key=True),
+    sa.Column("record_id", Identifier, primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
+    sa.Index("ix_dougong_file_use_record", "app", "entity", "record_id"),
+)
+
 department = sa.Table(
     PREFIX + "department",
     metadata,

@@ -122,6 +122,10 @@ def _read_schema(field: Field, language: Language) -> Schema:
     elif field.refers_to is not None:
         shown = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
         schema = {"anyOf": [{"type": "string", "format": "uuid"}, shown, {"type": "null"}]}
+    elif field.lists is not None:
+        items = field.value_schema()["items"]
+        shown = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+        schema = {"type": "array", "items": {"anyOf": [items, shown]}}
     elif field.key in ("id", "revision", "created_at", "updated_at") or field.blank_json() is not None:
         schema = dict(field.value_schema())
     else:

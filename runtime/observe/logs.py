@@ -95,7 +95,9 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
 def _quiet_parameters(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep bound values out of the text of SQLAlchemy's exceptions: they are people's records."""
     error = event.get("exc_info")
-    while isinstance(error, BaseException):
+    seen: set[int] = set()  # an error may stand in its own context, by way of others
+    while isinstance(error, BaseException) and id(error) not in seen:
+        seen.add(id(error))
         if hasattr(error, "hide_parameters"):
             error.hide_parameters = True
         error = error.__cause__ or error.__context__

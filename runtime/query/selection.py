@@ -13,8 +13,12 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
 from runtime.access.gate import FieldMap
 
-#: What is shown of a user or department that a field points to.
-PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {"user": ("id", "username", "name"), "department": ("id", "key", "name")}
+#: What is shown of a user, department or file that a field points to.
+PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
+    "user": ("id", "username", "name"),
+    "department": ("id", "key", "name"),
+    "file": ("id", "name", "media_type", "bytes", "width", "height"),
+}
 
 
 class Selection(NamedTuple):
@@ -105,7 +109,8 @@ def _graft(
 def _target(field: Field) -> str | None:
     if isinstance(field, ReferenceField | ChildrenField) and field.key != "id":
         return field.entity
-    return f"@{field.refers_to}" if field.refers_to else None
+    kind = field.refers_to or field.lists
+    return f"@{kind}" if kind else None
 
 
 def _build(

@@ -179,4 +179,4 @@ def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...],
 
 
 def _has_value(field: Field) -> bool:
-    return field.stored or isinstance(field, ComputedField)
+    return field.stored or field.shows is not None or isinstance(field, ComputedField)

@@ -16,7 +16,7 @@ from builder.fields.children import ChildrenField
 from builder.kernel.limits import CHILD_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
-from builder.store.types import Words
+from builder.store.types import Identifier, Words
 from formulas.sql import Dialect, to_condition
 from runtime.query.json_rows import json_list, json_object, json_values
 from runtime.query.selection import Selection
@@ -177,6 +177,8 @@ def _object(app: CompiledApp, selection: Selection, source: sa.FromClause, joins
         inner = selection.find_expanded(key)
         if isinstance(field, ChildrenField) and inner is not None:
             members.append((key, _children(app, field, inner, source, dialect)))
+        elif inner is not None and field.lists is not None:
+            members.append((key, _listed(inner, _column(app, entity, source, key, joins, dialect), source, dialect)))
         elif inner is not None:
             reference = _column(app, entity, source, key, joins, dialect)
             members.append((key, _to_one(app, inner, reference, joins, dialect)))
@@ -231,6 +233,23 @@ def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: 
         .correlate(source)
     )
     return json_list(statement, "o", dialect)
+
+
+def _listed(inner: Selection, ids: Element, source: sa.FromClause, dialect: str) -> Element:
+    """Return the users or files of a set of ids as objects, in the set's order."""
+    target = tables.metadata.tables[tables.PREFIX + inner.entity[1:]].alias()
+    place: Element
+    member: Element
+    if dialect == "sqlite":
+        each = sa.func.json_each(ids).table_valued("value", "key")
+        place, member = each.c.key, each.c.value
+    else:
+        listed = sa.func.jsonb_array_elements_text(ids)
+        each = listed.table_valued("value", with_ordinality="place").render_derived()
+        place, member = each.c.place, sa.cast(each.c.value, Identifier())
+    shown = json_object([(name, target.c[name]) for name in inner.fields], dialect)
+    rows = each.join(target, target.c.id == member)
+    return json_list(sa.select(shown.label("o")).select_from(rows).order_by(place).correlate(source), "o", dialect)
 
 
 def _field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:

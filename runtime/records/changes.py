@@ -16,7 +16,17 @@ from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.computing import compute_local
 from runtime.records.creating import new_record
-from runtime.records.values import Values, check_required, child_entity, expect_object, field_json, read_fields, refuse
+from runtime.records.listing import check_listed, link_files, unlink_files
+from runtime.records.values import (
+    Values,
+    check_required,
+    child_entity,
+    expect_object,
+    field_json,
+    read_fields,
+    refuse,
+    with_aliases,
+)
 from runtime.records.writer import JSON, Writing, insert_records, make_event, write_events
 
 
@@ -81,12 +91,16 @@ def update_record(
     refuse(violations)
     shown = held.shown
     if changed:
+        if entity.listing:
+            refuse((yield from check_listed(w, entity, [(changed, held.shown, pointer)])))
         shown = yield from _write_change(w, entity, record_id, held, changed)
+        if entity.listing:
+            yield from link_files(w, entity, {record_id: shown}, before=held.shown)
     for key, rows in children.items():
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
         yield from _replace_children(w, definition, record_id, rows, f"{pointer}/{key}")
-    return shown
+    return with_aliases(entity, shown)
 
 
 def _changed(entity: CompiledEntity, values: Values, shown: Mapping[str, JSON]) -> Values:
@@ -101,8 +115,9 @@ def _check_system(
     violations: list[Violation],
 ) -> None:
     """System fields may come back as they were read; another value is refused."""
-    for key in entity.system:
-        if key in given and given[key] != shown[key]:
+    places = {key: key for key in entity.system} | {alias.key: alias.shows for alias in entity.aliases}
+    for key, system in places.items():
+        if key in given and given[key] != shown[system or key]:
             message = say("系统字段不能修改", "A system field cannot be changed")
             violations.append(Violation("read_only", f"{pointer}/{key}", message))
 
@@ -213,6 +228,8 @@ def delete_record(
     expect_revision(held.revision, if_match)
     for referrer in entity.referrers:
         yield from _release(w, entity, referrer, record_id, seen)
+    if entity.listing:
+        yield from unlink_files(w, entity, record_id)
     yield Query(w.statements.delete(entity), {"id": record_id})
     w.changes.note(entity, record_id, entity.fields, _canonical(entity, held.shown), {})
     changes = {field.key: [held.shown[field.key], None] for field in entity.plain if held.shown[field.key] is not None}

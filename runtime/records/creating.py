@@ -81,6 +81,10 @@ def _system_values(
     entity: CompiledEntity, given: dict[str, JSON], pointer: str, violations: list[Violation], *, brings: bool
 ) -> Values:
     values: dict[str, Any] = {}
+    for alias in entity.aliases:
+        if given.get(alias.key) is not None:
+            message = say("系统字段不能填写", "A system field cannot be given")
+            violations.append(Violation("read_only", f"{pointer}/{alias.key}", message))
     for key, definition in entity.system.items():
         if key == "id" or given.get(key) is None:
             continue

@@ -14,6 +14,7 @@ from builder.fields.reference import unknown_target
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
+from runtime.records.listing import check_listed
 from runtime.records.values import NewRecord
 from runtime.records.writer import Writing
 
@@ -48,6 +49,8 @@ def diagnose(w: Writing, suspects: list[Suspect]) -> Unit[list[Violation]]:
             if rows:
                 message = say(f"已有编号为 {suspect.id} 的记录", f"A record {suspect.id} exists already")
                 violations.append(Violation("exists", f"{suspect.pointer}/id", message))
+        if suspect.entity.listing:
+            violations += yield from check_listed(w, suspect.entity, [(suspect.values, {}, suspect.pointer)])
         for keys in suspect.entity.uniques:
             violations += yield from _meet(w, suspect, keys, seen)
         for column in suspect.entity.physical.columns.values():

@@ -70,6 +70,8 @@ def read_fields(
             if key not in entity.system:
                 violations.append(_unknown(entity, key, pointer))
             continue
+        if definition.shows is not None:
+            continue  # looked at with the system fields
         if definition.assigned and not may_assign and given is not None:
             message = say("此值由系统给出,不能填写", "The system gives this value; leave it out")
             violations.append(Violation("assigned", f"{pointer}/{key}", message))
@@ -134,6 +136,11 @@ def with_defaults(entity: CompiledEntity, values: Values) -> Values:
         else:
             full[definition.key] = None
     return full
+
+
+def with_aliases(entity: CompiledEntity, shown: dict[str, JSON]) -> dict[str, JSON]:
+    """Return a record as the API shows it, with the fields that show system fields under keys of their own."""
+    return shown | {field.key: shown[field.shows] for field in entity.aliases if field.shows is not None}
 
 
 def field_json(definition: Field, value: Any) -> JSON:

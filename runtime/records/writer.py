@@ -15,9 +15,10 @@ from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Unit
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
+from runtime.records.listing import check_listed, link_files
 from runtime.records.pins import check_guard
 from runtime.records.statements import RecordStatements
-from runtime.records.values import NewRecord, field_json
+from runtime.records.values import NewRecord, field_json, refuse, with_aliases
 
 JSON = Any
 
@@ -62,10 +63,14 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
             if entity.computed:
                 compute_local(w, entity, record.values)
             w.changes.note(entity, record.id, entity.fields, {}, record.values)
+        if entity.listing:
+            refuse((yield from check_listed(w, entity, [(r.values, {}, r.pointer) for r in group])))
         rows = [_row(w, record) for record in group]
         statement = w.statements.insert(entity)
         yield Query(statement, rows if len(rows) > 1 else rows[0])
         yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
+        if entity.listing:
+            yield from link_files(w, entity, {record.id: record.values for record in group})
         yield from insert_records(w, [child for record in group for child in record.children])
 
 
@@ -165,4 +170,4 @@ def record_json(w: Writing, record: NewRecord) -> dict[str, JSON]:
     row = _row(w, record)
     entity = record.entity
     shown = {key: field_json(field, row[key]) for key, field in entity.system.items()}
-    return shown | {field.key: field_json(field, row[field.key]) for field in entity.stored}
+    return with_aliases(entity, shown | {field.key: field_json(field, row[field.key]) for field in entity.stored})

@@ -42,7 +42,13 @@ async def test_install_use_extend_publish_and_go_back(service: Service) -> None:
 
 async def installed_app_is_useful(li: httpx.AsyncClient) -> None:
     condition = {"customer": {"region": {"_eq": "east"}}, "budget": {"_gte": 500_000}}
-    question = {"filter": json.dumps(condition), "sort": "-budget", "expand": "customer", "limit": "20", "count": "exact"}
+    question = {
+        "filter": json.dumps(condition),
+        "sort": "-budget",
+        "expand": "customer",
+        "limit": "20",
+        "count": "exact",
+    }
     answer = (await li.get(LEADS, params=question)).json()
 
     leads = answer["data"]

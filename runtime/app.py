@@ -16,7 +16,7 @@ from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import auth, docs, faults, ops, users
+from runtime.api import auth, building, docs, faults, ops, users
 from runtime.api.edge import Edge
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
@@ -166,5 +166,5 @@ def _make_web(app: App) -> FastAPI:
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
     for router in (ops.router, auth.router, users.router, docs.router):
         web.include_router(router)
-    # BUILDER: the routers of builder.api are included here
+    web.include_router(building.builder_router(app.services))
     return web

@@ -30,7 +30,7 @@ from formulas.checker import check
 from formulas.dependencies import Dependency, computation_order
 from formulas.errors import CellError, FormulaError, FormulaErrors, Message
 from formulas.evaluate import Program, program
-from formulas.schema import Context, FieldInfo
+from formulas.schema import Context, FieldInfo, Schema
 from formulas.sql import has_sql_form
 from formulas.tree import Call, Param, Rollup, Tree, children, walk, with_children
 from formulas.types import BLANK, Type
@@ -117,6 +117,11 @@ def compute(definition: Definition) -> Computation:
     return Computation(
         MappingProxyType({identity: found[identity] for identity in order}), resolver.resolved_definition()
     )
+
+
+def draft_schema(definition: Definition) -> Schema:
+    """Return the schema of a draft for formulas that are tried on it; computed fields that are wrong count as blank."""
+    return _Resolver(definition)
 
 
 def has_computed(definition: Definition) -> bool:

@@ -1,0 +1,57 @@
+"""What can be built with: JSON Schema, field types, the formula language."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from builder.api.context import Author, Context, exact_body, language_of, read_object, reply
+from builder.definition.schema import document_schema, package_schema
+from builder.fields import ALL
+from builder.kernel.text import Language
+from builder.registry.drafts import get_kind
+from builder.registry.formulas import check_formula
+
+JSON = Any
+
+
+def make(context: Context) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["catalog"])
+    Builder = Annotated[Author, Depends(context.authorize("builder"))]
+
+    @router.get("/schema")
+    def schema(author: Builder) -> Response:
+        """Return the JSON Schema (Draft 2020-12) of an app package."""
+        return reply(package_schema())
+
+    @router.get("/schema/{kind}")
+    def kind_schema(kind: str, author: Builder) -> Response:
+        """Return the JSON Schema of one kind of document."""
+        return reply(document_schema(get_kind(kind)))
+
+    @router.get("/field-types")
+    def field_types(request: Request, author: Builder) -> Response:
+        """List the field types with their options."""
+        language = language_of(context, request)
+        return reply([_field_type(kind, language) for kind in ALL])
+
+    @router.post("/formulas/check")
+    def check(request: Request, author: Builder, body: Annotated[JSON, Depends(exact_body)]) -> Response:
+        """Check a formula for an entity of a draft: ``{"app", "entity", "formula"}``; answers its type, what it reads, and every error with its place."""
+        members = {"app": str, "entity": str, "formula": str}
+        asked = read_object(body, members, required=("app", "entity", "formula"))
+        found = check_formula(context.registry, asked["app"], asked["entity"], asked["formula"])
+        return reply(found.to_json(language_of(context, request)))
+
+    return router
+
+
+def _field_type(kind: Any, language: Language) -> dict[str, JSON]:
+    options = kind.model_json_schema()
+    return {
+        "type": kind.model_fields["type"].default,
+        "title": kind.title.pick(language),
+        "description": (kind.__doc__ or "").strip(),
+        "assigned": kind.assigned,
+        "options": options,
+    }

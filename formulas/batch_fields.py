@@ -81,7 +81,8 @@ def read_field(value: object) -> tuple[Type, Any]:
         return BOOLEAN, value
     if isinstance(value, int | Decimal):
         number = read_value(value, decimal(0))
-        return number_type(number), number
+        type_ = number_type(number)
+        return type_, int(number) if type_.kind == "integer" else number
     if isinstance(value, str):
         return TEXT, read_value(value, TEXT)
     if isinstance(value, list):

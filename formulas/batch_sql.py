@@ -47,7 +47,10 @@ class Database:
 
         SQL has one null for blanks and errors; which of them it is, and which error, the record back end says.
         """
-        found = self.many([(tree, row)], schema, context)[0]
+        try:
+            found = self.many([(tree, row)], schema, context)[0]
+        except FormulaError:  # too large for one statement
+            return program(tree).run(row, context)
         if found is not None:
             return found
         judged = program(tree).run(row, context)

@@ -16,6 +16,8 @@ from formulas.types import TEXT, integer, set_of
 from formulas.values import NA, TEXT_LIMIT, TOO_LONG, VALUE
 
 WORDING = Family("text")
+#: Characters whose pinyin is looked up within a tenth of a second.
+PINYIN_LIMIT = 2_000
 
 
 @WORDING.add(
@@ -236,8 +238,8 @@ def _mask(text: str, start: int, end: int) -> str | CellError:
     ('PINYIN("张三")', "zhang san"),
     fails=True,
 )
-def _pinyin(text: str) -> str:
-    return " ".join(lazy_pinyin(text))
+def _pinyin(text: str) -> str | CellError:
+    return " ".join(lazy_pinyin(text)) if len(text) <= PINYIN_LIMIT else TOO_LONG
 
 
 @WORDING.add(
@@ -249,8 +251,8 @@ def _pinyin(text: str) -> str:
     ('PINYININITIALS("张三")', "zs"),
     fails=True,
 )
-def _pinyin_initials(text: str) -> str:
-    return "".join(lazy_pinyin(text, style=Style.FIRST_LETTER))
+def _pinyin_initials(text: str) -> str | CellError:
+    return "".join(lazy_pinyin(text, style=Style.FIRST_LETTER)) if len(text) <= PINYIN_LIMIT else TOO_LONG
 
 
 @WORDING.add(

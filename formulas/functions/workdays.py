@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from bisect import bisect_left, bisect_right
+from datetime import date
 from typing import Any
 
 from formulas.errors import CellError
@@ -13,8 +14,8 @@ from formulas.types import BOOLEAN, DATE, integer
 from formulas.values import BAD_DATE, NUM, VALUE
 
 WORKDAYS = Family("dates", portable=False)
-#: Days that one call may walk: 400 years.
-WALK_LIMIT = 150_000
+#: Working days that one call may count.
+COUNT_LIMIT = 3_000_000
 
 _NAMED = {
     **{n: {(n + 4) % 7, (n + 5) % 7} for n in range(1, 8)},
@@ -40,36 +41,59 @@ def is_worked(context: Context, day: date, off: frozenset[int], holidays: frozen
     return context.calendar.get(day, day.weekday() not in off)
 
 
+class _Calendar:
+    """Counts working days by whole weeks, corrected by the days that are not as their weekday says."""
+
+    def __init__(self, context: Context, off: frozenset[int], holidays: frozenset[date]) -> None:
+        self.off = off
+        changed = {day: worked for day, worked in context.calendar.items() if worked != (day.weekday() not in off)}
+        changed.update({day: False for day in holidays if day.weekday() not in off})
+        for day in holidays:
+            if day.weekday() in off:
+                changed.pop(day, None)
+        self.gained = sorted(day.toordinal() for day, worked in changed.items() if worked)
+        self.lost = sorted(day.toordinal() for day, worked in changed.items() if not worked)
+        self.week = 7 - len(off)
+
+    def count(self, first: int, last: int) -> int:
+        """Working days between two day numbers, both included."""
+        if last < first:
+            return 0
+        weeks, rest = divmod(last - first + 1, 7)
+        tail = sum((first + at - 1) % 7 not in self.off for at in range(weeks * 7, weeks * 7 + rest))
+        return weeks * self.week + tail + _within(self.gained, first, last) - _within(self.lost, first, last)
+
+
+def _within(days: list[int], first: int, last: int) -> int:
+    return bisect_right(days, last) - bisect_left(days, first)
+
+
 def _walk(
     context: Context, start: date, count: int, off: frozenset[int], holidays: frozenset[date]
 ) -> date | CellError:
-    if abs(count) > WALK_LIMIT:
-        return NUM
-    step = timedelta(days=1 if count > 0 else -1)
-    day, left, walked = start, abs(count), 0
-    while left:
-        try:
-            day += step
-        except OverflowError:
-            return BAD_DATE
-        walked += 1
-        if walked > WALK_LIMIT:
-            return NUM
-        left -= is_worked(context, day, off, holidays)
-    return day
+    """The day on which so many working days have passed, found by halving."""
+    if not count or abs(count) > COUNT_LIMIT:
+        return NUM if count else start
+    found = _Calendar(context, off, holidays)
+    here, needed = start.toordinal(), abs(count)
+    near, far = 1, (date.max.toordinal() - here) if count > 0 else here - 1
+
+    def passed(distance: int) -> int:
+        return found.count(here + 1, here + distance) if count > 0 else found.count(here - distance, here - 1)
+
+    if far < 1 or passed(far) < needed:
+        return BAD_DATE
+    while near < far:
+        middle = (near + far) // 2
+        near, far = (near, middle) if passed(middle) >= needed else (middle + 1, far)
+    return date.fromordinal(here + near if count > 0 else here - near)
 
 
-def _between(
-    context: Context, start: date, end: date, off: frozenset[int], holidays: frozenset[date]
-) -> int | CellError:
+def _between(context: Context, start: date, end: date, off: frozenset[int], holidays: frozenset[date]) -> int:
     """Working days from start to end, both included; negative backwards."""
-    sign = 1 if start <= end else -1
-    first, last = min(start, end), max(start, end)
-    if (last - first).days > WALK_LIMIT:
-        return NUM
-    return sign * sum(
-        is_worked(context, first + timedelta(days=n), off, holidays) for n in range((last - first).days + 1)
-    )
+    first, last = min(start, end).toordinal(), max(start, end).toordinal()
+    counted = _Calendar(context, off, holidays).count(first, last)
+    return counted if start <= end else -counted
 
 
 @WORKDAYS.add(

@@ -7,15 +7,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from formulas.sqlforms.binds import bind_type, is_wide
-from formulas.sqlforms.core import Element, Emitter, Sql, raw
+from formulas.sqlforms.core import Element, Emitter, Sql, no_form, raw
 from formulas.tree import Call
 from formulas.types import Type
 
+#: Arguments that both databases' functions take.
+ARGUMENT_LIMIT = 90
 _STORED: dict[str, Any] = {"boolean": sa.Boolean(), "duration": sa.BigInteger()}
 
 
 def call_python(emitter: Emitter, call: Call) -> Sql:
     """`formula_call('ROUND|n2 i>n0|UTC', …)`: name, forms of arguments and result, zone."""
+    if len(call.args) > ARGUMENT_LIMIT:
+        raise no_form(call.function)
     values = [emitter.value(arg) for arg in call.args]
     code = f"{call.function}|{' '.join(form_of(value.type, value.wide) for value in values)}>"
     code += f"{form_of(call.type, is_wide(call.type))}|{emitter.zone}"

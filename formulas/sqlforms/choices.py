@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from formulas.sqlforms.arithmetic import result
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.compare import blank_of, visible
-from formulas.sqlforms.core import Element, Emitter, Form, Sql, any_error, error
+from formulas.sqlforms.core import NOTHING, Element, Emitter, Form, Sql, any_error, error
 from formulas.sqlforms.template import negated
-from formulas.tree import Call, Tree
+from formulas.tree import Call, Tree, desugared
 from formulas.types import BOOLEAN, Type
 
 
@@ -23,14 +23,17 @@ def _branch(emitter: Emitter, tree: Tree, type_: Type) -> Element:
 
 
 def choose_if(emitter: Emitter, call: Call) -> Sql:
-    """IF: a blank condition does not hold, an error makes the whole blank."""
-    test, then, *rest = call.args
-    otherwise = _branch(emitter, rest[0], call.type) if rest else sa.null()
-    whens = [(emitter.condition(test), _branch(emitter, then, call.type))]
-    failed = error(emitter, test)
-    if failed is not None:
-        whens.insert(0, (failed, sa.null()))
-    return _typed(emitter, sa.case(*whens, else_=otherwise), call.type)
+    """IF: a blank condition does not hold, an error makes the whole blank. A chain of choices is one CASE."""
+    whens: list[tuple[Element, Element]] = []
+    otherwise: Tree = call
+    while isinstance(otherwise, Call) and otherwise.function == "IF":
+        test, then, *rest = otherwise.args
+        failed = error(emitter, test)
+        if failed is not None:
+            whens.append((failed, sa.null()))
+        whens.append((emitter.condition(test), _branch(emitter, then, call.type)))
+        otherwise = desugared(rest[0]) if rest and isinstance(rest[0], Call) else (rest[0] if rest else NOTHING)
+    return _typed(emitter, sa.case(*whens, else_=_branch(emitter, otherwise, call.type)), call.type)
 
 
 def coalesce(emitter: Emitter, call: Call) -> Sql:

@@ -13,10 +13,12 @@ from sqlalchemy.types import TypeEngine
 from formulas.errors import FormulaError, Message
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree, desugared, walk
-from formulas.types import BOOLEAN, Type, integer
+from formulas.types import BLANK, BOOLEAN, Type, integer
 
 #: Nodes that one statement may be built from; forms that repeat their arguments count them each time.
 NODE_LIMIT = 5_000
+#: Calls inside each other. SQLite's parser has a stack of 100 symbols, SQLAlchemy's compiler Python's own.
+DEPTH_LIMITS: dict[str, int] = {"sqlite": 16, "postgresql": 30}
 #: Conditions that are null, hence false, when an argument is an error.
 NULL_IS_FALSE = frozenset(("and", "or", "lt", "le", "gt", "ge", "in", "CONTAINS", "STARTSWITH", "ENDSWITH"))
 #: Functions whose form sees to errors itself.
@@ -111,6 +113,7 @@ class Emitter:
         #: Name of the zone whose clock dates and hours are read from.
         self.zone = zone
         self.budget = [NODE_LIMIT]
+        self.depth = 0
 
     @property
     def postgresql(self) -> bool:
@@ -121,7 +124,7 @@ class Emitter:
         """The emitter of a related row: `this.` steps back out of it."""
         inner = Emitter(resolver, self.dialect, self.catalogue, self.zone)
         inner.scopes = (*self.scopes, resolver)
-        inner.budget = self.budget
+        inner.budget, inner.depth = self.budget, self.depth
         return inner
 
     def value(self, tree: Tree, like: Sql | None = None) -> Sql:
@@ -142,7 +145,11 @@ class Emitter:
         form = self.catalogue.form(call.function, self.dialect)
         if form is None:
             raise no_form(call.function)
+        self.depth += 1
+        if self.depth > DEPTH_LIMITS[self.dialect]:
+            raise FormulaError("LIMIT", Message("嵌套过深，不能在数据库中计算", "nested too deeply for the database"))
         found = form(self, call)
+        self.depth -= 1
         if self.catalogue.strict(call.function) or call.function in HANDLED:
             return found
         failed = any_error(self, call.args)
@@ -260,12 +267,20 @@ def _or_false(condition: Element | None) -> Element:
 
 
 def _choice_error(emitter: Emitter, call: Call) -> Element:
-    """Of IF: the condition's error, else that of the branch taken."""
-    test, then, *rest = call.args
-    otherwise = error(emitter, rest[0]) if rest else None
-    branch = sa.case((emitter.condition(test), _or_false(error(emitter, then))), else_=_or_false(otherwise))
-    failed = error(emitter, test)
-    return branch if failed is None else sa.or_(failed, branch)
+    """Of IF: the condition's error, else that of the branch taken. A chain of choices is one CASE."""
+    whens: list[tuple[Element, Element]] = []
+    otherwise: Tree = call
+    while isinstance(otherwise, Call) and otherwise.function == "IF":
+        test, then, *rest = otherwise.args
+        failed = error(emitter, test)
+        if failed is not None:
+            whens.append((failed, sa.true()))
+        whens.append((emitter.condition(test), _or_false(error(emitter, then))))
+        otherwise = desugared(rest[0]) if rest and isinstance(rest[0], Call) else (rest[0] if rest else NOTHING)
+    return sa.case(*whens, else_=_or_false(error(emitter, otherwise)))
+
+
+NOTHING = Literal(None, BLANK)
 
 
 def _logic_error(emitter: Emitter, call: Call) -> Element:

@@ -17,6 +17,8 @@ from formulas.sqlforms.core import Element, Emitter, Form, Sql
 from formulas.tree import Call
 from formulas.types import TIME
 
+#: Arguments that PostgreSQL's functions take.
+ARGUMENT_LIMIT = 90
 #: Characters of one expression.
 STATEMENT_LIMIT = 200_000
 #: Characters from which an argument is not repeated but named.
@@ -63,6 +65,8 @@ def _named_once(text: str, parts: list[str], repeated: list[int]) -> str:
 
 def pieces(template: str, args: Sequence[Element], type_: TypeEngine[Any]) -> Element:
     """An expression from a template with `{0}`, `{1}` …."""
+    if len(args) > ARGUMENT_LIMIT:
+        raise FormulaError("LIMIT", Message("参数过多，不能在数据库中计算", "too many arguments for the database"))
     return Pieces(template, args, type_)
 
 

@@ -89,7 +89,11 @@ def search(emitter: Emitter, call: Call) -> Sql:
 
 
 #: Null where the text would be longer than a text may be.
-_REPLACED = "case when char_length(replace({0}, {1}, {2})) <= 32767 then replace({0}, {1}, {2}) end"
+_COUNT = "(char_length({0}) - char_length(replace({0}, {1}, ''))) / nullif(char_length({1}), 0)"
+_REPLACED = (
+    f"case when coalesce({_COUNT}, 0) * (char_length({{2}}) - char_length({{1}}))::bigint + char_length({{0}}) <= 32767"
+    " then replace({0}, {1}, {2}) end"
+)
 
 
 def substitute(emitter: Emitter, call: Call) -> Sql:
@@ -106,11 +110,16 @@ def substitute(emitter: Emitter, call: Call) -> Sql:
 
 def concat(emitter: Emitter, call: Call) -> Sql:
     """CONCAT on PostgreSQL: the default text of each value, a blank as the empty text."""
-    shown = [sa.func.coalesce(shown_text(emitter.value(part)), sa.literal_column("''")) for part in call.args]
-    joined: Element = shown[0]
-    for part in shown[1:]:
-        joined = sa.type_coerce(joined, sa.Text()).op("||", return_type=sa.Text())(part)
-    return Sql(joined, TEXT)
+    shown: list[Element] = [
+        sa.func.coalesce(shown_text(emitter.value(part)), sa.literal_column("''")) for part in call.args
+    ]
+    while len(shown) > 1:
+        shown = [_joined(shown[start : start + 50]) for start in range(0, len(shown), 50)]
+    return Sql(shown[0], TEXT)
+
+
+def _joined(parts: list[Element]) -> Element:
+    return pieces(" || ".join(f"{{{place}}}" for place in range(len(parts))), parts, sa.Text())
 
 
 _SHOWN = {

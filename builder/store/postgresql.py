@@ -123,7 +123,13 @@ class PostgresqlDatabase:
             ) as error:
                 if attempt == _REPEATS - 1:
                     raise DatabaseBusy(str(error)) from error
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+                TimeoutError,
+            ) as error:
                 raise _translate(error) from error
         raise AssertionError("unreachable")
 
@@ -205,6 +211,7 @@ def _translate(error: BaseException) -> BaseException:
         asyncpg.CannotConnectNowError,
         asyncpg.AdminShutdownError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # what a connection says that the server ended while it was idle
         OSError,
         TimeoutError,
     )

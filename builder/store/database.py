@@ -36,6 +36,10 @@ class DatabaseBusy(Exception):
     """A lock was not given in time, or no connection was free, or the server is away: try again."""
 
 
+class SchemaMoved(Exception):
+    """A statement names a table or column that is not there: the schema was published anew since it was made."""
+
+
 class Database(Protocol):
     """One open database."""
 

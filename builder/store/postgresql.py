@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from builder.kernel.canonical import parse_json
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
-from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
 from builder.store.statement import POSTGRESQL, Rows, Unit
 
 T = TypeVar("T")
@@ -202,6 +202,8 @@ def _translate(error: BaseException) -> BaseException:
         if isinstance(error, asyncpg.UniqueViolationError):
             return ConstraintRefused("unique", name)
         return ConstraintRefused("reference" if isinstance(error, asyncpg.ForeignKeyViolationError) else "other", name)
+    if isinstance(error, asyncpg.UndefinedColumnError | asyncpg.UndefinedTableError):
+        return SchemaMoved(str(error))
     if isinstance(error, asyncpg.QueryCanceledError):
         return StatementTimeout()
     busy = (

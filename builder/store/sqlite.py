@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
-from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
 from builder.store.statement import SQLITE, Rows, Unit
 from formulas.sqlite_functions import install as install_formula_functions
 
@@ -262,6 +262,8 @@ def _translate(error: BaseException) -> BaseException:
             return ConstraintRefused("unique", text.partition(": ")[2])
         return ConstraintRefused("reference" if "FOREIGN KEY" in text else "other", text)
     if isinstance(error, sqlite3.OperationalError):
+        if str(error).startswith(("no such column", "no such table")):
+            return SchemaMoved(str(error))
         if "interrupted" in str(error):
             return StatementTimeout()
         if "locked" in str(error) or "busy" in str(error) or "full" in str(error):

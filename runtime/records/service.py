@@ -15,7 +15,7 @@ from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry
-from builder.store.database import ConstraintRefused, Database
+from builder.store.database import ConstraintRefused, Database, SchemaMoved
 from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, Use, gate
 from runtime.query.request import ListRequest
@@ -295,6 +295,10 @@ class Records:
                 return await run(published)
             except StaleApp:
                 published = await self._pins.refresh(app)
+            except SchemaMoved:
+                stale, published = published, await self._pins.refresh(app)
+                if published.pin == stale.pin:
+                    raise  # no publish explains it
         raise Problem("service.unavailable", retry_after_seconds=1)
 
     def _writing(self, published: PublishedApp, caller: Caller) -> Writing:

@@ -153,7 +153,9 @@ async def going_back_keeps_the_data(
     back = await boss.post(f"{DRAFT}/rollback", json={"version": 1, "base_version": 2})
     assert back.status_code == 200, back.text
 
-    now = (await li.get(f"{LEADS}/{lead['id']}")).json()["data"]
+    answer = await li.get(f"{LEADS}/{lead['id']}")
+    assert answer.status_code == 200, answer.text
+    now = answer.json()["data"]
     assert "competitor_price" not in now
     assert now["title"] == "新竞品"  # written since, still there
     kept = (await boss.get(f"{DRAFT}/kept")).json()["data"]

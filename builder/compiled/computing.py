@@ -37,8 +37,8 @@ from formulas.types import BLANK, Type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: What changes with the moment and the viewer, as parameters of a statement.
-VARIABLES: Mapping[str, int] = {"NOW": 900, "TODAY": 901, "CURRENTUSER": 902, "CURRENTDEPARTMENT": 903}
+#: What changes with the moment and the viewer, as parameters of a statement; filters number theirs from 0 and never get so far.
+VARIABLES: Mapping[str, int] = {"NOW": 90_000, "TODAY": 90_001, "CURRENTUSER": 90_002, "CURRENTDEPARTMENT": 90_003}
 
 FieldId = tuple[str, str]
 """Entity and field key."""

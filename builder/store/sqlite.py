@@ -18,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
+from builder.store import exact
 from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
 from builder.store.statement import SQLITE, Rows, Unit
 from formulas.sqlite_functions import install as install_formula_functions
@@ -75,6 +76,7 @@ class SqliteDatabase:
         ):
             connection.execute(f"PRAGMA {pragma}")
         install_formula_functions(connection)
+        exact.install(connection)
         return connection
 
     @contextmanager

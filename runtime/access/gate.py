@@ -18,7 +18,20 @@ from builder.kernel.text import say
 from runtime.identity import scopes
 from runtime.identity.actors import ROLES, Actor, Role
 
-Use = Literal["select", "filter", "sort", "expand", "write", "link", "create", "delete", "history", "export"]
+Use = Literal[
+    "select",
+    "filter",
+    "sort",
+    "expand",
+    "aggregate",
+    "search",
+    "write",
+    "link",
+    "create",
+    "delete",
+    "history",
+    "export",
+]
 
 _WRITING: frozenset[str] = frozenset({"write", "link", "create", "delete"})
 

@@ -16,6 +16,7 @@ from builder.fields.reference import ReferenceField
 from builder.kernel import limits
 from builder.kernel.problems import CODES
 from builder.kernel.text import Language, Text, say
+from runtime.api.openapi_queries import aggregate_answer, aggregate_members, aggregate_parameters
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -251,6 +252,7 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
     minimal: Schema = {"204": {"description": "Prefer: return=minimal", "headers": _ETAG}}
     page = {"200": _answer({"$ref": f"#/components/schemas/{name}Page"})}
     shown = _shown_parameters()
+    groups = {"200": _answer(aggregate_answer())}
     query = _list_parameters()
     body = {key: parameter["schema"] for key, parameter in _query_members().items()}
     many: Schema = {
@@ -284,6 +286,17 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
                 page,
                 requestBody=_json_body({"type": "object", "properties": body, "additionalProperties": False}),
             )
+        },
+        f"{base}/aggregate": {
+            "get": operation(say("汇总", "Sum up"), "sumUp", groups, parameters=aggregate_parameters()),
+            "post": operation(
+                say("汇总", "Sum up"),
+                "aggregate",
+                groups,
+                requestBody=_json_body(
+                    {"type": "object", "properties": aggregate_members(), "additionalProperties": False}
+                ),
+            ),
         },
         f"{base}/batch": {
             "post": operation(

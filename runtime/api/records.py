@@ -29,6 +29,7 @@ from runtime.api.http import (
     send_reply,
 )
 from runtime.api.openapi import app_openapi
+from runtime.api.reports import aggregate, aggregate_string
 from runtime.identity.actors import Authenticator, find_credential
 from runtime.query.request import ListRequest, read_members, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
@@ -165,6 +166,9 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         case ["records", entity, "query"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/query"
             return {"POST": _query}
+        case ["records", entity, "aggregate"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/aggregate"
+            return {"GET": aggregate_string, "POST": aggregate}
         case ["records", entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": _batch}

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from builder.kernel import limits
 from builder.kernel.canonical import parse_json
-from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.text import say
+from runtime.query.brackets import set_bracket
+from runtime.query.problems import invalid
 
 JSON = Any
 Count = Literal["none", "exact"]
@@ -30,13 +32,6 @@ class ListRequest:
     count: Count = "none"
 
 
-def invalid(name: str, message: Text, **params: Any) -> Problem:
-    """Refuse one member of a query."""
-    return Problem(
-        "query.invalid", message, violations=[Violation("query", f"/{name}", message, {"parameter": name, **params})]
-    )
-
-
 def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
     """Read ``filter=…&sort=-a,b&fields=…&expand=…&limit=…&cursor=…&count=exact``.
 
@@ -49,7 +44,7 @@ def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
     brackets: dict[str, JSON] = {}
     for name, value in pairs:
         if name.startswith("filter["):
-            _set_bracket(brackets, name, value)
+            set_bracket(brackets, "filter", name, value)
             continue
         if name in members:
             raise invalid(name, say(f"参数“{name}”重复", f'The parameter "{name}" is given twice'))
@@ -59,7 +54,7 @@ def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
             raise invalid("filter", say("filter 与 filter[…] 不能同时使用", "Use either filter or filter[…]"))
         members["filter"] = brackets
     elif isinstance(members.get("filter"), str):
-        members["filter"] = _parse_filter_text(members["filter"])
+        members["filter"] = read_filter_text(members["filter"])
     for name in ("sort", "fields", "expand"):
         if name in members:
             members[name] = [part.strip() for part in members[name].split(",") if part.strip()]
@@ -115,28 +110,8 @@ def _names(members: JSON, name: str, most: int) -> tuple[str, ...]:
     return tuple(listed)
 
 
-def _parse_filter_text(text: str) -> JSON:
+def read_filter_text(text: str) -> JSON:
     """Return a filter tree if the text is JSON, else the text itself: a formula. ``{`` also begins a field's label there."""
     start = text.lstrip()
     is_json = start[:1] == "{" and start[1:].lstrip()[:1] in ('"', "}")
     return parse_json(text) if is_json else text
-
-
-def _set_bracket(tree: dict[str, JSON], name: str, value: str) -> None:
-    parts = name.removeprefix("filter[").removesuffix("]").split("][")
-    if not name.endswith("]") or not all(parts) or len(parts) > 32:
-        raise invalid(name, say("括号写法有误,应如 filter[level][_eq]=A", "Write it as filter[level][_eq]=A"))
-    node = tree
-    for part in parts[:-1]:
-        inner = node.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise invalid(name, say("筛选条件互相矛盾", "These filters contradict each other"))
-        node = inner
-    last = parts[-1]
-    if last in node:
-        raise invalid(name, say("筛选条件重复", "This filter is given twice"))
-    node[last] = (
-        value.split(",")
-        if last in ("_in", "_nin", "_between", "_nbetween", "_has_any", "_has_all", "_has_none")
-        else value
-    )

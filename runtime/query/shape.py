@@ -10,7 +10,7 @@ from builder.compiled.computing import is_variable
 from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import say
 from formulas.checker import check_condition
 from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.filters import parse_filter
@@ -20,7 +20,8 @@ from formulas.sql import has_sql_form
 from formulas.tree import Tree, lift, paths, walk
 from runtime.access.gate import FieldMap
 from runtime.query.cursor import read_cursor
-from runtime.query.request import ListRequest, invalid
+from runtime.query.problems import filter_problem, invalid
+from runtime.query.request import ListRequest
 from runtime.query.selection import Selection, select
 
 _UNSORTABLE = ("set", "json", "geo", "file")
@@ -67,7 +68,7 @@ def plan_list(
         Problem: ``request.unknown_name``, ``query.invalid``, ``query.cursor``.
     """
     selection = select(app, entity, request.fields, request.expand, field_map)
-    condition, values = _plan_filter(app, entity, request.filter, now, user_id, field_map)
+    condition, values = plan_filter(app, entity, request.filter, now, user_id, field_map)
     sort, fields = _plan_sort(app, entity, request.sort, field_map)
     order = f"{entity.key} " + ",".join(f"{'-' if key.descending else ''}{'.'.join(key.path)}" for key in sort)
     after: tuple[bool, ...] | None = None
@@ -79,9 +80,10 @@ def plan_list(
     return ListPlan(ListShape(selection, condition, sort, after), values, order)
 
 
-def _plan_filter(
+def plan_filter(
     app: CompiledApp, entity: CompiledEntity, given: Any, now: datetime, user_id: str | None, field_map: FieldMap
 ) -> tuple[Tree | None, dict[str, Any]]:
+    """Return the shape of a filter and its values ``p0``, ``p1`` …"""
     if given is None or given == {}:
         return None, {}
     context = Context(now=now, user=user_id, zone=app.zone)
@@ -111,22 +113,6 @@ def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str) -> Tree
             zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
             raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])
     return tree
-
-
-def filter_problem(errors: FormulaErrors) -> Problem:
-    """Return what is wrong with a filter, every part of it."""
-    violations = [
-        Violation(
-            error.kind.lower(),
-            error.pointer or "/filter",
-            Text(error.message.zh, error.message.en),
-            {"at": list(error.at)} if error.at else {},
-        )
-        for error in errors.errors
-    ]
-    unknown = any(error.kind == "NAME" for error in errors.errors)
-    code = "request.unknown_name" if unknown else "query.invalid"
-    return Problem(code, say("筛选条件有误", "The filter is not valid"), violations=violations)
 
 
 def note_path(app: CompiledApp, entity: str, path: tuple[str, ...], field_map: FieldMap, *, use: Any) -> None:

@@ -83,7 +83,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     for target, condition in joins:
         source = source.outerjoin(target, condition)
     keys = [root.c[f"k{place}"] for place in range(len(shape.sort))]
-    fields = [_field_at(app, entity, key.path) for key in shape.sort]
+    fields = [field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
     order = [
         _ordered(key, sort, dialect, first=place == 0)
@@ -252,7 +252,8 @@ def _listed(inner: Selection, ids: Element, source: sa.FromClause, dialect: str)
     return json_list(sa.select(shown.label("o")).select_from(rows).order_by(place).correlate(source), "o", dialect)
 
 
-def _field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:
+def field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:
+    """Return the field at the end of a path over to-one relations."""
     owner = entity
     for step in path[:-1]:
         found = app.find_field(owner.key, step)

@@ -18,12 +18,15 @@ from builder.registry.registry import PublishedApp, Registry
 from builder.store.database import ConstraintRefused, Database, SchemaMoved
 from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, Use, gate
+from runtime.query.aggregate_request import AggregateRequest
+from runtime.query.aggregate_shape import plan_aggregate
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
 from runtime.query.variables import variables
 from runtime.records import events
+from runtime.records.aggregates import Groups, note_labels, read_aggregate
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import delete_record, hold_record, not_found, update_record
 from runtime.records.computing import Changes, spread
@@ -105,6 +108,25 @@ class Records:
             count = request.count == "exact"
             return await self._database.read(
                 lambda: read_page(published, caller, plan, request.limit, count=count, cache=self._cache)
+            )
+
+        return await self._pinned(app, run)
+
+    async def aggregate(self, caller: Caller, app: str, entity: str, request: AggregateRequest) -> Groups:
+        """Return groups of records with their measures."""
+
+        async def run(published: PublishedApp) -> Groups:
+            owner = get_entity(published, entity)
+            field_map = FieldMap()
+            user_id = caller.actor.user_id if caller.actor else None
+            now = self._clock.now()
+            plan = plan_aggregate(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
+            if request.labels:
+                note_labels(published.app, plan, field_map)
+            gate(caller.actor, app, field_map)
+            plan.values.update(variables(published.app, caller.actor, now))
+            return await self._database.read(
+                lambda: read_aggregate(published, caller, plan, request.limit, labels=request.labels, cache=self._cache)
             )
 
         return await self._pinned(app, run)

@@ -1,0 +1,83 @@
+"""What OpenAPI says of questions about many records: aggregates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.kernel import limits
+from runtime.query.aggregate_request import BUCKETS, FUNCTIONS, MEMBERS
+
+JSON = Any
+Schema = dict[str, JSON]
+
+_TEXT: Schema = {"type": "string"}
+_VALUE: Schema = {"type": ["string", "number", "boolean", "null"]}
+_DESCRIPTIONS = {
+    "filter": 'Which records count; conditions such as {"level": "A"}.',
+    "group_by": 'Field paths over to-one relations, or days, weeks … of a date: "created_at:month" or an object.',
+    "measures": 'Name -> measure, such as {"total": {"sum": "budget"}, "n": {"count": "*"}}. A share is of the total of a named measure.',
+    "having": 'Which groups are shown; conditions over measures, such as {"total": {"_gt": 100}}.',
+    "sort": "Groups or measures; - in front for descending. Groups in their own order if left out.",
+    "limit": "Groups of an answer; meta.has_more tells whether there are more.",
+    "totals": "Whether meta.totals is wanted: the measures over all records at once.",
+    "labels": "Whether meta.labels is wanted: names of options and of the records that groups point to.",
+}
+
+
+def aggregate_members() -> Schema:
+    """Return the schema of each member of a request."""
+    group: Schema = {
+        "type": "object",
+        "required": ["path"],
+        "additionalProperties": False,
+        "properties": {"path": _TEXT, "bucket": {"type": "string", "enum": list(BUCKETS)}, "as": _TEXT},
+    }
+    measure: Schema = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+        "properties": dict.fromkeys(FUNCTIONS, _TEXT),
+    }
+    members: Schema = {
+        "filter": {"type": "object"},
+        "group_by": {"type": "array", "maxItems": limits.GROUP_KEYS, "items": {"anyOf": [_TEXT, group]}},
+        "measures": {"type": "object", "maxProperties": limits.MEASURES, "additionalProperties": measure},
+        "having": {"type": "object"},
+        "sort": {"type": "array", "maxItems": limits.SORT_KEYS, "items": _TEXT},
+        "limit": {"type": "integer", "minimum": 0, "maximum": limits.GROUPS, "default": limits.GROUPS_DEFAULT},
+        "totals": {"type": "boolean", "default": False},
+        "labels": {"type": "boolean", "default": False},
+    }
+    return {name: {**members[name], "description": _DESCRIPTIONS[name]} for name in MEMBERS}
+
+
+def aggregate_parameters() -> list[Schema]:
+    """Return the same members for a query string."""
+    listed: list[Schema] = []
+    for name, schema in aggregate_members().items():
+        parameter: Schema = {"name": name, "in": "query", "description": schema["description"]}
+        if schema["type"] == "object":
+            parameter["content"] = {"application/json": {"schema": schema}}
+        elif schema["type"] == "array":
+            parameter |= {"schema": {**schema, "items": _TEXT}, "style": "form", "explode": False}
+        else:
+            parameter["schema"] = schema
+        listed.append(parameter)
+    return listed
+
+
+def aggregate_answer() -> Schema:
+    """Return the schema of an answer: rows of keys and measures."""
+    row: Schema = {"type": "object", "additionalProperties": _VALUE}
+    labels: Schema = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _TEXT}}
+    meta: Schema = {
+        "type": "object",
+        "required": ["has_more"],
+        "properties": {"has_more": {"type": "boolean"}, "totals": row, "labels": labels},
+    }
+    return {
+        "type": "object",
+        "required": ["data", "meta"],
+        "properties": {"data": {"type": "array", "items": row}, "meta": meta},
+    }

@@ -28,10 +28,16 @@ async def install_template(services: Services, key: str, *, progress: Progress =
     Raises:
         Problem: ``template.not_found``.
     """
-    package = await asyncio.to_thread(get_template, key)
+    return await install_package(services, await asyncio.to_thread(get_template, key), progress=progress)
+
+
+async def install_package(
+    services: Services, package: Package, *, sample: bool = True, progress: Progress = lambda _: None
+) -> int:
+    """Publish a package's app and load its sample records, unless that has been done; return how many records came in."""
     if not await asyncio.to_thread(_is_published, services, package.key):
         await asyncio.to_thread(publish_package, services, package, None)
-    return await load_sample(services, package, progress=progress)
+    return await load_sample(services, package, progress=progress) if sample else 0
 
 
 async def load_sample(services: Services, package: Package, *, progress: Progress = lambda _: None) -> int:

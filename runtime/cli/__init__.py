@@ -14,7 +14,7 @@ import typer
 
 from builder.kernel.problems import Problem
 from builder.store.database import DatabaseBusy
-from runtime.cli import database, doctor, serve, tokens, users
+from runtime.cli import apps, database, doctor, serve, tokens, users
 from runtime.cli.base import REFUSED, UNREACHABLE, USAGE, show_problem, tell, told
 
 DEMO_TEMPLATE = "lead"
@@ -36,6 +36,11 @@ def _make() -> typer.Typer:
     cli.command("serve", help=told("提供服务", "Serve"))(serve.serve)
     cli.command("migrate", help=told("把数据库升级到当前结构", "Bring the database to today's form"))(database.migrate)
     cli.command("doctor", help=told("检查设置与数据库", "Check settings and database"))(doctor.doctor)
+    cli.command("install", help=told("安装模板或应用包", "Install a template or an app package"))(apps.install)
+    cli.command("plan", help=told("查看发布草稿会做什么", "Show what publishing a draft would do"))(apps.plan)
+    cli.command("publish", help=told("发布草稿", "Publish a draft"))(apps.publish)
+    cli.command("export", help=told("导出应用包", "Write an app as a package"))(apps.export)
+    cli.command("import", help=told("把应用包读入草稿", "Read a package into a draft"))(apps.import_)
     cli.add_typer(users.group, name="user", help=told("用户", "Users"))
     cli.add_typer(tokens.group, name="token", help=told("API 令牌", "API tokens"))
     return cli

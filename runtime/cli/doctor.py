@@ -13,6 +13,7 @@ import typer
 
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
+from builder.registry.doctor import examine
 from builder.store.migrate import migration_state
 from builder.store.tables import user
 from runtime.cli.base import REFUSED, DatabaseUrl, opened, shell_language, tell
@@ -66,10 +67,18 @@ def check_admin(services: Services) -> Iterator[Text]:
         yield say("没有可以登录的管理员", "There is no admin who can log in")
 
 
+def check_apps(services: Services) -> Iterator[Text]:
+    """Every app's tables are what its published definition says, and its versions are whole."""
+    found, wanted = migration_state(services.database)
+    if found == wanted:
+        yield from (finding.message for finding in examine(services.registry))
+
+
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", check_settings),
     ("migrations", check_migrations),
     ("admin", check_admin),
+    ("apps", check_apps),
 )
 
 

@@ -1,0 +1,100 @@
+"""``dougong install, plan, publish, export, import``: what a manager's IT person types."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import cli
+
+
+@pytest.fixture
+def run(capsysbinary, monkeypatch, tmp_path, migrated_database_url):
+    """Run a command on the database; returns (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOUGONG_LANGUAGE", "en")
+    monkeypatch.setenv("DOUGONG_DATABASE_URL", migrated_database_url)
+
+    def call(*arguments: str) -> tuple[Any, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        out, err = (text.decode() for text in capsysbinary.readouterr())
+        assert "Traceback" not in err
+        return end.value.code, out, err
+
+    return call
+
+
+APP = {
+    "app": {"key": "shop", "label": "店"},
+    "entities": [{"key": "item", "label": "商品", "fields": [{"key": "name", "type": "text", "label": "名称"}]}],
+    "sample": {"item": "id,name\na,苹果\nb,梨\n"},
+}
+
+
+def package(tmp_path: Path, **changes: Any) -> str:
+    path = tmp_path / "shop.json"
+    path.write_text(json.dumps({**APP, **changes}), "utf-8")
+    return str(path)
+
+
+def test_an_app_goes_in_once_and_comes_out_as_it_went_in(run, tmp_path):
+    code, out, _ = run("install", package(tmp_path))
+    assert (code, out) == (0, "Installed shop with 2 records\n")
+    assert run("install", package(tmp_path))[1] == "Installed shop with 0 records\n"
+
+    run("export", "shop", "folder")
+    run("export", "shop", "shop.zip")
+    exported = json.loads(run("export", "shop")[1])
+    assert exported == {name: APP[name] for name in ("app", "entities")}
+    for source in ("folder", "shop.zip"):
+        code, _, _ = run("import", source)
+        assert code == 0
+        assert run("plan", "shop")[:2] == (0, "Nothing changes\n")
+    assert run("doctor")[1].count("ok  apps") == 1
+
+
+def test_a_change_is_planned_and_published(run, tmp_path):
+    run("install", package(tmp_path))
+    entity = {**APP["entities"][0], "fields": []}
+    source = package(tmp_path, entities=[entity])
+
+    assert run("import", source)[0] == 0
+    code, out, _ = run("plan", "shop")
+    assert code == 0
+    assert re.match(r"lossy +Remove the field item.name", out)
+    code, _, err = run("publish", "shop")
+    assert code == 1
+    assert "accept_lossy" in err
+    code, out, _ = run("publish", "shop", "--accept-lossy")
+    assert code == 0
+    assert out.endswith("Published version 2\n")
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["install", "leed"], 1, 'There is no template "leed"; did you mean "lead"?'),
+        (["import", "nowhere"], 1, "There is no file nowhere"),
+        (["plan", "nothing"], 1, 'There is no app "nothing"'),
+        (["publish"], 2, "Missing argument"),
+        (["export", "nothing"], 1, 'There is no app "nothing"'),
+    ],
+)
+def test_what_goes_wrong_is_a_sentence_and_an_exit_code(run, arguments, code, words):
+    found, _, err = run(*arguments)
+    assert found == code
+    assert words in err
+
+
+def test_a_draft_with_errors_is_told_place_by_place(run, tmp_path):
+    run("install", package(tmp_path))
+    wrong = {**APP["entities"][0], "title_field": "nmae"}
+    run("import", package(tmp_path, entities=[wrong]))
+    code, _, err = run("plan", "shop")
+    assert code == 1
+    assert 'entities/item/title_field: The entity "item" has no field "nmae"; did you mean "name"?' in err

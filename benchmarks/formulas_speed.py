@@ -1,0 +1,194 @@
+"""The formula language against hand-written yardsticks; prints ratios. Run: `python -m benchmarks.formulas_speed`.
+
+The variable `DOUGONG_FORMULA_POSTGRES` names the PostgreSQL server.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from formulas.checker import check
+from formulas.evaluate import Backend, DictRow, Program, program
+from formulas.filters import parse_filter
+from formulas.sql import Dialect, to_condition
+from formulas.sqlforms.binds import Scaled
+from formulas.sqlite_functions import install
+from formulas.tree import Path, lift
+from tests.unit.formulas.world import CONTEXT, POSTGRES, WORLD
+
+NESTED = "IF(amount > 1000, ROUND(amount * 0.13, 2) + count, IF(count > 5, amount - 1, count * 2))"
+PLAIN = "ROUND((amount + 12.5) * count - amount * 3 + count * 2, 2)"
+ROWS = 200_000
+
+
+def best(work: Callable[[], Any], rounds: int = 7) -> float:
+    """Seconds of the fastest of several rounds."""
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def report(name: str, ours: float, yardstick: float, goal: str) -> None:
+    """One line: both times and their ratio."""
+    print(f"{name:<52} {ours * 1e6:10.2f} us  {yardstick * 1e6:10.2f} us  x{ours / yardstick:5.2f}  goal {goal}")
+
+
+def reading() -> None:
+    """Parse and check a 12-node formula."""
+    count = 200
+    seconds = best(lambda: [check(NESTED, WORLD, "deal") for _ in range(count)]) / count
+    print(f"{'parse + check, nested IF':<52} {seconds * 1e6:10.2f} us  goal 500 us")
+    tree: dict[str, Any] = {"level": "A", "amount": {"_gt": 10}, "customer": {"level": "B"}}
+    seconds = best(lambda: [lift(parse_filter(tree, WORLD, "deal", CONTEXT)) for _ in range(count)]) / count
+    print(f"{'JSON filter of three conditions to shape':<52} {seconds * 1e6:10.2f} us")
+
+
+def nested_by_hand(amount: Decimal | None, count: int | None) -> Decimal | int:
+    """What a programmer would write for `NESTED`."""
+    if amount is not None and amount > 1000:
+        return (amount * Decimal("0.13")).quantize(Decimal("0.01"), ROUND_HALF_UP) + (count or 0)
+    if count is not None and count > 5:
+        return (amount or 0) - 1
+    return (count or 0) * 2
+
+
+def plain_by_hand(amount: Decimal | None, count: int | None) -> Decimal:
+    """What a programmer would write for `PLAIN`."""
+    first, second = amount or Decimal(0), count or 0
+    found = (first + Decimal("12.5")) * second - first * 3 + second * 2
+    return found.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def each_by_hand(by_hand: Callable[[Any, Any], Any], rows: list[DictRow]) -> None:
+    """The hand-written function on every row."""
+    for row in rows:
+        by_hand(row.value(("amount",)), row.value(("count",)))
+
+
+def each(runnable: Program, rows: list[DictRow], backend: Backend) -> None:
+    """The formula on every row."""
+    for row in rows:
+        runnable.run(row, CONTEXT, backend)
+
+
+def evaluation() -> None:
+    """Per record: compiled and asteval against hand-written Python with Decimal."""
+    chance = random.Random(1)  # noqa: S311 - test values
+    rows = [
+        DictRow({"amount": Decimal(chance.randint(0, 300_000)).scaleb(-2), "count": chance.randint(0, 9)})
+        for _ in range(2_000)
+    ]
+    for name, text, by_hand in (("nested IF", NESTED, nested_by_hand), ("plain arithmetic", PLAIN, plain_by_hand)):
+        runnable = program(check(text, WORLD, "deal").tree)
+        yardstick = best(
+            lambda by_hand=by_hand: [by_hand(row.value(("amount",)), row.value(("count",))) for row in rows]
+        ) / len(rows)  # type: ignore[misc]
+        compiled = best(lambda runnable=runnable: [runnable.run(row, CONTEXT) for row in rows]) / len(rows)  # type: ignore[misc]
+        slow = best(lambda runnable=runnable: [runnable.run(row, CONTEXT, "asteval") for row in rows], 3) / len(rows)  # type: ignore[misc]
+        report(f"compiled, {name}", compiled, yardstick, "x3")
+        report(f"asteval, {name}", slow, yardstick, "-")
+
+
+class Table:
+    """Deals in one database, and a resolver over them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect: Dialect = dialect
+        url = "sqlite://" if dialect == "sqlite" else POSTGRES.replace("postgresql://", "postgresql+psycopg://")
+        self.engine = sa.create_engine(url, poolclass=sa.pool.StaticPool, isolation_level="AUTOCOMMIT")
+        self.connection = self.engine.connect()
+        self.driver: Any = self.connection.connection.dbapi_connection
+        if dialect == "sqlite":
+            install(self.driver)
+        money: Any = Scaled(2) if dialect == "sqlite" else sa.Numeric(15, 2)
+        columns = [sa.Column("amount", money), sa.Column("count", sa.BigInteger()), sa.Column("level", sa.Text())]
+        self.table = sa.Table(
+            "formula_speed", sa.MetaData(), sa.Column("id", sa.Integer()), *columns, prefixes=["TEMPORARY"]
+        )
+        self.table.create(self.connection, checkfirst=False)
+        chance = random.Random(2)  # noqa: S311 - test values
+        rows = [
+            {
+                "id": at,
+                "amount": Decimal(chance.randint(0, 10**7)).scaleb(-2),
+                "count": chance.randint(0, 99),
+                "level": chance.choice("ABC"),
+            }
+            for at in range(ROWS)
+        ]
+        self.connection.execute(self.table.insert(), rows)
+        if dialect == "postgresql":
+            self.connection.execute(sa.text("ANALYZE formula_speed"))
+
+    def column(self, path: Path) -> sa.ColumnElement[Any]:
+        """By key."""
+        return self.table.c[path.steps[-1]]
+
+    def related(self, relation: tuple[str, ...]) -> Any:
+        """There are none."""
+        raise NotImplementedError(relation)
+
+    def statement(self, text: str) -> str:
+        """The SQL text of a count by formula, with its values written in."""
+        condition = to_condition(check(text, WORLD, "deal").tree, self, self.dialect, CONTEXT)
+        query = sa.select(sa.func.count()).select_from(self.table).where(condition)
+        return str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
+
+
+FILTERS: list[tuple[str, Any]] = [
+    ('amount > 5000 AND level = "A"', "amount > {a5000} AND level = 'A'"),
+    ("amount * count > 100000", {"sqlite": "amount * count > 10000000", "postgresql": "amount * count > 100000"}),
+    (
+        "ROUND(amount * 1.13, 1) > 500",
+        {"sqlite": "(amount * 113 + 500) / 1000 > 5000", "postgresql": "round(amount * 1.13, 1) > 500"},
+    ),
+    ("amount - count * 2 < 100", {"sqlite": "amount - count * 200 < 10000", "postgresql": "amount - count * 2 < 100"}),
+    (
+        "amount / count > 1000",
+        {"sqlite": "amount * 1.0 / count > 100000", "postgresql": "round(amount / nullif(count, 0), 10) > 1000"},
+    ),
+]
+
+
+def filtering() -> None:
+    """Per set: a count by formula against the same hand-written SQL, both as plain text on the driver."""
+    for dialect in ("sqlite", "postgresql"):
+        table = Table("sqlite" if dialect == "sqlite" else "postgresql")
+        for text, yardstick in FILTERS:
+            by_hand = yardstick if isinstance(yardstick, str) else yardstick[dialect]
+            by_hand = by_hand.replace("{a5000}", "500000" if dialect == "sqlite" else "5000")
+            ours, theirs = table.statement(text), f"SELECT count(*) FROM formula_speed WHERE {by_hand}"  # noqa: S608 - ours
+            first = run(table, ours)
+            second = run(table, theirs)
+            assert first == second, (text, first, second)
+            pairs = [(best(lambda: run(table, ours), 1), best(lambda: run(table, theirs), 1)) for _ in range(9)]  # noqa: B023
+            median = statistics.median(one / other for one, other in pairs)
+            fastest = min(one for one, _ in pairs), min(other for _, other in pairs)
+            report(f"{dialect}: {text} (median x{median:.2f})", *fastest, "x1.1")
+
+
+def run(table: Table, statement: str) -> int:
+    """The count that a statement finds."""
+    found: tuple[int] = table.driver.execute(statement.replace("%%", "%")).fetchone()
+    return found[0]
+
+
+def main() -> None:
+    """All of it."""
+    reading()
+    evaluation()
+    filtering()
+
+
+if __name__ == "__main__":
+    main()

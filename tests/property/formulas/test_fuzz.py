@@ -1,0 +1,62 @@
+"""Random texts through parser and checker: no exception but ours, and time that grows with the length.
+
+`DOUGONG_FUZZ` sets the number of texts for a longer run by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+
+from formulas.checker import check
+from formulas.errors import FormulaError, FormulaErrors
+from formulas.parser import parse
+from tests.unit.formulas.world import WORLD
+
+COUNT = int(os.environ.get("DOUGONG_FUZZ", "20000"))
+WORDS = (
+    *("+", "-", "*", "/", "^", "&", "%", "=", "<>", "<", ">", "<=", ">=", "==", "!=", "(", ")", "[", "]", "{", "}", ",", ".", '"'),
+    *("（", "）", "，", "“", "”", "＝", "；", "。", " ", "\n", "\t", "AND", "OR", "NOT", "TRUE", "this", "IF(", "SUM(", "COUNT(", "IFS("),
+    *("SWITCH(", "DATEADD(", "ROUND(", "EXISTS(", "LEFT(", "HAS(", "amount", "payments", "payments.amount", "customer.level", "tags"),
+    *("name", "due_on", "{金额（元）}", "金额", "客户.", '"A"', '"paid"', "1", "2.5", "1e9", ".", "\x00", "\ud800", "😀", "ﬁ", "Ⅷ", "_", "$", "#", "@", "\\"),
+)  # fmt: skip
+
+
+def read(text: str) -> None:
+    """Only our own errors may come out."""
+    errors: tuple[FormulaError, ...] = ()
+    try:
+        check(text, WORLD, "deal")
+    except FormulaErrors as found:
+        errors = found.errors
+    assert all(error.message.zh and error.message.en for error in errors)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tokens(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(COUNT // 8):
+        read("".join(chance.choices(WORDS, k=chance.randint(1, 25))))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_characters(seed: int) -> None:
+    chance = random.Random(1000 + seed)
+    for _ in range(COUNT // 8):
+        length = chance.randint(1, 40)
+        plain = "".join(chr(chance.randint(1, 0x2FF)) for _ in range(length))
+        read(plain if chance.random() < 0.7 else bytes(chance.randbytes(length)).decode("utf-8", "replace"))
+
+
+def test_time_grows_with_the_length() -> None:
+    for piece in ("a+", "(", '"a"&', "IF(1,", "{a}.", "a.b.c,", "-", "1%", "，", '""'):
+        started = time.perf_counter()
+        for _ in range(20):
+            try:
+                parse((piece * 4000)[:4000])
+            except FormulaError:
+                continue
+        assert (time.perf_counter() - started) / 20 < 0.05, piece

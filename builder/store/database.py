@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from builder.store.statement import POSTGRESQL, SQLITE, Unit
+from builder.store.statement import POSTGRESQL, SQLITE, Query, Rows, Unit
 
 T = TypeVar("T")
 
@@ -67,6 +67,14 @@ class Database(Protocol):
 
         Raises:
             ConstraintRefused, StatementTimeout, DatabaseBusy, or whatever the unit raises.
+        """
+        ...
+
+    async def write_alone(self, query: Query) -> Rows:
+        """Run one writing statement, a transaction by itself; return its rows.
+
+        Raises:
+            ConstraintRefused, StatementTimeout, DatabaseBusy.
         """
         ...
 

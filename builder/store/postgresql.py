@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from builder.kernel.canonical import parse_json
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
+from builder.store.connections import HeldConnections
 from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
-from builder.store.statement import POSTGRESQL, Rows, Unit
+from builder.store.statement import POSTGRESQL, Query, Rows, Unit
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class PostgresqlDatabase:
         _, _, rest = url.partition("://")
         self._dsn = f"postgresql://{rest}"
         self._connections = connections
-        self._pool: Any = None
+        self._held: HeldConnections | None = None
         self.engine = sa.create_engine(
             f"postgresql+psycopg://{rest}",
             pool_size=4,
@@ -75,7 +76,7 @@ class PostgresqlDatabase:
         """Open the held connections."""
         import asyncpg
 
-        self._pool = await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             self._dsn,
             min_size=min(2, self._connections),
             max_size=self._connections,
@@ -91,12 +92,13 @@ class PostgresqlDatabase:
                 "jit": "off",
             },
         )
+        self._held = HeldConnections(pool, self._connections, _LOCK_SECONDS)
 
     async def stop(self) -> None:
         """Close the held connections."""
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        if self._held is not None:
+            held, self._held = self._held, None
+            await held.close()
 
     async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
         """Run a reading unit on a held connection, each statement with a snapshot of its own."""
@@ -106,16 +108,24 @@ class PostgresqlDatabase:
         """Run a writing unit in a transaction; once begun it is finished even if the client goes away."""
         return await asyncio.shield(asyncio.ensure_future(self._run(make, _drive_in_transaction)))
 
+    async def write_alone(self, query: Query) -> Rows:
+        """Run one writing statement without BEGIN and COMMIT: the server makes a transaction of it."""
+        crash_point("write.commit")
+        return await self._run(lambda: _single(query), _drive)
+
     async def _run(self, make: Callable[[], Unit[T]], drive: Callable[[Any, Unit[T]], Any]) -> T:
         import asyncpg
 
-        if self._pool is None:
+        if self._held is None:
             raise DatabaseBusy("not started")
         for attempt in range(_REPEATS):
             try:
-                async with self._pool.acquire(timeout=_LOCK_SECONDS) as connection:
+                connection = await self._held.take()
+                try:
                     result: T = await drive(connection, make())
                     return result
+                finally:
+                    self._held.give_back(connection)
             except (
                 asyncpg.InvalidCachedStatementError,
                 asyncpg.DeadlockDetectedError,
@@ -186,6 +196,10 @@ async def _drive(connection: Any, unit: Unit[T]) -> T:
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+def _single(query: Query) -> Unit[Rows]:
+    return (yield query)
 
 
 def _affected(tag: str) -> int:

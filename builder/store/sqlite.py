@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +21,7 @@ from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store import exact
 from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
-from builder.store.statement import SQLITE, Rows, Unit
+from builder.store.statement import SQLITE, Query, Rows, Statement, Unit
 from formulas.sqlite_functions import install as install_formula_functions
 
 T = TypeVar("T")
@@ -28,12 +29,28 @@ T = TypeVar("T")
 _GROUP = 64  # units that may share one commit
 _READERS = 4
 _BUSY_MILLISECONDS = 30_000
+_BRIEF_STEPS = 1_000
+_BRIEF_LOOKS = 60  # 60,000 steps are 2 to 3 ms; a page of 50 takes 5,000
+_LONG_SECONDS = 10.0
+_LONG_KEPT = 1_000
+_UNLIMITED = 2**62
 _PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
 
 
 class _Waiting(NamedTuple):
     make: Callable[[], Unit[Any]]
-    done: Future[Any]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class _Outcome(NamedTuple):
+    waiting: _Waiting
+    result: Any
+    error: BaseException | None = None
+
+
+class _Long(Exception):
+    """A reading unit is too long for the event loop."""
 
 
 class SqliteDatabase:
@@ -52,6 +69,9 @@ class SqliteDatabase:
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
         self._inline: sqlite3.Connection | None = None
+        self._looks_left = _UNLIMITED
+        self._long: dict[str, float] = {}
+        """Statements that took long on the event loop, and until when they go to a thread unasked."""
 
     # -- synchronous side ---------------------------------------------------------------------------------------------
 
@@ -120,6 +140,7 @@ class SqliteDatabase:
         """Start the writer thread and the readers."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dougong-read")
         self._inline = self._connect_reader()
+        self._inline.set_progress_handler(self._over, _BRIEF_STEPS)
         self._writer = threading.Thread(target=self._write_loop, name="dougong-write", daemon=True)
         self._writer.start()
 
@@ -145,8 +166,51 @@ class SqliteDatabase:
         if self._inline is None or self._readers is None:
             raise DatabaseBusy("not started")
         if not scan:
-            return _run_reading(self._inline, make)
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_in_thread, make)
+            return _read_point(self._inline, make)
+        try:
+            return self._read_briefly(self._inline, make)
+        except _Long:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_in_thread, make)
+
+    def _read_briefly(self, connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
+        """Try here first: a list along an index takes less than the way to a thread and back does under load.
+
+        What uses its few steps up is left to a thread, and so is the same statement for some seconds.
+        """
+        now = time.monotonic()
+        statement: Statement | None = None
+
+        def watched() -> Unit[T]:
+            nonlocal statement
+            unit = make()
+            rows: Rows = ()
+            try:
+                query = next(unit)
+                while True:
+                    statement = query.statement
+                    if self._long.get(statement.sql, 0) > now:
+                        raise _Long
+                    rows = yield query
+                    query = unit.send(rows)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+
+        self._looks_left = _BRIEF_LOOKS
+        try:
+            return _run_reading(connection, watched)
+        except StatementTimeout:
+            assert statement is not None
+            if len(self._long) >= _LONG_KEPT:
+                self._long.clear()
+            self._long[statement.sql] = now + _LONG_SECONDS
+            raise _Long from None
+        finally:
+            self._looks_left = _UNLIMITED
+
+    def _over(self) -> bool:
+        self._looks_left -= 1
+        return self._looks_left < 0
 
     def _read_in_thread(self, make: Callable[[], Unit[T]]) -> T:
         connection = getattr(self._local, "connection", None)
@@ -163,10 +227,19 @@ class SqliteDatabase:
         """Hand a unit to the writer thread and wait until it is committed."""
         if self._writer is None:
             raise DatabaseBusy("not started")
-        done: Future[T] = Future()
-        self._waiting.put(_Waiting(make, done))
-        # shielded: once handed over, a write is not torn by its client going away
-        return await asyncio.shield(asyncio.wrap_future(done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._waiting.put(_Waiting(make, done, loop))
+        # once handed over, a write is finished even if its client goes away: only the wait for it can be cancelled
+        return await done
+
+    async def write_alone(self, query: Query) -> Rows:
+        """Run one writing statement in a transaction of its own."""
+
+        def unit() -> Unit[Rows]:
+            return (yield query)
+
+        return await self.write(unit)
 
     def _write_loop(self) -> None:
         connection = self._connect()
@@ -189,24 +262,23 @@ class SqliteDatabase:
         connection.close()
 
     def _commit_group(self, connection: sqlite3.Connection, group: list[_Waiting]) -> None:
-        results: list[tuple[_Waiting, Any]] = []
+        outcomes: list[_Outcome] = []
         try:
             with self._write_lock:
                 connection.execute("BEGIN IMMEDIATE")
                 for waiting in group:
-                    _run_in_savepoint(connection, waiting, results)
+                    outcomes.append(_run_in_savepoint(connection, waiting))
                 crash_point("write.commit")
                 connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - the commit failed; whatever it was, every waiting caller must hear of it
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             failure = _translate(error)
-            for waiting in group:
-                if not waiting.done.done():
-                    waiting.done.set_exception(failure)
-            return
-        for waiting, result in results:
-            waiting.done.set_result(result)
+            failed = {outcome.waiting: outcome.error for outcome in outcomes if outcome.error is not None}
+            outcomes = [_Outcome(waiting, None, failed.get(waiting, failure)) for waiting in group]
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            # one call for the whole group: each wakes the loop up and costs it a system call
+            group[0].loop.call_soon_threadsafe(_deliver, outcomes)
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -214,17 +286,34 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting, results: list[tuple[_Waiting, Any]]) -> None:
+def _deliver(outcomes: list[_Outcome]) -> None:
+    for waiting, result, error in outcomes:
+        if waiting.done.done():
+            continue  # nobody waits any more
+        if error is None:
+            waiting.done.set_result(result)
+        else:
+            waiting.done.set_exception(error)
+
+
+def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting) -> _Outcome:
     connection.execute("SAVEPOINT unit")
     try:
         result = _drive(connection, waiting.make())
     except BaseException as error:  # noqa: BLE001 - belongs to the caller of this unit; the writer thread goes on
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
-        waiting.done.set_exception(_translate(error))
-    else:
-        connection.execute("RELEASE unit")
-        results.append((waiting, result))
+        return _Outcome(waiting, None, _translate(error))
+    connection.execute("RELEASE unit")
+    return _Outcome(waiting, result)
+
+
+def _read_point(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
+    """Run a unit of one statement, which is a snapshot by itself."""
+    try:
+        return _drive(connection, make())
+    except sqlite3.Error as error:
+        raise _translate(error) from error
 
 
 def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:

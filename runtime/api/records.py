@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,12 +32,14 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.identity.actors import Authenticator, find_credential
+from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.request import ListRequest, read_members, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import EventPage, read_position
 from runtime.records.service import Records, Written
 
 JSON = Any
+_NOTHING_SPECIAL = ListRequest()
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 
@@ -57,6 +60,7 @@ class RecordsApi:
         self.origin = origin
         self.cors_origins = cors_origins
         self.body_bytes = body_bytes
+        self.requests: Kept[ListRequest] = Kept()
 
     @staticmethod
     def owns(path: str) -> bool:
@@ -126,6 +130,19 @@ class Exchange:
             self._body = await read_body(self.receive, self.api.body_bytes)
         return parse_json(self._body)
 
+    def list_request(self) -> ListRequest:
+        """Return what the query string asks for. Front ends ask for the same again and again, so it is read once."""
+        text: bytes = self.scope["query_string"]
+        if not text:
+            return _NOTHING_SPECIAL
+        kept = self.api.requests.find(text)
+        if kept is not None:
+            return kept
+        request = read_query_string(parse_query(self.scope))
+        if len(text) > TEXT_BYTES:
+            return request
+        return self.api.requests.keep(text, replace(request, text=text))
+
     def if_match(self) -> int | None:
         """Return the revision of ``If-Match``; None if the header is missing or ``*``.
 
@@ -151,7 +168,10 @@ class Exchange:
 
 
 def _find_route(x: Exchange) -> dict[str, Handler]:
-    parts = [unquote(part) for part in x.scope["path"].split("/")[2:]]
+    path: str = x.scope["path"]
+    parts = path.split("/")[2:]
+    if "%" in path:
+        parts = [unquote(part) for part in parts]
     x.app = parts[0]
     match parts[1:]:
         case ["openapi.json"]:
@@ -185,8 +205,8 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
 
 
 async def _get(x: Exchange) -> None:
-    request = read_query_string(parse_query(x.scope))
-    if request != ListRequest(fields=request.fields, expand=request.expand):
+    request = x.list_request()
+    if request is not _NOTHING_SPECIAL and request != ListRequest(fields=request.fields, expand=request.expand):
         detail = say("读取一条记录只接受 fields 和 expand", "A single record takes only fields and expand")
         raise Problem("query.invalid", detail)
     found = await x.api.records.get(x.caller, x.app, x.entity, x.record_id, request.fields, request.expand)
@@ -194,7 +214,7 @@ async def _get(x: Exchange) -> None:
 
 
 async def _list(x: Exchange) -> None:
-    await _answer_list(x, read_query_string(parse_query(x.scope)))
+    await _answer_list(x, x.list_request())
 
 
 async def _query(x: Exchange) -> None:

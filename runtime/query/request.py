@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from builder.kernel import limits
@@ -30,6 +30,8 @@ class ListRequest:
     limit: int = limits.PAGE_RECORDS_DEFAULT
     cursor: str | None = None
     count: Count = "none"
+    text: bytes = field(default=b"", compare=False)
+    """The query string it was read from: what is made of it may be kept by that."""
 
 
 def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:

@@ -45,7 +45,7 @@ class ListShape(NamedTuple):
 
 
 class ListPlan(NamedTuple):
-    """A list ready to be run: shape and values."""
+    """A list ready to be run: shape and values. It may be used more than once, so nobody changes it."""
 
     shape: ListShape
     values: dict[str, Any]

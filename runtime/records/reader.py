@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import parse_json
 from builder.registry.registry import PublishedApp
-from builder.store.statement import Query, Unit
+from builder.store.statement import Query, Statement, Unit
+from runtime.access.gate import FieldMap
 from runtime.query.cursor import write_cursor
-from runtime.query.selection import Selection
+from runtime.query.request import ListRequest
+from runtime.query.selection import select
 from runtime.query.shape import ListPlan
 from runtime.query.statements import StatementCache, count_statement, get_statement, list_statement
 from runtime.records.caller import Caller
 from runtime.records.changes import not_found
 from runtime.records.pins import check_guard
+
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +40,77 @@ class RecordPage:
     count: int | None
 
 
+class OnePlan(NamedTuple):
+    """Reading single records in one way."""
+
+    entity: CompiledEntity
+    field_map: FieldMap
+    statement: Statement
+
+
+@dataclass(slots=True)
+class PagePlan:
+    """Reading one list, again and again; its statements are made when they are first needed, off the event loop."""
+
+    plan: ListPlan
+    field_map: FieldMap
+    statement: Statement | None = None
+
+
+def plan_one(
+    published: PublishedApp, entity: CompiledEntity, fields: Names, expand: Names, cache: StatementCache
+) -> OnePlan:
+    """Look up names and make the statement."""
+    field_map = FieldMap()
+    selection = select(published.app, entity, fields, expand, field_map)
+    statement = cache.get(
+        (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
+    )
+    return OnePlan(entity, field_map, statement)
+
+
 def read_one(
-    published: PublishedApp,
-    caller: Caller,
-    entity: CompiledEntity,
-    selection: Selection,
-    record_id: str,
-    cache: StatementCache,
-    moment: Mapping[str, Any],
+    published: PublishedApp, caller: Caller, plan: OnePlan, record_id: str, moment: Mapping[str, Any]
 ) -> Unit[OneRecord]:
     """Return a record by id; ``moment`` is what volatile fields need (``runtime.query.variables``).
 
     Raises:
         Problem: ``record.not_found``.
     """
-    statement = cache.get(
-        (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
-    )
-    rows = yield Query(statement, {**moment, "app": published.app.key, "id": record_id})
+    rows = yield Query(plan.statement, {**moment, "app": published.app.key, "id": record_id})
     pin, epoch, revision, body = rows[0]
     check_guard(published, caller, pin, epoch)
     if revision is None:
-        raise not_found(entity, record_id)
+        raise not_found(plan.entity, record_id)
     return OneRecord(revision, body.encode())
 
 
 def read_page(
-    published: PublishedApp, caller: Caller, plan: ListPlan, limit: int, *, count: bool, cache: StatementCache
+    published: PublishedApp,
+    caller: Caller,
+    page_plan: PagePlan,
+    request: ListRequest,
+    cache: StatementCache,
+    moment: Mapping[str, Any],
 ) -> Unit[RecordPage]:
     """Return one page of records, and on request how many there are in all."""
-    app, shape = published.app, plan.shape
-    statement = cache.get((published.pin, "list", shape), lambda: list_statement(app, shape, cache.dialect))
-    rows = yield Query(statement, {**plan.values, "app": app.key})
+    app, plan, limit = published.app, page_plan.plan, request.limit
+    shape = plan.shape
+    statement = page_plan.statement
+    if statement is None:
+        statement = cache.get((published.pin, "list", shape), lambda: list_statement(app, shape, cache.dialect))
+        page_plan.statement = statement
+    values = {**plan.values, **moment, "app": app.key}
+    rows = yield Query(statement, values)
     check_guard(published, caller, rows[0][0], rows[0][1])
     found = [row for row in rows if row[3] is not None]
     total: int | None = None
-    if count:
+    if request.count == "exact":
         counted = cache.get(
             (published.pin, "count", shape.selection.entity, shape.condition),
             lambda: count_statement(app, shape, cache.dialect),
         )
-        total = int((yield Query(counted, plan.values))[0][0])
+        total = int((yield Query(counted, values))[0][0])
     more = len(found) > limit
     page = found[:limit]
     cursor = write_cursor(plan.order, parse_json(page[-1][2])) if more and page else None

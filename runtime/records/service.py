@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,13 +21,14 @@ from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, Use, gate
 from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.aggregate_shape import plan_aggregate
+from runtime.query.kept import Kept, is_constant
 from runtime.query.request import ListRequest
-from runtime.query.selection import select
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
 from runtime.query.variables import variables
 from runtime.records import events
 from runtime.records.aggregates import Groups, note_labels, read_aggregate
+from runtime.records.alone import create_alone, update_alone
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import delete_record, hold_record, not_found, update_record
 from runtime.records.computing import Changes, spread
@@ -34,7 +36,7 @@ from runtime.records.creating import new_record
 from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of
 from runtime.records.loading import Progress, load_records
 from runtime.records.pins import Pins, check_guard, get_entity
-from runtime.records.reader import OneRecord, RecordPage, read_one, read_page
+from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_one, read_page
 from runtime.records.statements import RecordStatements
 from runtime.records.values import NewRecord, read_fields, refuse
 from runtime.records.writer import Writing, insert_records, lock_app, record_json
@@ -67,6 +69,8 @@ class Records:
         self._ids = ids
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)
+        self._one_plans: Kept[OnePlan] = Kept()
+        self._page_plans: Kept[PagePlan] = Kept()
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -82,15 +86,15 @@ class Records:
         """Return one record as JSON."""
 
         async def run(published: PublishedApp) -> OneRecord:
-            owner = get_entity(published, entity)
-            field_map = FieldMap()
-            selection = select(published.app, owner, fields, expand, field_map)
-            gate(caller.actor, app, field_map)
-            known = _known_id(owner, record_id)
+            key = (published.pin, entity, fields, expand)
+            plan = self._one_plans.find(key)
+            if plan is None:
+                owner = get_entity(published, entity)
+                plan = self._one_plans.keep(key, plan_one(published, owner, fields, expand, self._cache))
+            gate(caller.actor, app, plan.field_map)
+            known = _known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
-            return await self._database.read(
-                lambda: read_one(published, caller, owner, selection, known, self._cache, moment), scan=False
-            )
+            return await self._database.read(lambda: read_one(published, caller, plan, known, moment), scan=False)
 
         return await self._pinned(app, run)
 
@@ -98,20 +102,29 @@ class Records:
         """Return one page of records as JSON."""
 
         async def run(published: PublishedApp) -> RecordPage:
-            owner = get_entity(published, entity)
-            field_map = FieldMap()
-            user_id = caller.actor.user_id if caller.actor else None
             now = self._clock.now()
-            plan = plan_list(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
-            gate(caller.actor, app, field_map)
-            plan.values.update(variables(published.app, caller.actor, now))
-            count = request.count == "exact"
-            return await self._database.read(
-                lambda: read_page(published, caller, plan, request.limit, count=count, cache=self._cache)
-            )
+            plan = self._page_plan(published, caller, entity, request, now)
+            gate(caller.actor, app, plan.field_map)
+            moment = variables(published.app, caller.actor, now)
+            return await self._database.read(lambda: read_page(published, caller, plan, request, self._cache, moment))
 
         return await self._pinned(app, run)
 
+    def _page_plan(
+        self, published: PublishedApp, caller: Caller, entity: str, request: ListRequest, now: datetime
+    ) -> PagePlan:
+        key = (published.pin, entity, request.text)
+        kept = self._page_plans.find(key) if request.text else None
+        if kept is not None:
+            return kept
+        owner = get_entity(published, entity)
+        field_map = FieldMap()
+        user_id = caller.actor.user_id if caller.actor else None
+        plan = plan_list(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
+        made = PagePlan(plan, field_map)
+        if request.text and request.cursor is None and is_constant(request.filter):
+            self._page_plans.keep(key, made)
+        return made
     async def aggregate(self, caller: Caller, app: str, entity: str, request: AggregateRequest) -> Groups:
         """Return groups of records with their measures."""
 
@@ -257,7 +270,8 @@ class Records:
                 return shown
 
             try:
-                written = Written(await self._database.write(unit))
+                after = await update_alone(self._database, w, owner, known, body, if_match)
+                written = Written(await self._database.write(unit) if after is None else after)
                 return (await self._complete(caller, published, owner, [written]))[0]
             except ConstraintRefused as refused:
                 await self._diagnose_update(w, owner, known, body)
@@ -296,14 +310,12 @@ class Records:
         """Add to few written records what the database or the moment of reading computes; of many, the caller reads what is needed."""
         if len(written) > _SHOWN_COMPLETE or all(computed.place == "local" for computed in owner.computed):
             return written
-        selection = select(published.app, owner, (), (), FieldMap())
+        plan = plan_one(published, owner, (), (), self._cache)
         moment = variables(published.app, caller.actor, self._clock.now())
         shown = []
         for item in written:
             record_id = str(item.record["id"])
-            found = await self._database.read(
-                partial(read_one, published, caller, owner, selection, record_id, self._cache, moment), scan=False
-            )
+            found = await self._database.read(partial(read_one, published, caller, plan, record_id, moment), scan=False)
             shown.append(Written(parse_json(found.body)))
         return shown
 
@@ -336,7 +348,8 @@ class Records:
         if not records:
             return
         try:
-            await self._database.write(unit)
+            if not await create_alone(self._database, w, records):
+                await self._database.write(unit)
         except ConstraintRefused as refused:
             found = await self._database.read(lambda: diagnose(w, suspects_of(records)))
             if found:

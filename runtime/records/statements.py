@@ -68,16 +68,17 @@ class RecordStatements:
         """Read a record as JSON (stored fields only) and hold it until the end of the transaction."""
 
         def make() -> sa.Select[Any]:
-            table = entity.table
-            members = [
-                (f.key, f.json_sql(table.c[f.key], self._cache.dialect))
-                for f in (*entity.system.values(), *entity.stored)
-            ]
-            shown = as_text(json_object(members, self._cache.dialect), self._cache.dialect)
-            chosen = sa.select(table.c.revision, shown).where(table.c.id == _id())
-            return chosen.with_for_update(of=table) if self._cache.dialect == POSTGRESQL else chosen
+            chosen = self.held_select(entity)
+            return chosen.with_for_update(of=entity.table) if self._cache.dialect == POSTGRESQL else chosen
 
         return self._get("hold", (entity.key,), make)
+
+    def held_select(self, entity: CompiledEntity) -> sa.Select[Any]:
+        """Return what ``hold`` reads: revision and JSON of the record ``id``."""
+        table, dialect = entity.table, self._cache.dialect
+        members = [(f.key, f.json_sql(table.c[f.key], dialect)) for f in (*entity.system.values(), *entity.stored)]
+        shown = as_text(json_object(members, dialect), dialect)
+        return sa.select(table.c.revision, shown.label("shown")).where(table.c.id == _id())
 
     def referring(self, entity: CompiledEntity, field: str) -> Statement:
         """Ids of records whose reference holds ``id``, at most ``limit``."""

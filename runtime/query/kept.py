@@ -1,0 +1,45 @@
+"""What was worked out once and holds as long as the app's version does, kept by what it was asked for. Belongs to the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Generic, TypeVar
+
+V = TypeVar("V")
+
+TEXT_BYTES = 2_000
+"""Longer query strings are read anew each time."""
+
+
+class Kept(Generic[V]):
+    """Values by key; beyond its size the one that was made first goes."""
+
+    def __init__(self, size: int = 2_000) -> None:
+        self._size = size
+        self._values: dict[Hashable, V] = {}
+
+    def find(self, key: Hashable) -> V | None:
+        """Return a value that is kept."""
+        return self._values.get(key)
+
+    def keep(self, key: Hashable, value: V) -> V:
+        """Keep a value and return it."""
+        if len(self._values) >= self._size:
+            del self._values[next(iter(self._values))]
+        self._values[key] = value
+        return value
+
+
+def is_constant(condition: Any) -> bool:
+    """Tell whether a filter means the same at any moment and for anybody: it has no ``$`` variable and is no formula."""
+    if isinstance(condition, str):
+        return False
+    return not _has_variable(condition)
+
+
+def _has_variable(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_variable, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_variable, value))
+    return isinstance(value, str) and value.startswith("$")

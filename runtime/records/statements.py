@@ -148,7 +148,7 @@ class RecordStatements:
             }
             if self._cache.dialect == POSTGRESQL:
                 values["xact"] = sa.func.pg_current_xact_id()
-            return sa.insert(event).values(values)
+            return sa.insert(event).values(values).inline()  # nobody asks for its id
 
         return self._get("event", (), make)
 

@@ -130,6 +130,8 @@ class _Exchange:
             raise Problem(
                 "limit.url", say(f"地址超过 {URL_BYTES} 字节", f"The address is longer than {URL_BYTES} bytes")
             )
+        if "\x00" in scope["path"]:  # names nothing, and PostgreSQL could not even look for it
+            raise Problem("route.not_found")
         declared = find_header(scope, b"content-length")
         if declared is None:
             return

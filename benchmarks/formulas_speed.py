@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,8 +78,8 @@ def each_by_hand(by_hand: Callable[[Any, Any], Any], rows: list[DictRow]) -> Non
 
 def each(runnable: Program, rows: list[DictRow], backend: Backend) -> None:
     """The formula on every row."""
-    for row in rows:
-        runnable.run(row, CONTEXT, backend)
+    for _ in runnable.run_many(rows, CONTEXT, backend):
+        pass
 
 
 def evaluation() -> None:
@@ -90,11 +91,9 @@ def evaluation() -> None:
     ]
     for name, text, by_hand in (("nested IF", NESTED, nested_by_hand), ("plain arithmetic", PLAIN, plain_by_hand)):
         runnable = program(check(text, WORLD, "deal").tree)
-        yardstick = best(
-            lambda by_hand=by_hand: [by_hand(row.value(("amount",)), row.value(("count",))) for row in rows]
-        ) / len(rows)  # type: ignore[misc]
-        compiled = best(lambda runnable=runnable: [runnable.run(row, CONTEXT) for row in rows]) / len(rows)  # type: ignore[misc]
-        slow = best(lambda runnable=runnable: [runnable.run(row, CONTEXT, "asteval") for row in rows], 3) / len(rows)  # type: ignore[misc]
+        yardstick = best(partial(each_by_hand, by_hand, rows)) / len(rows)
+        compiled = best(partial(each, runnable, rows, "compiled")) / len(rows)
+        slow = best(partial(each, runnable, rows, "asteval"), 3) / len(rows)
         report(f"compiled, {name}", compiled, yardstick, "x3")
         report(f"asteval, {name}", slow, yardstick, "-")
 
@@ -109,7 +108,7 @@ class Table:
         self.connection = self.engine.connect()
         self.driver: Any = self.connection.connection.dbapi_connection
         if dialect == "sqlite":
-            install(self.driver)
+            install(self.connection.connection.dbapi_connection)  # type: ignore[arg-type]
         money: Any = Scaled(2) if dialect == "sqlite" else sa.Numeric(15, 2)
         columns = [sa.Column("amount", money), sa.Column("count", sa.BigInteger()), sa.Column("level", sa.Text())]
         self.table = sa.Table(

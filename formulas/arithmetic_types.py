@@ -10,7 +10,7 @@ from formulas.functions.declare import Function, whole_digits
 from formulas.numbers import MAX_DIGITS, MAX_SCALE, QUOTIENT_SCALE
 from formulas.syntax import Node
 from formulas.tree import Call, Literal, Tree
-from formulas.types import BLANK, DATE, DATETIME, DURATION, Type, decimal, integer
+from formulas.types import DATE, DATETIME, DURATION, Type, decimal, integer
 
 _NAMES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "^": "POWER"}
 #: Operators on dates, instants and durations.
@@ -37,11 +37,15 @@ def arithmetic(node: Node, left: Tree, right: Tree) -> Tree:
         if function in ("add_days", "add_time") and node.value == "-":
             right = negative(right)
         return Call(function, (left, right), type_)
-    if not all(tree.type.is_number or tree.type == BLANK for tree in (left, right)):
+    if not (_is_numeric(left.type) and _is_numeric(right.type)):
         zh = f"“{node.value}”不能用于{left.type.name.zh}和{right.type.name.zh}"
         en = f'"{node.value}" does not apply to {left.type.name.en} and {right.type.name.en}'
         raise FormulaError("TYPE", Message(zh, en), node.at)
     return number_call(_NAMES[node.value], left, right)
+
+
+def _is_numeric(type_: Type) -> bool:
+    return type_.kind in ("decimal", "integer", "blank")
 
 
 def _kind(type_: Type) -> str:

@@ -22,7 +22,7 @@ from formulas.parser import parse
 from formulas.rollups import ROLLUPS, build_rollup
 from formulas.schema import Schema
 from formulas.syntax import Node
-from formulas.tree import Call, Literal, Path, Tree, children, desugared, size, walk
+from formulas.tree import Call, Literal, Path, Tree, children, size, walk
 from formulas.types import BLANK, BOOLEAN, TEXT, Type, decimal, integer, set_of
 
 TREE_LIMIT = 1_000
@@ -112,7 +112,7 @@ class _Checker:
 
     def bound(self, tree: Tree, syntax: Node) -> None:
         """Bound the tree and what IFS and SWITCH become."""
-        if _depth(tree) > DEPTH_LIMIT or size(tree) > TREE_LIMIT or _written_size(tree) > TREE_LIMIT:
+        if _depth(tree) > DEPTH_LIMIT or _written_size(tree) > TREE_LIMIT:
             self.fail("LIMIT", syntax, "公式过于复杂", "the formula is too complex")
 
     def check(self, node: Node, scope: Scope) -> Tree:
@@ -409,10 +409,11 @@ def _depth(tree: Tree) -> int:
 
 def _written_size(tree: Tree) -> int:
     """Nodes once IFS and SWITCH are written as IF: SWITCH repeats its subject."""
-    extra = 0
+    count = 0
     for node in walk(tree):
+        count += 1
         if isinstance(node, Call) and node.function == "SWITCH":
-            extra += size(node.args[0]) * len(node.args)
-        elif isinstance(node, Call):
-            extra += len(desugared(node).args) if node.function == "IFS" else 0
-    return size(tree) + extra
+            count += size(node.args[0]) * len(node.args)
+        elif isinstance(node, Call) and node.function == "IFS":
+            count += len(node.args)
+    return count

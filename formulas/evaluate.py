@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import decimal
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -78,8 +79,20 @@ class Program:
     names: dict[str, Any]
     slots: tuple[tuple[str, Callable[[_Run], Any]], ...]
     function: Callable[..., Any] = field(init=False)
+    readers: tuple[Callable[[_Run], Any], ...] = field(init=False)
+    #: The paths of the slots, None for the note of errors, where a formula reads nothing else.
+    plain: tuple[tuple[str, ...] | None, ...] | None = field(init=False)
+    #: The place of the note of errors among the slots, or -1.
+    notes_errors: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.readers = tuple(read for _, read in self.slots)
+        self.notes_errors = self.readers.index(_no_errors) if _no_errors in self.readers else -1
+        paths = [getattr(read, "steps", None) for read in self.readers]
+        only_fields = all(
+            steps is not None or read is _no_errors for steps, read in zip(paths, self.readers, strict=True)
+        )
+        self.plain = tuple(paths) if only_fields else None
         known = {**self.names, **{name: None for name, _ in self.slots}}
         verify(self.expression, known)
         self.function = compiled(self.expression, self.names, tuple(name for name, _ in self.slots))
@@ -87,17 +100,47 @@ class Program:
     def run(self, row: Row, context: Context, backend: Backend = "compiled", sandbox: Sandbox | None = None) -> Any:
         """The value on a record, or a `CellError`; never an exception for any input that the types allow."""
         outer = decimal.getcontext()
-        decimal.setcontext(EXACT.copy())
+        decimal.setcontext(_exact_context())
         try:
+            if backend == "compiled" and self.plain is not None:
+                return self._direct(row)
             return self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], sandbox))
         finally:
             decimal.setcontext(outer)
+
+    def run_many(self, rows: Iterable[Row], context: Context, backend: Backend = "compiled") -> Iterator[Any]:
+        """The values on many records, for bulk work. Consume it before computing anything else in this thread."""
+        outer = decimal.getcontext()
+        decimal.setcontext(_exact_context())
+        try:
+            if backend == "compiled" and self.plain is not None:
+                yield from map(self._direct, rows)
+                return
+            for row in rows:
+                yield self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], None))
+        finally:
+            decimal.setcontext(outer)
+
+    def _direct(self, row: Row) -> Any:
+        """The compiled value of a formula that reads nothing but fields of the record."""
+        assert self.plain is not None
+        errors: list[CellError] = []
+        value = row.value
+        try:
+            found = self.function(*[errors if steps is None else value(steps) for steps in self.plain])
+        except decimal.DecimalException:
+            return NUM
+        except (RecursionError, MemoryError):
+            return TOO_MUCH
+        return errors[0] if errors else found
 
     def evaluate(self, run: _Run) -> Any:
         """The value in a running evaluation."""
         errors: list[CellError] = []
         try:
-            values = [errors if read is _ERRORS else read(run) for _, read in self.slots]
+            values = [read(run) for read in self.readers]
+            if self.notes_errors >= 0:
+                values[self.notes_errors] = errors
             if run.backend == "compiled":
                 found = self.function(*values)
             else:
@@ -115,13 +158,23 @@ class Program:
         return (run.sandbox or current()).run(self.expression, names)
 
 
+_LOCAL = threading.local()
+
+
+def _exact_context() -> decimal.Context:
+    """This thread's context for exact arithmetic: contexts are not to be shared by threads."""
+    found: decimal.Context | None = getattr(_LOCAL, "exact", None)
+    if found is None:
+        found = _LOCAL.exact = EXACT.copy()
+    return found
+
+
 class _BudgetError(Exception):
     """More related rows than one evaluation may look at."""
 
 
-def _ERRORS(_run: _Run) -> Any:
-    """The place of the note of errors found in conditions."""
-    raise AssertionError
+def _no_errors(_run: _Run) -> None:
+    """The place of the note of errors found in conditions, which each evaluation fills with its own."""
 
 
 def evaluate(tree: Tree, row: Row, context: Context, backend: Backend = "compiled") -> Any:
@@ -176,7 +229,7 @@ class _Generator:
         """Only the taken branch runs. An error in the condition is noted, and becomes the value of the whole."""
         test, then, *rest = call.args
         noted = self.function("if", _holds)
-        errors = self.slot("errors", _ERRORS, "e0")
+        errors = self.slot("errors", _no_errors, "e0")
         condition = ast.Call(_name(noted), [errors, self.node(test, False)], [])
         otherwise = self.node(rest[0], False) if rest else self.constant(None)
         return ast.IfExp(condition, self.node(then, False), otherwise)
@@ -216,7 +269,13 @@ def _context_reader(run: _Run) -> Context:
 
 def _path_reader(path: Path) -> Callable[[_Run], Any]:
     steps, place = path.steps, -1 - path.up
-    return lambda run: run.scopes[place].value(steps)
+
+    def read(run: _Run) -> Any:
+        return run.scopes[place].value(steps)
+
+    if not path.up:
+        read.steps = steps  # type: ignore[attr-defined]
+    return read
 
 
 def _rollup_reader(tree: Rollup) -> Callable[[_Run], Any]:

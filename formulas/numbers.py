@@ -27,7 +27,9 @@ _FIRST = decimal.Context(prec=60, rounding=ROUND_05UP, Emax=6144, Emin=-6143, tr
 #: For series and roots: enough digits that 15 places of a 34-digit number are right.
 WORKING = decimal.Context(prec=60, rounding=decimal.ROUND_HALF_EVEN, Emax=6144, Emin=-6143, traps=_TRAPS)
 _BOUND = Decimal(10) ** MAX_DIGITS
-_STEPS = [Decimal(1).scaleb(-places) for places in range(60)]
+#: No value has as many places.
+MOST_PLACES = 110
+_STEPS = [Decimal(1).scaleb(-places) for places in range(MOST_PLACES)]
 
 
 @contextmanager
@@ -39,22 +41,18 @@ def exact() -> Iterator[None]:
 
 def step(places: int) -> Decimal:
     """10 ** -places."""
-    return _STEPS[places] if 0 <= places < 60 else Decimal(1).scaleb(-places)
+    return _STEPS[places] if 0 <= places < MOST_PLACES else Decimal(1).scaleb(-places)
 
 
 def round_to(value: Number, places: int, rounding: str = ROUND_HALF_UP) -> Decimal:
     """Round to places, negative places to tens, hundreds …; half away from zero unless told otherwise."""
     number = Decimal(value)
-    if -number.as_tuple().exponent <= places:  # type: ignore[operator]
+    if 0 <= places < MOST_PLACES:
+        return number.quantize(_STEPS[places], rounding, EXACT)
+    if places > 0:
         return number
-    return EXACT.copy_abs(Decimal(0)) if not number else _quantized(number, places, rounding)
-
-
-def _quantized(number: Decimal, places: int, rounding: str) -> Decimal:
-    if places < -MAX_DIGITS:
-        places = -MAX_DIGITS
-    rounded = number.quantize(step(places), rounding=rounding, context=EXACT)
-    return rounded if places >= 0 else EXACT.quantize(rounded, Decimal(1))
+    rounded = number.quantize(step(max(places, -MAX_DIGITS)), rounding, EXACT)
+    return EXACT.quantize(rounded, _STEPS[0])
 
 
 def divide(left: Number, right: Number, places: int = QUOTIENT_SCALE) -> Decimal:

@@ -190,6 +190,10 @@ def guarded(
     run: Callable[..., Any], nulls: NullRule, parameters: tuple[Parameter, ...], context: bool
 ) -> Callable[..., Any]:
     """The Python form with its null rule, whole-number arguments, bounded result and failures as error values."""
+    if nulls == "P" and not context and len(parameters) <= 2 and not any(part.repeated for part in parameters):
+        letters = [parameter.letter for parameter in parameters]
+        numeric = letters[:1] == ["n"] and set(letters) <= {"n", "i"}
+        return _guarded_two(run, tuple(letter == "i" for letter in letters), numeric)
     whole = tuple(place + context for place, parameter in enumerate(parameters) if parameter.letter == "i")
     strict = nulls == "P"
 
@@ -213,6 +217,37 @@ def guarded(
             return BAD_DATE
 
     return call
+
+
+def _guarded_two(run: Callable[..., Any], whole: tuple[bool, ...], numeric: bool) -> Callable[..., Any]:
+    """The same for a function of one or two arguments that passes blanks on: most calls, so without loops."""
+    whole_first, whole_second = (*whole, False, False)[:2]
+    limit = _anything if numeric else bounded
+
+    def call(first: Any, *rest: Any) -> Any:
+        if first is None or first.__class__ is CellError:
+            return first_error((first, *rest))
+        try:
+            if not rest:
+                return limit(run(int(first) if whole_first else first))
+            second = rest[0]
+            if second is None or second.__class__ is CellError:
+                return second
+            return limit(run(int(first) if whole_first else first, int(second) if whole_second else second))
+        except Failure as failure:
+            return failure.error
+        except (decimal.InvalidOperation, decimal.DivisionByZero):
+            return NUM
+        except decimal.Overflow:
+            return TOO_LARGE
+        except OverflowError:
+            return BAD_DATE
+
+    return call
+
+
+def _anything(value: Any) -> Any:
+    return value
 
 
 def first_error(args: Sequence[Any]) -> CellError | None:

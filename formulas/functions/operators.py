@@ -126,6 +126,22 @@ def less_equal(left: Any, right: Any) -> Any:
         return first_error((left, right)) or False
 
 
+def greater(left: Any, right: Any) -> Any:
+    """False with a blank."""
+    try:
+        return left > right
+    except TypeError:
+        return first_error((left, right)) or False
+
+
+def greater_equal(left: Any, right: Any) -> Any:
+    """False with a blank."""
+    try:
+        return left >= right
+    except TypeError:
+        return first_error((left, right)) or False
+
+
 def _texts(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """The order of texts, where an empty one is a blank."""
 
@@ -135,17 +151,13 @@ def _texts(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return call
 
 
-def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda left, right: function(right, left)
-
-
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": equal,
     "ne": _negated(equal),
     "lt": less,
     "le": less_equal,
-    "gt": _swapped(less),
-    "ge": _swapped(less_equal),
+    "gt": greater,
+    "ge": greater_equal,
 }
 for _name, _run in _COMPARISONS.items():
     _operator(_name, "T, T", BOOLEAN, nulls="N")(_run)
@@ -156,8 +168,8 @@ FOR_TEXTS: dict[str, Callable[[Any, Any], Any]] = {
     "ne": _negated(equal_text),
     "lt": _texts(less),
     "le": _texts(less_equal),
-    "gt": _swapped(_texts(less)),
-    "ge": _swapped(_texts(less_equal)),
+    "gt": _texts(greater),
+    "ge": _texts(greater_equal),
 }
 
 

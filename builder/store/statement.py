@@ -33,6 +33,10 @@ class Statement:
         self.has_rows = has_rows
         self._slots = slots
 
+    def explained(self) -> Statement:
+        """Return the statement that asks PostgreSQL's planner about this one."""
+        return Statement(f"EXPLAIN (FORMAT JSON) {self.sql}", self._slots, has_rows=True)
+
     def bind(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return driver parameters; names that are not given take the value compiled in."""
         return tuple(

@@ -6,7 +6,7 @@ Every entity gives the schemas ``{Name}`` (as read), ``{Name}Create``, ``{Name}U
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import BothLanguages, Field, label_text
@@ -16,7 +16,16 @@ from builder.fields.reference import ReferenceField
 from builder.kernel import limits
 from builder.kernel.problems import CODES
 from builder.kernel.text import Language, Text, say
-from runtime.api.openapi_queries import aggregate_answer, aggregate_members, aggregate_parameters
+from runtime.api.openapi_queries import (
+    aggregate_answer,
+    aggregate_members,
+    aggregate_parameters,
+    list_parameters,
+    query_body,
+    query_parameter,
+    shown_parameters,
+)
+from runtime.records.counting import CountKind
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -105,7 +114,7 @@ def _entity_schemas(app: CompiledApp, entity: CompiledEntity, language: Language
         name: {"type": "object", "title": title, "properties": read, "required": always},
         f"{name}Create": _object(title, own_id | write, needed),
         f"{name}Update": _object(title, write, []),
-        f"{name}Page": _page_of(name, ("next_cursor", "count")),
+        f"{name}Page": _page_of(name, ("next_cursor", "count", "count_is")),
     }
 
 
@@ -173,6 +182,7 @@ def _page_of(name: str, meta: tuple[str, ...]) -> Schema:
         "next_cursor": {"type": ["string", "null"]},
         "after": {"type": ["string", "null"]},
         "count": {"type": "integer"},
+        "count_is": {"type": "string", "enum": list(get_args(CountKind))},
     }
     return {
         "type": "object",
@@ -251,10 +261,9 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
     one = {"200": _answer(_data(name), headers=_ETAG)}
     minimal: Schema = {"204": {"description": "Prefer: return=minimal", "headers": _ETAG}}
     page = {"200": _answer({"$ref": f"#/components/schemas/{name}Page"})}
-    shown = _shown_parameters()
+    shown = shown_parameters()
     groups = {"200": _answer(aggregate_answer())}
-    query = _list_parameters()
-    body = {key: parameter["schema"] for key, parameter in _query_members().items()}
+    query = list_parameters()
     many: Schema = {
         "type": "object",
         "required": ["create"],
@@ -284,7 +293,7 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
                 say("查询", "Query"),
                 "query",
                 page,
-                requestBody=_json_body({"type": "object", "properties": body, "additionalProperties": False}),
+                requestBody=_json_body(query_body()),
             )
         },
         f"{base}/aggregate": {
@@ -327,7 +336,7 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
                 say("历史", "History of"),
                 "timeline",
                 {"200": _answer({"$ref": "#/components/schemas/EventPage"})},
-                parameters=[_query_parameter("before", {"type": "string"}), _event_limit()],
+                parameters=[query_parameter("before", {"type": "string"}), _event_limit()],
             ),
         },
     }
@@ -337,64 +346,14 @@ def _feed_path(language: Language) -> Schema:
     operation: Schema = {
         "summary": say("变更", "Changes").pick(language),
         "operationId": "listEvents",
-        "parameters": [_query_parameter("after", {"type": "string"}), _event_limit()],
+        "parameters": [query_parameter("after", {"type": "string"}), _event_limit()],
         "responses": {"200": _answer({"$ref": "#/components/schemas/EventPage"}), "default": _PROBLEM},
     }
     return {"get": operation}
 
 
 def _event_limit() -> Schema:
-    return _query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": limits.EVENTS_PAGE, "default": 100})
-
-
-def _query_members() -> dict[str, Schema]:
-    names: Schema = {"type": "array", "items": {"type": "string"}}
-    return {
-        "filter": {"schema": {"type": "object"}, "description": 'Conditions such as {"level":{"_eq":"A"}}.'},
-        "sort": {
-            "schema": {**names, "maxItems": limits.SORT_KEYS},
-            "description": "Field paths; - in front for descending.",
-        },
-        "fields": {"schema": {**names, "maxItems": limits.FIELD_PATHS}, "description": "Field paths to show."},
-        "expand": {
-            "schema": {**names, "maxItems": limits.EXPAND_PATHS},
-            "description": "Relations to show as objects.",
-        },
-        "limit": {
-            "schema": {
-                "type": "integer",
-                "minimum": 0,
-                "maximum": limits.PAGE_RECORDS,
-                "default": limits.PAGE_RECORDS_DEFAULT,
-            },
-            "description": "Records of a page.",
-        },
-        "cursor": {"schema": {"type": "string"}, "description": "next_cursor of the page before."},
-        "count": {
-            "schema": {"type": "string", "enum": ["none", "exact"]},
-            "description": "Whether meta.count is wanted.",
-        },
-    }
-
-
-def _list_parameters() -> list[Schema]:
-    listed: list[Schema] = []
-    for name, member in _query_members().items():
-        if name == "filter":
-            content = {"application/json": {"schema": member["schema"]}}
-            listed.append({"name": name, "in": "query", "description": member["description"], "content": content})
-        else:
-            listed.append({**_query_parameter(name, member["schema"]), "description": member["description"]})
-    return listed
-
-
-def _shown_parameters() -> list[Schema]:
-    return [parameter for parameter in _list_parameters() if parameter["name"] in ("fields", "expand")]
-
-
-def _query_parameter(name: str, schema: Schema) -> Schema:
-    parameter: Schema = {"name": name, "in": "query", "schema": schema}
-    return {**parameter, "style": "form", "explode": False} if schema.get("type") == "array" else parameter
+    return query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": limits.EVENTS_PAGE, "default": 100})
 
 
 def _answer(schema: Schema, *, headers: Schema | None = None) -> Schema:

@@ -1,11 +1,12 @@
-"""What OpenAPI says of questions about many records: aggregates."""
+"""What OpenAPI says of questions about many records: lists and aggregates."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from builder.kernel import limits
 from runtime.query.aggregate_request import BUCKETS, FUNCTIONS, MEMBERS
+from runtime.query.request import Count
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -81,3 +82,78 @@ def aggregate_answer() -> Schema:
         "required": ["data", "meta"],
         "properties": {"data": {"type": "array", "items": row}, "meta": meta},
     }
+
+
+def list_members() -> dict[str, Schema]:
+    """Return the members of a list request: schema for a query string, and description."""
+    names: Schema = {"type": "array", "items": {"type": "string"}}
+    return {
+        "filter": {"schema": {"type": "object"}, "description": 'Conditions such as {"level":{"_eq":"A"}}.'},
+        "sort": {
+            "schema": {**names, "maxItems": limits.SORT_KEYS},
+            "description": "Field paths; - in front for descending.",
+        },
+        "fields": {"schema": {**names, "maxItems": limits.FIELD_PATHS}, "description": "Field paths to show."},
+        "expand": {
+            "schema": {**names, "maxItems": limits.EXPAND_PATHS},
+            "description": "Relations to show as objects.",
+        },
+        "limit": {
+            "schema": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": limits.PAGE_RECORDS,
+                "default": limits.PAGE_RECORDS_DEFAULT,
+            },
+            "description": "Records of a page.",
+        },
+        "cursor": {"schema": {"type": "string"}, "description": "next_cursor of the page before."},
+        "count": {
+            "schema": {"type": "string", "enum": list(get_args(Count))},
+            "description": "Whether meta.count is wanted; estimated is cheap: meta.count_is tells exact, estimate or at_least.",
+        },
+    }
+
+
+def list_parameters() -> list[Schema]:
+    """Return the parameters of a list."""
+    listed: list[Schema] = []
+    for name, member in list_members().items():
+        if name == "filter":
+            content = {"application/json": {"schema": member["schema"]}}
+            listed.append({"name": name, "in": "query", "description": member["description"], "content": content})
+        else:
+            listed.append({**query_parameter(name, member["schema"]), "description": member["description"]})
+    return listed
+
+
+def shown_parameters() -> list[Schema]:
+    """Return the parameters that say what of a record is shown."""
+    return [parameter for parameter in list_parameters() if parameter["name"] in ("fields", "expand")]
+
+
+def query_parameter(name: str, schema: Schema) -> Schema:
+    """Return a parameter; lists take commas."""
+    parameter: Schema = {"name": name, "in": "query", "schema": schema}
+    return {**parameter, "style": "form", "explode": False} if schema.get("type") == "array" else parameter
+
+
+def query_body() -> Schema:
+    """Return the schema of ``POST …/query``: what to expand may say more than a path there."""
+    names: Schema = {"type": "array", "items": _TEXT}
+    relation: Schema = {
+        "type": "object",
+        "required": ["path"],
+        "additionalProperties": False,
+        "properties": {
+            "path": _TEXT,
+            "filter": {"type": "object"},
+            "sort": {**names, "maxItems": limits.SORT_KEYS},
+            "limit": {"type": "integer", "minimum": 0, "maximum": limits.CHILD_RECORDS},
+            "fields": {**names, "maxItems": limits.FIELD_PATHS},
+            "expand": {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"type": ["string", "object"]}},
+        },
+    }
+    members = {name: member["schema"] for name, member in list_members().items()}
+    members["expand"] = {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"anyOf": [_TEXT, relation]}}
+    return {"type": "object", "properties": members, "additionalProperties": False}

@@ -16,12 +16,12 @@ from builder.kernel.text import say
 from formulas.errors import FormulaErrors
 from formulas.filters import parse_filter
 from formulas.schema import Context, FieldInfo
-from formulas.tree import Param, Path, Tree, children, lift, with_children
+from formulas.tree import Path, Tree, children, lift, with_children
 from formulas.types import Type
 from runtime.access.gate import FieldMap
 from runtime.query.aggregate_request import EVERY_RECORD, AggregateRequest, Group, Measure
+from runtime.query.conditions import Asker, has_value, note_path, plan_filter, shift
 from runtime.query.problems import filter_problem, invalid, unknown, unknown_field
-from runtime.query.shape import note_path, plan_filter
 
 #: Any number a measure can be and any constant it can be compared with, exactly.
 EXACT_TYPE = Type("decimal", scale=50, digits=150)
@@ -89,7 +89,7 @@ def plan_aggregate(
         Problem: ``request.unknown_name``, ``query.invalid``.
     """
     field_map.add(entity.key, "", "aggregate")
-    condition, values = plan_filter(app, entity, request.filter, now, user_id, field_map)
+    condition, values = plan_filter(app, entity, request.filter, Asker(now, user_id), field_map)
     reading = _Reading(app, entity, field_map)
     groups = [reading.group(group) for group in request.group_by]
     own = [(place, measure) for place, measure in enumerate(request.measures) if measure.function != "share"]
@@ -147,10 +147,6 @@ def plain_field(field: Field) -> Field:
     return field.shape if isinstance(field, ComputedField) else field
 
 
-def _has_value(field: Field) -> bool:
-    return field.stored or isinstance(field, ComputedField)
-
-
 class _Reading:
     """Finds the fields of paths."""
 
@@ -164,7 +160,7 @@ class _Reading:
         path, field, many = self._find(group.path, group.pointer)
         where = group.pointer[1:]
         kind = field.formula_type().kind
-        if many >= 0 or kind in _NO_VALUE or not _has_value(field):
+        if many >= 0 or kind in _NO_VALUE or not has_value(field):
             shown = group.path
             raise invalid(where, say(f"不能按“{shown}”分组", f'Cannot group by "{shown}"'))
         if group.bucket is not None and kind not in ("date", "datetime"):
@@ -185,8 +181,8 @@ class _Reading:
         kind = field.formula_type().kind
         rows = many == len(path) - 1  # the to-many relation itself
         allowed = (
-            (measure.function == "count" and (rows or _has_value(field)))
-            or (measure.function == "count_distinct" and _has_value(field) and kind not in _NO_VALUE)
+            (measure.function == "count" and (rows or has_value(field)))
+            or (measure.function == "count_distinct" and has_value(field) and kind not in _NO_VALUE)
             or (measure.function in ("sum", "avg", "median") and kind in _NUMBERS)
             or (measure.function in ("min", "max") and kind in _ORDERED)
         )
@@ -261,7 +257,7 @@ def _plan_having(given: Any, types: dict[str, Type], context: Context) -> tuple[
     try:
         tree = parse_filter(given, MeasureSchema(types), "", context, pointer="/having")
     except FormulaErrors as errors:
-        raise filter_problem(errors) from None
+        raise filter_problem(errors, "/having") from None
     places = {name: str(place) for place, name in enumerate(types)}
     shape, values = lift(_by_place(tree, places))
     return shift(shape, _HAVING_FROM), {f"p{_HAVING_FROM + place}": value for place, value in enumerate(values)}
@@ -273,14 +269,6 @@ def _by_place(tree: Tree, places: dict[str, str]) -> Tree:
         return Path((places[tree.steps[0]],), tree.type)
     parts = children(tree)
     return with_children(tree, tuple(_by_place(part, places) for part in parts)) if parts else tree
-
-
-def shift(tree: Tree, by: int) -> Tree:
-    """Number the parameters of a shape from ``by`` on, so that two shapes can stand in one statement."""
-    if isinstance(tree, Param):
-        return Param(tree.index + by, tree.type)
-    parts = children(tree)
-    return with_children(tree, tuple(shift(part, by) for part in parts)) if parts else tree
 
 
 def _plan_sort(given: tuple[str, ...], names: tuple[str, ...]) -> tuple[tuple[int, bool], ...]:

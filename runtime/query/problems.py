@@ -39,12 +39,12 @@ def unknown_member(name: str, known: Iterable[str], where: str = "") -> Problem:
     return invalid(f"{where}{shown}", say(f"没有参数“{shown}”{hint.zh}", f'There is no parameter "{shown}"{hint.en}'))
 
 
-def filter_problem(errors: FormulaErrors) -> Problem:
+def filter_problem(errors: FormulaErrors, pointer: str = "/filter") -> Problem:
     """Return what is wrong with a filter, every part of it."""
     violations = [
         Violation(
             error.kind.lower(),
-            error.pointer or "/filter",
+            error.pointer or pointer,
             Text(error.message.zh, error.message.en),
             {"at": list(error.at)} if error.at else {},
         )

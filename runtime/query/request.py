@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from builder.kernel import limits
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import say
 from runtime.query.brackets import set_bracket
-from runtime.query.problems import invalid
+from runtime.query.problems import invalid, unknown_member
 
 JSON = Any
-Count = Literal["none", "exact"]
+Count = Literal["none", "exact", "estimated"]
 
+EXPAND_MEMBERS = ("path", "filter", "sort", "limit", "fields", "expand")
 MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count")
+
+
+@dataclass(frozen=True)
+class ExpandRequest:
+    """A relation to show, with what is asked of its records."""
+
+    path: str
+    pointer: str
+    filter: JSON = None
+    sort: tuple[str, ...] = ()
+    limit: int | None = None
+    fields: tuple[str, ...] = ()
+    expand: tuple[ExpandRequest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,8 @@ class ListRequest:
     sort: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     expand: tuple[str, ...] = ()
+    rows: tuple[ExpandRequest, ...] = ()
+    """The members of ``expand`` that say more than a path."""
     limit: int = limits.PAGE_RECORDS_DEFAULT
     cursor: str | None = None
     count: Count = "none"
@@ -80,19 +96,22 @@ def read_members(members: JSON) -> ListRequest:
     if type(limit) is not int or not 0 <= limit <= limits.PAGE_RECORDS:
         raise _bad_limit()
     count = members.get("count", "none")
-    if count not in ("none", "exact"):
-        raise invalid("count", say("count 只能是 none 或 exact", "count is none or exact"))
+    if not isinstance(count, str) or count not in get_args(Count):
+        words = "none, exact, estimated"
+        raise invalid("count", say(f"count 应是其中之一:{words}", f"count is one of: {words}"))
     cursor = members.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
         raise Problem("query.cursor")
+    rows = _read_rows(members.get("expand"), "expand", 0)
     return ListRequest(
         filter=members.get("filter"),
         sort=_names(members, "sort", limits.SORT_KEYS),
         fields=_names(members, "fields", limits.FIELD_PATHS),
-        expand=_names(members, "expand", limits.EXPAND_PATHS),
+        expand=() if rows else _names(members, "expand", limits.EXPAND_PATHS),
+        rows=rows,
         limit=limit,
         cursor=cursor or None,
-        count=count,
+        count=cast("Count", count),
     )
 
 
@@ -103,13 +122,57 @@ def _bad_limit() -> Problem:
     )
 
 
-def _names(members: JSON, name: str, most: int) -> tuple[str, ...]:
+def _names(members: JSON, name: str, most: int, where: str = "") -> tuple[str, ...]:
     listed = members.get(name, [])
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        raise invalid(name, say(f"{name} 是名称的列表", f"{name} is a list of names"))
+        raise invalid(f"{where}{name}", say(f"{name} 是名称的列表", f"{name} is a list of names"))
     if len(listed) > most:
-        raise invalid(name, say(f"{name} 最多 {most} 项", f"{name} takes at most {most} items"), maximum=most)
+        raise invalid(
+            f"{where}{name}", say(f"{name} 最多 {most} 项", f"{name} takes at most {most} items"), maximum=most
+        )
     return tuple(listed)
+
+
+def _read_rows(given: JSON, where: str, depth: int) -> tuple[ExpandRequest, ...]:
+    """Read ``expand`` where any of it is an object; nothing if it is only paths."""
+    if not isinstance(given, list) or not (depth or any(isinstance(item, dict) for item in given)):
+        return ()
+    if len(given) > limits.EXPAND_PATHS or depth > limits.EXPAND_DEPTH:
+        most = limits.EXPAND_PATHS if depth <= limits.EXPAND_DEPTH else limits.EXPAND_DEPTH
+        text = say(
+            f"expand 最多 {limits.EXPAND_PATHS} 项、{limits.EXPAND_DEPTH} 层",
+            f"expand takes at most {limits.EXPAND_PATHS} items, {limits.EXPAND_DEPTH} deep",
+        )
+        raise invalid(where, text, maximum=most)
+    return tuple(_read_expand(item, f"{where}/{place}", depth) for place, item in enumerate(given))
+
+
+def _read_expand(item: JSON, where: str, depth: int) -> ExpandRequest:
+    if isinstance(item, str):
+        return ExpandRequest(item, f"/{where}")
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        form = '"customer" / {"path": "payments", "limit": 5}'
+        raise invalid(where, say(f"展开写成 {form}", f"Write what to expand as {form}"))
+    for name in item:
+        if name not in EXPAND_MEMBERS:
+            raise unknown_member(name, EXPAND_MEMBERS, f"{where}/")
+    limit = item.get("limit")
+    if limit is not None and (type(limit) is not int or not 0 <= limit <= limits.CHILD_RECORDS):
+        most = limits.CHILD_RECORDS
+        text = say(f"limit 是 0 到 {most} 的整数", f"limit is a whole number from 0 to {most}")
+        raise invalid(f"{where}/limit", text, maximum=most)
+    inner = item.get("expand", [])
+    if not isinstance(inner, list):
+        raise invalid(f"{where}/expand", say("expand 是列表", "expand is a list"))
+    return ExpandRequest(
+        item["path"],
+        f"/{where}",
+        item.get("filter"),
+        _names(item, "sort", limits.SORT_KEYS, f"{where}/"),
+        limit,
+        _names(item, "fields", limits.FIELD_PATHS, f"{where}/"),
+        _read_rows(inner, f"{where}/expand", depth + 1) if inner else (),
+    )
 
 
 def read_filter_text(text: str) -> JSON:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -11,7 +13,9 @@ from builder.fields.reference import ReferenceField
 from builder.kernel.limits import EXPAND_DEPTH
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
+from formulas.tree import Tree
 from runtime.access.gate import FieldMap
+from runtime.query.conditions import SortKey
 
 #: What is shown of a user, department or file that a field points to.
 PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -21,6 +25,23 @@ PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
+class RowsShape(NamedTuple):
+    """Which records of a to-many relation are shown of each record, and in which order."""
+
+    condition: Tree | None
+    sort: tuple[SortKey, ...]
+    limit: int
+
+
+class Expansion(NamedTuple):
+    """Relations to show as objects, with what is asked of their records."""
+
+    grafts: tuple[tuple[str, str], ...] = ()
+    """(path of a field or ``relation.*``, where it stands in the request)"""
+    rows: Mapping[str, RowsShape] = MappingProxyType({})
+    """By dotted path of the relation."""
+
+
 class Selection(NamedTuple):
     """The members of an object: own fields in order, and which of them are shown as objects themselves."""
 
@@ -28,6 +49,7 @@ class Selection(NamedTuple):
     """An entity's key, or ``@user`` / ``@department``."""
     fields: tuple[str, ...]
     expanded: tuple[tuple[str, Selection], ...] = ()
+    rows: RowsShape | None = None
 
     def find_expanded(self, key: str) -> Selection | None:
         """Return how a field is shown if it is shown as an object."""
@@ -38,7 +60,12 @@ _Tree = dict[str, "_Tree | None"]
 
 
 def select(
-    app: CompiledApp, entity: CompiledEntity, fields: tuple[str, ...], expand: tuple[str, ...], field_map: FieldMap
+    app: CompiledApp,
+    entity: CompiledEntity,
+    fields: tuple[str, ...],
+    expand: tuple[str, ...],
+    field_map: FieldMap,
+    expansion: Expansion = Expansion(),  # noqa: B008 - immutable
 ) -> Selection:
     """Look names up and build the selection.
 
@@ -53,11 +80,13 @@ def select(
     for parameter, paths in (("fields", fields), ("expand", expand)):
         for index, path in enumerate(paths):
             _graft(app, entity, tree, path.split("."), f"/{parameter}/{index}", violations, whole=parameter == "expand")
+    for path, pointer in expansion.grafts:
+        _graft(app, entity, tree, path.split("."), pointer, violations, whole=False)
     if violations:
         raise Problem(
             "request.unknown_name", say("查询中有未知名称", "The query has unknown names"), violations=violations
         )
-    return _build(app, entity, tree, show_all=not fields, field_map=field_map, prefix="")
+    return _build(app, entity, tree, show_all=not fields, field_map=field_map, rows=expansion.rows, prefix="")
 
 
 def _graft(
@@ -114,7 +143,14 @@ def _target(field: Field) -> str | None:
 
 
 def _build(
-    app: CompiledApp, entity: CompiledEntity, tree: _Tree, *, show_all: bool, field_map: FieldMap, prefix: str
+    app: CompiledApp,
+    entity: CompiledEntity,
+    tree: _Tree,
+    *,
+    show_all: bool,
+    field_map: FieldMap,
+    rows: Mapping[str, RowsShape],
+    prefix: str,
 ) -> Selection:
     everything = show_all or "*" in tree
     every_key = ["id", *(k for k in entity.system if k != "id"), *entity.fields]
@@ -138,8 +174,9 @@ def _build(
         if target.startswith("@"):
             expanded.append((key, Selection(target, PLATFORM_COLUMNS[target[1:]])))
         else:
+            path = f"{prefix}{key}"
             shown = _build(
-                app, app.entities[target], inner, show_all=False, field_map=field_map, prefix=f"{prefix}{key}."
+                app, app.entities[target], inner, show_all=False, field_map=field_map, rows=rows, prefix=f"{path}."
             )
-            expanded.append((key, shown))
+            expanded.append((key, shown._replace(rows=rows[path]) if path in rows else shown))
     return Selection(entity.key, tuple(keys), tuple(expanded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,14 +13,16 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.resolver import Joins
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
-from builder.kernel.limits import CHILD_RECORDS
+from builder.kernel.limits import COUNTED_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
 from builder.store.types import Identifier, Words
 from formulas.sql import Dialect, to_condition
+from runtime.query.conditions import SortKey
+from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import json_list, json_object, json_values
 from runtime.query.selection import Selection
-from runtime.query.shape import ListShape, SortKey
+from runtime.query.shape import ListShape
 
 Element = sa.ColumnElement[Any]
 _KEPT = 2_000
@@ -85,10 +87,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     keys = [root.c[f"k{place}"] for place in range(len(shape.sort))]
     fields = [field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
-    order = [
-        _ordered(key, sort, dialect, first=place == 0)
-        for place, (key, sort) in enumerate(zip(keys, shape.sort, strict=True))
-    ]
+    order = _orders(keys, shape.sort, dialect)
     present = root.c.id.is_not(None)
     columns = (g.c.pin, g.c.epoch, sa.case((present, at)).label("at"), as_text(sa.case((present, shown)), dialect))
     return sa.select(*columns).select_from(source).order_by(*order)
@@ -101,6 +100,21 @@ def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Sele
     condition = _condition(shape, joins, dialect)
     statement = sa.select(sa.func.count()).select_from(joins.from_clause())
     return statement if condition is None else statement.where(condition)
+
+
+def matching_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
+    """Return the statement of all records that a list would show, for the planner to estimate."""
+    entity = app.entities[shape.selection.entity]
+    joins = Joins(app, entity, entity.table, sql_dialect(dialect))
+    condition = _condition(shape, joins, dialect)
+    statement = sa.select(entity.table.c.id).select_from(joins.from_clause())
+    return statement if condition is None else statement.where(condition)
+
+
+def bounded_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
+    """Return the statement that counts, but not further than one beyond the bound."""
+    found = matching_statement(app, shape, dialect).limit(sa.literal_column(str(COUNTED_RECORDS + 1))).subquery()
+    return sa.select(sa.func.count()).select_from(found)
 
 
 def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
@@ -117,10 +131,7 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
         statement = statement.where(condition)
     if shape.after is not None:
         statement = statement.where(_after(keys, shape.sort, shape.after))
-    order = [
-        _ordered(key, sort, dialect, first=place == 0)
-        for place, (key, sort) in enumerate(zip(keys, shape.sort, strict=True))
-    ]
+    order = _orders(keys, shape.sort, dialect)
     limit = sa.bindparam("limit", type_=sa.Integer())
     return statement.order_by(*order).limit(limit).subquery("r")
 
@@ -218,21 +229,33 @@ def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Join
 
 
 def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: sa.FromClause, dialect: str) -> Element:
-    child = app.entities[field.entity].table.alias()
+    """Return the records of a to-many relation as a list: chosen per parent first, then joined with what they show."""
+    entity, asked = app.entities[field.entity], inner.rows or ALL_ROWS
+    child = entity.table.alias()
+    reach = Joins(app, entity, child, sql_dialect(dialect))
+    keys = [reach.at(key.path).label(f"k{place}") for place, key in enumerate(asked.sort)]
+    shown_keys = [key for key in inner.fields if not isinstance(entity.find_field(key), ChildrenField)]
+    wanted = [reach.at((key,)).label(key) for key in dict.fromkeys(("id", *shown_keys))]
+    condition = None if asked.condition is None else to_condition(asked.condition, reach, reach.dialect)
+    chosen = sa.select(*wanted, *keys).select_from(reach.from_clause()).where(child.c[field.via] == source.c.id)
+    if condition is not None:
+        chosen = chosen.where(condition)
+    chosen = chosen.order_by(*_orders([key.element for key in keys], asked.sort, dialect))
+    page = chosen.limit(sa.literal_column(str(asked.limit))).correlate(source).subquery()
     joins: _Joins = []
-    shown = _object(app, inner, child, joins, dialect)
-    rows: sa.FromClause = child
-    for target, condition in joins:
-        rows = rows.outerjoin(target, condition)
-    statement = (
-        sa.select(shown.label("o"))
-        .select_from(rows)
-        .where(child.c[field.via] == source.c.id)
-        .order_by(child.c.created_at, child.c.id)
-        .limit(sa.literal_column(str(CHILD_RECORDS)))
-        .correlate(source)
-    )
-    return json_list(statement, "o", dialect)
+    shown = _object(app, inner, page, joins, dialect)
+    rows: sa.FromClause = page
+    for target, on in joins:
+        rows = rows.outerjoin(target, on)
+    listed = sa.select(shown.label("o")).select_from(rows)
+    ordered = listed.order_by(*_orders([page.c[key.name] for key in keys], asked.sort, dialect))
+    return json_list(ordered.correlate(source), "o", dialect)
+
+
+def _orders(keys: Sequence[Element], sort: tuple[SortKey, ...], dialect: str) -> list[Element]:
+    return [
+        _ordered(key, by, dialect, first=place == 0) for place, (key, by) in enumerate(zip(keys, sort, strict=True))
+    ]
 
 
 def _listed(inner: Selection, ids: Element, source: sa.FromClause, dialect: str) -> Element:

@@ -15,9 +15,10 @@ from runtime.query.cursor import write_cursor
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import ListPlan
-from runtime.query.statements import StatementCache, count_statement, get_statement, list_statement
+from runtime.query.statements import StatementCache, get_statement, list_statement
 from runtime.records.caller import Caller
 from runtime.records.changes import not_found
+from runtime.records.counting import Counted, count_records
 from runtime.records.pins import check_guard
 
 Names = tuple[str, ...]
@@ -37,7 +38,7 @@ class RecordPage:
 
     records: list[bytes]
     next_cursor: str | None
-    count: int | None
+    counted: Counted | None
 
 
 class OnePlan(NamedTuple):
@@ -104,14 +105,8 @@ def read_page(
     rows = yield Query(statement, values)
     check_guard(published, caller, rows[0][0], rows[0][1])
     found = [row for row in rows if row[3] is not None]
-    total: int | None = None
-    if request.count == "exact":
-        counted = cache.get(
-            (published.pin, "count", shape.selection.entity, shape.condition),
-            lambda: count_statement(app, shape, cache.dialect),
-        )
-        total = int((yield Query(counted, values))[0][0])
+    counted = yield from count_records(app, published.pin, shape, request.count, values, cache)
     more = len(found) > limit
     page = found[:limit]
     cursor = write_cursor(plan.order, parse_json(page[-1][2])) if more and page else None
-    return RecordPage([row[3].encode() for row in page], cursor, total)
+    return RecordPage([row[3].encode() for row in page], cursor, counted)

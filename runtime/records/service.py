@@ -125,6 +125,7 @@ class Records:
         if request.text and request.cursor is None and is_constant(request.filter):
             self._page_plans.keep(key, made)
         return made
+
     async def aggregate(self, caller: Caller, app: str, entity: str, request: AggregateRequest) -> Groups:
         """Return groups of records with their measures."""
 

@@ -1,0 +1,149 @@
+"""Filters and orders of a query: names looked up, every path noted, values taken out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import is_variable
+from builder.fields.base import Field
+from builder.fields.parts.computed import ComputedField
+from builder.kernel.text import say
+from formulas.checker import check_condition
+from formulas.errors import FormulaError, FormulaErrors, Message
+from formulas.filters import parse_filter
+from formulas.moments import bind_context
+from formulas.schema import Context
+from formulas.sql import has_sql_form
+from formulas.tree import Param, Tree, children, lift, paths, walk, with_children
+from runtime.access.gate import FieldMap
+from runtime.query.problems import filter_problem, invalid, unknown_field
+
+_UNSORTABLE = ("set", "json", "geo", "file")
+
+
+class Asker(NamedTuple):
+    """Whose question it is and when: what ``$NOW`` and ``$CURRENT_USER`` stand for."""
+
+    now: datetime
+    user_id: str | None
+
+
+class SortKey(NamedTuple):
+    """One key of an order. Blanks are the smallest: first when ascending, last when descending."""
+
+    path: tuple[str, ...]
+    descending: bool
+
+
+def plan_filter(
+    app: CompiledApp,
+    entity: CompiledEntity,
+    given: Any,
+    asker: Asker,
+    field_map: FieldMap,
+    *,
+    pointer: str = "/filter",
+    first: int = 0,
+) -> tuple[Tree | None, dict[str, Any]]:
+    """Return the shape of a filter and its values, numbered from ``first``: ``p0``, ``p1`` …
+
+    Raises:
+        Problem: ``request.unknown_name``, ``query.invalid``.
+    """
+    if given is None or given == {}:
+        return None, {}
+    context = Context(now=asker.now, user=asker.user_id, zone=app.zone)
+    try:
+        if isinstance(given, str):
+            tree = bind_context(_read_condition(app, entity, given), context)
+        else:
+            tree = parse_filter(given, app, entity.key, context, pointer=pointer)
+    except FormulaErrors as errors:
+        raise filter_problem(errors, pointer) from None
+    for path in paths(tree):
+        note_path(app, entity.key, path, field_map, use="filter")
+    shape, values = lift(tree)
+    return shift(shape, first), {f"p{first + place}": value for place, value in enumerate(values)}
+
+
+def shift(tree: Tree, by: int) -> Tree:
+    """Number the parameters of a shape from ``by`` on, so that two shapes can stand in one statement."""
+    if not by:
+        return tree
+    if isinstance(tree, Param):
+        return Param(tree.index + by, tree.type)
+    parts = children(tree)
+    return with_children(tree, tuple(shift(part, by) for part in parts)) if parts else tree
+
+
+def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str) -> Tree:
+    """Read a filter written as a formula.
+
+    Raises:
+        FormulaErrors: with places in the text.
+    """
+    tree = check_condition(text, app, entity.key)
+    for node in walk(tree):
+        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")) and not is_variable(node):
+            name = getattr(node, "function", "")
+            zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
+            raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])
+    return tree
+
+
+def note_path(app: CompiledApp, entity: str, path: tuple[str, ...], field_map: FieldMap, *, use: Any) -> None:
+    """Note a dotted path: each hop belongs to the entity it is taken from."""
+    for step in path:
+        field_map.add(entity, step, use)
+        found = app.find_field(entity, step)
+        if found is None or found.target_entity is None:
+            return
+        entity = found.target_entity
+
+
+def plan_sort(
+    app: CompiledApp, entity: CompiledEntity, given: tuple[str, ...], field_map: FieldMap, *, pointer: str = "/sort"
+) -> tuple[tuple[SortKey, ...], list[Field]]:
+    """Return the keys of an order that is total, with their fields; the newest first if none are given.
+
+    Raises:
+        Problem: ``request.unknown_name``, ``query.invalid``.
+    """
+    keys: list[SortKey] = []
+    fields: list[Field] = []
+    for place, text in enumerate(given):
+        path = tuple(text.removeprefix("-").split("."))
+        fields.append(_sort_field(app, entity, path, f"{pointer}/{place}"))
+        note_path(app, entity.key, path, field_map, use="sort")
+        keys.append(SortKey(path, text.startswith("-")))
+    if not keys:
+        keys, fields = [SortKey(("created_at",), True)], [entity.system["created_at"]]
+    if all(key.path != ("id",) for key in keys):
+        keys.append(SortKey(("id",), keys[-1].descending))  # makes the order total: a cursor can stand on it
+        fields.append(entity.system["id"])
+    return tuple(keys), fields
+
+
+def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...], pointer: str) -> Field:
+    owner = entity
+    if len(path) > 4:
+        raise invalid(pointer[1:], say("排序路径太长", "The sort path is too long"))
+    for position, step in enumerate(path):
+        found = app.find_field(owner.key, step)
+        field = owner.find_field(step)
+        last = position == len(path) - 1
+        if found is None or field is None:
+            raise unknown_field(pointer, owner.key, step, [key for key, _ in app.fields(owner.key)])
+        if last and not found.many and found.type.kind not in _UNSORTABLE and has_value(field):
+            return field
+        if last or found.target_entity is None or found.many:
+            raise invalid(pointer[1:], say(f"不能按“{step}”排序", f'Cannot sort by "{step}"'))
+        owner = app.entities[found.target_entity]
+    raise AssertionError("a path has at least one step")
+
+
+def has_value(field: Field) -> bool:
+    """Whether a record has a value of the field: kept in a column, or computed when it is read."""
+    return field.stored or isinstance(field, ComputedField)

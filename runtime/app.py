@@ -75,14 +75,14 @@ class App:
             database.close()
 
     async def _prepare(self) -> None:
-        """Do what the first start needs: an admin (or a link to become it) and the demo."""
+        """Do what the first start needs: the demo, and an admin or a link to become it (last: the link works at once then)."""
         settings = self.services.settings
+        if settings.demo is not None:
+            await install_demo(self.services, settings.demo)
         if settings.admin_username is not None or self._announce is not None:
             link = await asyncio.to_thread(_first_admin_link, self.services)
             if link is not None and self._announce is not None:
                 self._announce(link)
-        if settings.demo is not None:
-            await install_demo(self.services, settings.demo)
 
 
 def _first_admin_link(services: Services) -> str | None:

@@ -107,7 +107,7 @@ OURS_BATCH = f"{RECORDS}/payment/batch"
 YARDSTICK_BATCH = "/payments/batch"
 
 SUMS_BODY = {
-    "group": [{"field": "status"}, {"field": "due_on", "bucket": "month"}],
+    "group_by": ["status", "due_on:month"],
     "measures": {"amount": {"sum": "amount"}},
 }
 

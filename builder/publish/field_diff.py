@@ -245,7 +245,9 @@ class FieldChanges:
         )
         self._arrivals.append(step)
         self._shape[column.name] = column
-        self.sources[column.name] = IndexValue(before.name, before.type, step.converted)
+        self.sources[column.name] = IndexValue(
+            before.name, before.type, step.converted, (former.column_name, column.type) if former else None
+        )
 
     def _change_rules(self, source: Field, field: Field, before: PhysicalColumn | None) -> None:
         # a reference that is carried leads to the same table; that its entity has another key by now is no change of the field

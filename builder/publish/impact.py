@@ -66,8 +66,10 @@ class IndexValue(NamedTuple):
     column: str
     """As it is called before the publish."""
     type: StoredType
-    convert: Callable[[Any], Any] | None = None
-    """Set where the publish itself changes the values; None results are blank."""
+    convert: Callable[[Any, Any], Any] | None = None
+    """Set where the publish itself changes the values: present and former value -> new value, None = blank."""
+    former: tuple[str, StoredType] | None = None
+    """The kept column of former values."""
 
 
 def count_duplicates(
@@ -95,11 +97,13 @@ def _count_converted(
     connection: sa.Connection, table: str, values: Sequence[IndexValue]
 ) -> tuple[int, tuple[str, ...]]:
     """Do the same for values that exist only after the publish. Cost: holds a digest of every record."""
-    shape = lightweight(table, ("id", Identifier()), *((value.column, value.type) for value in values))
+    pairs = [((value.column, value.type), value.former or (value.column, value.type)) for value in values]
+    shape = lightweight(table, ("id", Identifier()), *(column for pair in pairs for column in pair))
+    wanted = [shape.c[name] for pair in pairs for name, _ in pair]
     seen: dict[bytes, tuple[int, str]] = {}
     shown: list[str] = []
-    for record_id, *stored in connection.execute(sa.select(shape).execution_options(yield_per=_CHUNK)):
-        found = [_converted(value, raw) for value, raw in zip(values, stored, strict=True)]
+    for record_id, *stored in connection.execute(sa.select(shape.c.id, *wanted).execution_options(yield_per=_CHUNK)):
+        found = [_converted(value, *stored[2 * place : 2 * place + 2]) for place, value in enumerate(values)]
         if None in found:
             continue
         digest = hashlib.blake2b(repr(found).encode(), digest_size=16).digest()
@@ -111,5 +115,7 @@ def _count_converted(
     return total, tuple(shown[:SAMPLE_RECORDS_SHOWN])
 
 
-def _converted(value: IndexValue, raw: Any) -> Any:
-    return raw if raw is None or value.convert is None else value.convert(raw)
+def _converted(value: IndexValue, present: Any, former: Any) -> Any:
+    if value.convert is None:
+        return present
+    return value.convert(present, former if value.former else None)

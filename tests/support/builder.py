@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp
 from builder.definition.parse import parse_definition
 from builder.kernel.clock import MovableClock
-from builder.kernel.ids import SystemIds
+from builder.kernel.ids import CountingIds
 from builder.registry.apps import create_app, put_draft
 from builder.registry.doctor import examine
 from builder.registry.publishing import Publication, publish_draft
@@ -25,11 +25,11 @@ START = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 
 @contextmanager
 def open_registry(url: str) -> Iterator[Registry]:
-    """A registry on a migrated database, with a clock that stands still."""
+    """A registry on a migrated database, with a clock that stands still and ids that count, so ids sort as they were made."""
     database = open_database(url)
     clock = MovableClock(START)
     try:
-        yield Registry(database, clock, SystemIds(clock))
+        yield Registry(database, clock, CountingIds(clock))
     finally:
         database.close()
 

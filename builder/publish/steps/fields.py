@@ -223,24 +223,20 @@ class ConvertField(Step):
         page = sa.select(shape.c.id, source, back).where(some).order_by(shape.c.id).limit(_CHUNK)
         rows = work.connection.execute(page).all()
         while rows:
-            work.connection.execute(
-                update, [{"key": key, "converted": self._result(value, was)} for key, value, was in rows]
-            )
+            converted = [
+                {"key": key, "converted": self.converted(value, was if self.former_column else None)}
+                for key, value, was in rows
+            ]
+            work.connection.execute(update, converted)
             rows = work.connection.execute(page.where(shape.c.id > rows[-1][0])).all()
         if isinstance(self.target, AutoNumberField):
             settle_numbers(work, self.entity, self.table, self.target, self.time_zone)
 
-    def _result(self, value: Any, former: Any) -> Any:
-        """Return the new value: what it was before, if nobody changed it since; else the present one converted."""
-        if self.former_column is None:
-            return self.converted(value)
+    def converted(self, value: Any, former: Any) -> Any:
+        """Return the new value: what it was before, if nobody changed it since; else the present one converted, None if it does not fit."""
         if former is not None and _convert(self.source, self.target, former) == value:
             return former
-        return None if value is None else self.converted(value)
-
-    def converted(self, value: Any) -> Any:
-        """Return a value in the new type; None if it does not fit."""
-        return _convert(self.target, self.source, value)
+        return None if value is None else _convert(self.target, self.source, value)
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count values that do not fit."""
@@ -249,7 +245,7 @@ class ConvertField(Step):
             self.old_table,
             self.old_column.name,
             self.old_column.type,
-            lambda value: self.converted(value) is None,
+            lambda value: _convert(self.target, self.source, value) is None,
         )
         total = count_rows(connection, self.old_table)
         if count:

@@ -51,10 +51,10 @@ def rebuild_table(op: Operations, table: PhysicalTable) -> None:
     bare = table.changed(columns=[PhysicalColumn(c.name, c.type, None, c.nullable) for c in table.columns.values()])
     held = [column for column in table.columns.values() if column.references]
     # given as arguments, because the library walks a table's own constraints and indexes in no order: the plan would differ each time
-    references = [
+    references = tuple(
         sa.ForeignKeyConstraint([c.name], [_id_of(str(c.references))], name=reference_name(table.name, c.name))
         for c in held
-    ]
+    )
     shape = bare.to_sqlalchemy(sa.MetaData())
     with op.batch_alter_table(table.name, copy_from=shape, table_args=references, recreate="always"):
         pass

@@ -11,7 +11,7 @@ from formulas.functions.declare import unify
 from formulas.literals import WrongValueError, read_value
 from formulas.syntax import Node
 from formulas.tree import Call, Literal, Tree
-from formulas.types import BLANK, BOOLEAN, DATETIME, TEXT, Type
+from formulas.types import BLANK, BOOLEAN, DATETIME, NARROW_DIGITS, TEXT, Type
 
 _FROM_TEXT = ("option", "date", "datetime", "person", "department", "record", "file")
 _ORDERED = ("text", "option", "integer", "decimal", "date", "datetime", "time", "duration", "boolean")
@@ -30,7 +30,8 @@ def literal_for(tree: Tree, type_: Type, node: Node) -> Tree:
         return Literal(values, type_, tree.fixed) if fits else tree
     if tree.type.is_number and type_.is_number and _holds(type_, tree.value):
         value = Decimal(tree.value) if type_.kind == "decimal" else int(tree.value)
-        return Literal(value, type_, tree.fixed)
+        narrow = replace(type_, digits=min(type_.digits, NARROW_DIGITS))
+        return Literal(value, narrow if _holds(narrow, tree.value) else type_, tree.fixed)
     return tree
 
 

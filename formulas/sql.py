@@ -16,7 +16,17 @@ from formulas.sqlforms.numbers import fitted
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
 
-__all__ = ["Dialect", "Related", "Resolver", "Sql", "has_sql_form", "to_condition", "to_sql", "to_stored"]
+__all__ = [
+    "Dialect",
+    "Related",
+    "Resolver",
+    "Sql",
+    "has_sql_form",
+    "to_condition",
+    "to_sort_key",
+    "to_sql",
+    "to_stored",
+]
 
 #: Operators and choices are said to both databases by one form.
 _SHARED: dict[str, Form] = {**compare.FORMS, **choices.FORMS, **arithmetic.FORMS}
@@ -88,6 +98,16 @@ def to_stored(tree: Tree, type_: Type, resolver: Resolver, dialect: Dialect, con
     bound: Element = sa.literal_column(str(10 ** (type_.digits - type_.scale)))
     rounded = sa.func.round(sa.cast(value.element, sa.Numeric()), sa.literal_column(str(type_.scale)))
     return sa.case((sa.func.abs(rounded) < bound, rounded)) if value.type.digits > type_.digits else value.element
+
+
+def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:
+    """What to order by: the value, except that SQLite keeps numbers of many digits as text, which sorts otherwise."""
+    value = _emitter(resolver, dialect, context).value(tree)
+    if value.wide:
+        return sa.func.formula_sort_key(value.element, type_=sa.Text())
+    if dialect == "postgresql" and value.type.is_textual and value.column is None:
+        return sa.collate(value.element, "C")
+    return value.element
 
 
 def to_condition(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:

@@ -39,6 +39,22 @@ def formula_plain(value: str | None) -> str | None:
     return None if value is None else number_text(Decimal(value))
 
 
+def formula_sort_key(value: str | None) -> str | None:
+    """Decimal text as a text that sorts bytewise as the numbers do: sign, exponent, digits."""
+    if value is None:
+        return None
+    number = Decimal(value).normalize(EXACT)
+    if not number:
+        return "1"
+    digits = f"{number.adjusted() + 1000:04d}" + "".join(map(str, number.as_tuple().digits))
+    if number > 0:
+        return "2" + digits
+    return "0" + digits.translate(_MIRRORED) + "~"
+
+
+_MIRRORED = str.maketrans("0123456789", "9876543210")
+
+
 def formula_compare(left: str | None, right: str | None) -> int | None:
     """-1, 0 or 1."""
     if left is None or right is None:
@@ -207,6 +223,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., str | int | None]]] = {
     "unicode_upper": (1, unicode_upper),
     "formula_wide": (2, formula_wide),
     "formula_compare": (2, formula_compare),
+    "formula_sort_key": (1, formula_sort_key),
     "formula_plain": (1, formula_plain),
     "formula_narrow": (2, formula_narrow),
     "formula_call": (-1, formula_call),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import divided, fitted, rescaled
+from formulas.sqlforms.numbers import divided, fitted, native_of, rescaled
 from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
 from formulas.tree import Call
 from formulas.types import Type
@@ -43,7 +44,33 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
     native = _NATIVE.get(call.function)
     if native is not None and not is_wide(call.type) and not any(value.wide for value in values):
         return plain(native(values, call.type), call.type, emitter)
-    return call_python(emitter, call)
+    return replace(call_python(emitter, call), native=_overflowing(call, values))
+
+
+def _overflowing(call: Call, values: list[Sql]) -> Element | None:
+    """SQLite: the same in 64-bit integers, which become REAL where they do not hold the number."""
+    natives = [native_of(value) for value in values]
+    if any(native is None for native in natives):
+        return None
+    narrow = [Sql(native, value.type) for native, value in zip(natives, values, strict=True) if native is not None]
+    if call.function == "div":
+        return None if any(value.wide for value in values) else _quotient(*narrow)
+    native = _NATIVE.get(call.function)
+    return None if native is None else native(narrow, call.type)
+
+
+def _quotient(left: Sql, right: Sql) -> Element:
+    """Half away from zero, to 10 places: whole-number division of the doubled dividend."""
+    shift = 10 + right.type.scale - left.type.scale
+    dividend, divisor = (raw(value.element, sa.BigInteger()) for value in (left, right))
+    if shift >= 0:
+        dividend = dividend * number(10**shift)
+    else:
+        divisor = divisor * number(10**-shift)
+    sign = "case when ({0} < 0) <> ({1} < 0) then -1 else 1 end"
+    half_up = f"(2 * abs({{0}}) + abs({{1}})) / (2 * nullif(abs({{1}}), 0)) * {sign}"
+    whole = f"case when typeof(2 * abs({{0}}) + abs({{1}})) = 'real' then 9e99 else {half_up} end"
+    return pieces(whole, [dividend, divisor], sa.BigInteger())
 
 
 def _durations(call: Call, values: list[Sql]) -> Sql:
@@ -94,7 +121,8 @@ def zero(emitter: Emitter, call: Call) -> Sql:
     value = emitter.value(call.args[0])
     nothing = sa.literal_column("'0'") if value.wide else number(0)
     element = sa.func.coalesce(raw(value.element, sa.Text() if value.wide else sa.Numeric()), nothing)
-    return Sql(sa.type_coerce(element, bind_type(value.type, emitter.dialect)), value.type, value.wide)
+    native = None if value.native is None else sa.func.coalesce(value.native, number(0), type_=sa.BigInteger())
+    return Sql(sa.type_coerce(element, bind_type(value.type, emitter.dialect)), value.type, value.wide, native=native)
 
 
 def absolute(emitter: Emitter, call: Call) -> Sql:

@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 from formulas.sqlforms.binds import list_type
 from formulas.sqlforms.core import Element, Emitter, Sql
-from formulas.sqlforms.numbers import COMPARE, comparable
+from formulas.sqlforms.numbers import COMPARE, Compare, compared
 from formulas.sqlforms.template import negated
 from formulas.tree import Call, Literal, Param, Tree
 from formulas.types import BOOLEAN
@@ -25,15 +25,25 @@ def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
     return first, emitter.value(right, first)
 
 
-def _elements(emitter: Emitter, left: Tree, right: Tree, equality: bool = True) -> tuple[Element, Element]:
+def _compared(emitter: Emitter, left: Tree, right: Tree, operator: Compare, equality: bool = True) -> Element:
+    """The operator on both sides in forms that compare correctly."""
     first, second = operands(emitter, left, right)
     if first.type.is_number and second.type.is_number:
-        return comparable(emitter, first, second, equality)
+        return compared(emitter, first, second, operator, equality)
     one, two = visible(first, left).element, visible(second, right).element
     if emitter.postgresql and first.type.is_textual and first.column is None and second.column is None:
         # without a column nothing says that texts are ordered by code point
         one = sa.collate(one, "C")
-    return one, two
+    found: Element = operator(one, two)
+    return found
+
+
+def _same(left: Element, right: Element) -> Element:
+    return left.is_not_distinct_from(right)
+
+
+def _different(left: Element, right: Element) -> Element:
+    return left.is_distinct_from(right)
 
 
 def visible(value: Sql, tree: Tree) -> Sql:
@@ -70,10 +80,8 @@ def _equal_condition(emitter: Emitter, call: Call) -> Element:
         return _blank(emitter, left)
     if _is_blank_literal(left):
         return _blank(emitter, right)
-    first, second = _elements(emitter, left, right)
-    if never_blank(left) or never_blank(right):
-        return first == second
-    return first.is_not_distinct_from(second)
+    plain = never_blank(left) or never_blank(right)
+    return _compared(emitter, left, right, COMPARE["eq"] if plain else _same)
 
 
 def _unequal_condition(emitter: Emitter, call: Call) -> Element:
@@ -82,15 +90,12 @@ def _unequal_condition(emitter: Emitter, call: Call) -> Element:
         return negated(_blank(emitter, left))
     if _is_blank_literal(left):
         return negated(_blank(emitter, right))
-    first, second = _elements(emitter, left, right)
-    return first.is_distinct_from(second)
+    return _compared(emitter, left, right, _different)
 
 
 def _ordered_condition(emitter: Emitter, call: Call) -> Element:
     left, right = call.args
-    first, second = _elements(emitter, left, right, equality=False)
-    condition: Element = COMPARE[call.function](first, second)
-    return condition
+    return _compared(emitter, left, right, COMPARE[call.function], equality=False)
 
 
 def _among_condition(emitter: Emitter, call: Call) -> Element:
@@ -142,8 +147,7 @@ def _equal(emitter: Emitter, call: Call) -> Sql:
 
 
 def _two_valued_equal(emitter: Emitter, left: Tree, right: Tree) -> Element:
-    first, second = _elements(emitter, left, right)
-    return first.is_not_distinct_from(second)
+    return _compared(emitter, left, right, _same)
 
 
 def _unequal(emitter: Emitter, call: Call) -> Sql:

@@ -61,6 +61,8 @@ class Sql:
     type: Type
     wide: bool = False
     column: Element | None = None
+    #: SQLite: the number of a wide value as a scaled integer too, which is a REAL instead where 64 bits do not hold it.
+    native: Element | None = None
 
 
 class Catalogue(Protocol):

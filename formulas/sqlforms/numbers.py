@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
 from formulas.sqlforms.template import pieces
 from formulas.types import NARROW_DIGITS, Type
 
+Compare: TypeAlias = Callable[[Any, Any], Any]
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -36,11 +37,48 @@ def fitted(emitter: Emitter, value: Sql, type_: Type) -> Element:
         return sa.cast(value.element, sa.Numeric()) if type_.kind == "decimal" else value.element
     if is_wide(type_):
         return widened(value)
+    if value.wide and value.native is not None:
+        kept = native_at(value, type_.scale)
+        narrowed = sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
+        return sa.case((is_native(kept), kept), else_=narrowed)
     if value.wide or value.type.digits - value.type.scale > NARROW_DIGITS - type_.scale:
         return sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
     if value.type.scale > type_.scale:
         return divided(value, 10 ** (value.type.scale - type_.scale))
     return rescaled(value, type_.scale)
+
+
+def native_of(value: Sql) -> Element | None:
+    """SQLite: the number as a scaled integer, or a REAL where 64 bits do not hold it; None if only text can."""
+    return value.native if value.wide else raw(value.element, sa.BigInteger())
+
+
+def native_at(value: Sql, scale: int) -> Element:
+    """The native number at another scale, rounded half away from zero where that is smaller."""
+    native = native_of(value)
+    assert native is not None
+    if scale >= value.type.scale:
+        return native if scale == value.type.scale else native * number(10 ** (scale - value.type.scale))
+    return divided(Sql(native, value.type), 10 ** (value.type.scale - scale))
+
+
+def is_native(element: Element) -> Element:
+    """Whether the integers held: SQLite turns an overflow into a REAL, and a REAL stays one in all that follows."""
+    return sa.func.typeof(element) != sa.literal_column("'real'")
+
+
+def compared(emitter: Emitter, left: Sql, right: Sql, operator: Compare, equality: bool) -> Element:
+    """A comparison of numbers. Wide ones are compared as integers where these hold, as text elsewhere."""
+    exact: Element = operator(*comparable(emitter, left, right, equality))
+    if emitter.postgresql or not (left.wide or right.wide):
+        return exact
+    if native_of(left) is None or native_of(right) is None:
+        return exact
+    scale = max(left.type.scale, right.type.scale)
+    first, second = native_at(left, scale), native_at(right, scale)
+    sides = ((left, first), (right, second))
+    checks = [is_native(native) for value, native in sides if value.wide or _digits_at(value, scale) > NARROW_DIGITS]
+    return sa.case((sa.and_(*checks), operator(first, second)), else_=exact)
 
 
 def divided(value: Sql, unit: int) -> Element:

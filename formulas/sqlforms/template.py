@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 from formulas.errors import FormulaError, Message
 from formulas.sqlforms.binds import bind_type
 from formulas.sqlforms.core import Element, Emitter, Form, Sql
-from formulas.tree import Call
+from formulas.tree import Call, Literal, Tree
 from formulas.types import TIME
 
 #: Arguments that PostgreSQL's functions take.
@@ -85,7 +85,9 @@ def pg(*templates: str) -> Form:
         args = pg_arguments(emitter, call)
         chosen = ([template for template in templates if needs(template) == len(args)] or [templates[-1]])[0]
         if any(part in chosen for part in ("least(", "greatest(", "then 0 ")):  # these make something of a null
-            chosen = f"case when num_nulls({', '.join(f'{{{n}}}' for n in range(len(args)))}) = 0 then {chosen} end"
+            open_ones = [n for n, arg in enumerate(call.args) if not is_whole_constant(arg)]
+            present = " and ".join(f"{{{n}}} is not null" for n in open_ones)
+            chosen = f"case when {present} then {chosen} end" if present else chosen
         return Sql(pieces(chosen, args, bind_type(call.type, "postgresql")), call.type)
 
     return form
@@ -105,7 +107,17 @@ def pg_arguments(emitter: Emitter, call: Call) -> list[Element]:
     values = [emitter.value(arg) for arg in call.args]
     if emitter.catalogue.local(call.function):
         values = [as_local(emitter, value) for value in values]
-    return [pg_argument(value, letter) for value, letter in zip(values, letters, strict=True)]
+    return [
+        sa.literal_column(str(arg.value), sa.Integer())  # type: ignore[union-attr]
+        if letter == "i" and is_whole_constant(arg)
+        else pg_argument(value, letter)
+        for arg, value, letter in zip(call.args, values, letters, strict=True)
+    ]
+
+
+def is_whole_constant(tree: Tree) -> bool:
+    """A small whole number that may stand in the statement itself."""
+    return isinstance(tree, Literal) and type(tree.value) is int and abs(tree.value) <= INT_BOUND
 
 
 def as_local(emitter: Emitter, value: Sql) -> Sql:

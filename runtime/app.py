@@ -18,10 +18,15 @@ from builder.store.database import open_database
 from builder.store.migrate import migrate_database
 from runtime.api import auth, building, docs, faults, ops, users
 from runtime.api.edge import Edge
+from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
+from runtime.files.s3 import S3Store
+from runtime.files.service import Files
+from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import make_identity
+from runtime.net.s3 import S3Client, S3Place
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
 from runtime.records.service import Records
@@ -46,6 +51,7 @@ class App:
             cors_origins=settings.cors_origins,
             body_bytes=settings.body_bytes,
         )
+        self._files = FilesApi(services)
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
         )
@@ -56,7 +62,9 @@ class App:
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         # records are served without the framework: they are what front ends ask for all day
-        if scope["type"] == "http" and RecordsApi.owns(scope["path"]):
+        if scope["type"] == "http" and FilesApi.owns(scope["path"]):
+            await self._files(scope, receive, send)
+        elif scope["type"] == "http" and RecordsApi.owns(scope["path"]):
             await self._records(scope, receive, send)
         else:
             await self.web(scope, receive, send)
@@ -71,6 +79,7 @@ class App:
             await self._prepare()
             yield self
         finally:
+            await self.services.files.store.close()
             await database.stop()
             database.close()
 
@@ -120,7 +129,25 @@ def make_services(
         authenticator=Authenticator(database, clock),
         registry=registry,
         records=Records(database, registry, clock, ids),
+        files=Files(
+            database,
+            _make_store(settings, clock),
+            settings.files_folder,
+            clock=clock,
+            ids=ids,
+            file_bytes=settings.file_bytes,
+        ),
     )
+
+
+def _make_store(settings: Settings, clock: Clock) -> FileStore:
+    key, secret = settings.s3_access_key, settings.s3_secret_key
+    if settings.s3_endpoint is None or settings.s3_bucket is None or key is None or secret is None:
+        return LocalStore(settings.files_folder)
+    place = S3Place(
+        settings.s3_endpoint, settings.s3_region, settings.s3_bucket, key.get_secret_value(), secret.get_secret_value()
+    )
+    return S3Store(S3Client(place, clock), settings.s3_prefix)
 
 
 def create_app(

@@ -8,6 +8,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.registry.registry import Registry
 from builder.store.database import Database
+from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
 from runtime.observe.logs import Log
@@ -30,3 +31,4 @@ class Services:
     authenticator: Authenticator
     registry: Registry
     records: Records
+    files: Files

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
-from builder.kernel.limits import BODY_BYTES, REQUEST_SECONDS
+from builder.kernel.limits import BODY_BYTES, FILE_BYTES, REQUEST_SECONDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, Text, say
 
@@ -59,6 +59,20 @@ class Settings(BaseSettings):
         (), description="Origins of web pages elsewhere that may call the API, with commas; none by default."
     )
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="Largest request body.")
+    file_bytes: int = Field(50 * 1024 * 1024, ge=1024, le=FILE_BYTES, description="Largest file that may be uploaded.")
+    files_folder: Path = Field(
+        Path("data/files"),
+        description="Folder of uploaded files; with S3 only of what is under way and of thumbnails.",
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        description="Address of S3-compatible storage, such as `https://s3.example.com`; unset: files stay in the folder.",
+    )
+    s3_region: str = Field("us-east-1", description="S3: region that requests are signed for.")
+    s3_bucket: str | None = Field(None, description="S3: bucket; it has to exist.")
+    s3_prefix: str = Field("", description="S3: what all keys begin with.")
+    s3_access_key: SecretStr | None = Field(None, description="S3: access key.")
+    s3_secret_key: SecretStr | None = Field(None, description="S3: secret key.")
     request_seconds: float = Field(REQUEST_SECONDS, gt=0, description="Longest time until an answer has to begin.")
     session_hours: int = Field(168, ge=1, le=24 * 366, description="How long a login lasts.")
     cookie_secure: bool | None = Field(
@@ -107,6 +121,11 @@ class Settings(BaseSettings):
     def _plain_address(cls, url: str | None) -> str | None:
         return None if url is None else _origin(url)
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _plain_endpoint(cls, url: str | None) -> str | None:
+        return None if url is None else _origin(url)
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _listed(cls, origins: object) -> object:
@@ -123,6 +142,9 @@ class Settings(BaseSettings):
     def _consistent(self) -> Settings:
         if (self.admin_username is None) != (self.admin_password is None):
             raise ValueError("admin_username and admin_password are given together or not at all")
+        parts = (self.s3_endpoint, self.s3_bucket, self.s3_access_key, self.s3_secret_key)
+        if any(parts) and not all(parts):
+            raise ValueError("the address, bucket and both keys of s3 are given together or not at all")
         if self.workers > 1 and self.on_sqlite:
             raise ValueError("workers above 1 need PostgreSQL: an SQLite file is served by one process")
         return self
@@ -167,6 +189,7 @@ _CHINESE: dict[str, str] = {
     "use sqlite:///file or postgresql://user@host:port/name": "请写 sqlite:///文件 或 postgresql://用户@主机:端口/库名",
     "use sqlite:///file; an absolute path has four slashes": "请写 sqlite:///文件;绝对路径有四个斜杠",
     "admin_username and admin_password are given together or not at all": "admin_username 与 admin_password 须同时给出,或都不给",
+    "the address, bucket and both keys of s3 are given together or not at all": "S3 的地址、桶与两个密钥须同时给出,或都不给",
     "workers above 1 need PostgreSQL: an SQLite file is served by one process": "workers 大于 1 需要 PostgreSQL:SQLite 文件只能由一个进程服务",
     "write it as https://host or http://host:port, without a path": "请写成 https://主机 或 http://主机:端口,不带路径",
 }

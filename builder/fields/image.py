@@ -13,7 +13,10 @@ class ImageField(FileSetField):
     """Ids of pictures; thumbnails of them can be asked for."""
 
     title = say("图片", "Image")
-    takes: ClassVar[tuple[str, ...]] = ("image/*",)
+    # never SVG, which is a program
+    takes: ClassVar[tuple[str, ...]] = tuple(
+        f"image/{kind}" for kind in ("jpeg", "png", "webp", "gif", "heic", "avif", "bmp")
+    )
     samples: ClassVar[tuple[FieldSample, ...]] = file_samples(20, {"max_bytes": 1_000_000})
 
     type: Literal["image"] = "image"

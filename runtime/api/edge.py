@@ -30,6 +30,7 @@ from runtime.api.http import (
     body_too_large,
     find_header,
     headers_of,
+    is_upload,
     request_language,
     send_reply,
 )
@@ -41,6 +42,8 @@ from runtime.settings import Settings
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _CLIENT_LEFT = 499  # nginx's number for a client that closed first; never on the wire
 _PATH_SHOWN = 500
+_FORM_BYTES = 128 * 1024
+"""What a form may add around a file."""
 _QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 _UNMATCHED = "unmatched"
 
@@ -67,6 +70,7 @@ class Edge:
         self.metrics = metrics
         self.language: Language = settings.language
         self.body_bytes = settings.body_bytes
+        self.upload_bytes = settings.file_bytes + _FORM_BYTES
         self.deadlines = Deadlines(settings.request_seconds)
         self.cors = Cors(settings.cors_origins)
         self.headers: tuple[Header, ...] = (*_ALWAYS, *([_HSTS] if settings.https else []))
@@ -109,7 +113,8 @@ class _Exchange:
         try:
             self._refuse_too_large()
             if self.scope["method"] != "OPTIONS" or not await self._answer_preflight():
-                edge.deadlines.begin(self)
+                if not is_upload(self.scope):  # those watch over their own time
+                    edge.deadlines.begin(self)
                 await edge.app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             if not edge.deadlines.take_back(self):
@@ -137,8 +142,11 @@ class _Exchange:
             return
         if not (declared.isascii() and declared.isdigit()):
             raise Problem("request.header", say("Content-Length 不是数字", "Content-Length is not a number"))
-        if len(declared) > 18 or int(declared) > self.edge.body_bytes:
-            raise body_too_large(self.edge.body_bytes)
+        if len(declared) > 18 or int(declared) > self._limit():
+            raise body_too_large(self._limit())
+
+    def _limit(self) -> int:
+        return self.edge.upload_bytes if is_upload(self.scope) else self.edge.body_bytes
 
     async def _answer_preflight(self) -> bool:
         headers = self.edge.cors.preflight(self.scope)
@@ -153,8 +161,8 @@ class _Exchange:
         body = message.get("body")
         if body:
             self.body_bytes += len(body)
-            if self.body_bytes > self.edge.body_bytes:
-                raise body_too_large(self.edge.body_bytes)
+            if self.body_bytes > self.edge.body_bytes and self.body_bytes > self._limit():
+                raise body_too_large(self._limit())
         return message
 
     # -- answers -------------------------------------------------------------------------------------------------------

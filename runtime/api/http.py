@@ -34,6 +34,12 @@ _QUERY_PAIRS = 1_000
 _LANGUAGE_BYTES = 1_000
 
 
+def is_upload(scope: Scope) -> bool:
+    """Tell whether a request brings a file: it may be larger and take longer than others, within limits of its own."""
+    parts = scope["path"].split("/")
+    return scope["method"] == "POST" and len(parts) == 4 and parts[1] == "api" and parts[3] == "files"
+
+
 class ClientGone(Exception):
     """The client closed the connection before its request was complete: there is nobody to answer."""
 

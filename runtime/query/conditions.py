@@ -146,4 +146,4 @@ def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...],
 
 def has_value(field: Field) -> bool:
     """Whether a record has a value of the field: kept in a column, or computed when it is read."""
-    return field.stored or isinstance(field, ComputedField)
+    return field.stored or field.shows is not None or isinstance(field, ComputedField)

@@ -21,7 +21,7 @@ async def test_ready_when_the_database_answers_in_todays_form(client):
     assert (await client.head("/healthz")).status_code == 200
     assert (await client.get("/readyz")).json() == {
         "status": "ready",
-        "checks": {"database": "ok", "migrations": "0001"},
+        "checks": {"database": "ok", "migrations": "0002"},
     }
 
 

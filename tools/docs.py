@@ -88,8 +88,29 @@ PARTS: dict[Path, dict[str, Callable[[], str]]] = {
 }
 
 
+def package_schema_text() -> str:
+    """The JSON Schema of an app package, for editors (point ``json.schemas`` of VS Code at it)."""
+    from builder.definition.schema import package_schema
+    from builder.kernel.canonical import dump_pretty
+
+    return dump_pretty(package_schema())
+
+
+WHOLE: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "schema" / "app-package.schema.json": package_schema_text,
+}
+"""Files that are generated as a whole."""
+
+
+def current(path: Path) -> str | None:
+    """What a file reads like; None if it is not there."""
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def written(path: Path) -> str:
-    """What a document should read like now."""
+    """What a file should read like now."""
+    if path in WHOLE:
+        return WHOLE[path]()
     document = path.read_text(encoding="utf-8")
     for name, make in PARTS[path].items():
         document = replace_part(document, name, make())
@@ -98,11 +119,12 @@ def written(path: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or (``--check``) compare; 1 when a comparison finds a difference."""
-    stale = [path for path in PARTS if path.read_text(encoding="utf-8") != written(path)]
+    stale = [path for path in (*PARTS, *WHOLE) if current(path) != written(path)]
     for path in stale:
         if "--check" in arguments:
             print(f"{path.relative_to(ROOT)} is stale: run `python3 dev.py docs`")
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(written(path), encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
     return 1 if stale and "--check" in arguments else 0

@@ -19,6 +19,7 @@ CHILD_RECORDS = 500
 SORT_KEYS = 8
 EXPAND_PATHS = 20
 EXPAND_DEPTH = 3
+QUERY_RELATIONS = 40  # joins of one query; SQLite takes 64 tables
 FIELD_PATHS = 300
 EVENTS_PAGE = 500
 COUNTED_RECORDS = 10_000  # how far count=estimated counts exactly

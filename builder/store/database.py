@@ -33,11 +33,11 @@ class StatementTimeout(Exception):
 
 
 class DatabaseBusy(Exception):
-    """A lock was not given in time, or no connection was free, or the server is away: try again."""
+    """A lock was not given in time, or no connection was free, or the server is away or cannot write: try again."""
 
 
 class SchemaMoved(Exception):
-    """A statement names a table or column that is not there: the schema was published anew since it was made."""
+    """A statement does not fit the tables there are: the schema was published anew since it was made."""
 
 
 class Database(Protocol):
@@ -59,14 +59,18 @@ class Database(Protocol):
         ...
 
     async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
-        """Run a reading unit. ``scan=False`` promises point reads by key; anything else runs under the statement limit, off the event loop on SQLite."""
+        """Run a reading unit. ``scan=False`` promises point reads by key; anything else runs under the statement limit, off the event loop on SQLite.
+
+        Raises:
+            SchemaMoved, StatementTimeout, DatabaseBusy, or whatever the unit raises.
+        """
         ...
 
     async def write(self, make: Callable[[], Unit[T]]) -> T:
         """Run a writing unit in a transaction of its own; nothing of it remains if it raises.
 
         Raises:
-            ConstraintRefused, StatementTimeout, DatabaseBusy, or whatever the unit raises.
+            ConstraintRefused, SchemaMoved, StatementTimeout, DatabaseBusy, or whatever the unit raises.
         """
         ...
 

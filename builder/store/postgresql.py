@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 
 from builder.kernel.canonical import parse_json
@@ -24,6 +25,26 @@ _FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _LOCK_SECONDS = 10
 _REPEATS = 3  # a statement whose plan a publish made stale, or that lost a deadlock, is tried again
+_TRY_AGAIN = (asyncpg.InvalidCachedStatementError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that the server ended while it was idle
+    ConnectionError,
+)
+_TRY_AGAIN_READING = (*_TRY_AGAIN, *_GONE)
+_CANNOT_NOW = (
+    *_GONE,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+    TimeoutError,
+)
+"""What is wrong with the server or the way to it, not with the statement."""
 
 
 class PostgresqlDatabase:
@@ -74,8 +95,6 @@ class PostgresqlDatabase:
 
     async def start(self) -> None:
         """Open the held connections."""
-        import asyncpg
-
         pool = await asyncpg.create_pool(
             self._dsn,
             min_size=min(2, self._connections),
@@ -86,7 +105,7 @@ class PostgresqlDatabase:
             reset=_no_reset,
             server_settings={
                 "timezone": "UTC",
-                "statement_timeout": str(STATEMENT_SECONDS * 1000),
+                "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
                 "lock_timeout": str(_LOCK_SECONDS * 1000),
                 "application_name": "dougong",
                 "jit": "off",
@@ -101,8 +120,8 @@ class PostgresqlDatabase:
             await held.close()
 
     async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
-        """Run a reading unit on a held connection, each statement with a snapshot of its own."""
-        return await self._run(make, _drive)
+        """Run a reading unit on a held connection, each statement with a snapshot of its own; again if the connection turns out to be gone."""
+        return await self._run(make, _drive, _TRY_AGAIN_READING)
 
     async def write(self, make: Callable[[], Unit[T]]) -> T:
         """Run a writing unit in a transaction; once begun it is finished even if the client goes away."""
@@ -113,9 +132,12 @@ class PostgresqlDatabase:
         crash_point("write.commit")
         return await self._run(lambda: _single(query), _drive)
 
-    async def _run(self, make: Callable[[], Unit[T]], drive: Callable[[Any, Unit[T]], Any]) -> T:
-        import asyncpg
-
+    async def _run(
+        self,
+        make: Callable[[], Unit[T]],
+        drive: Callable[[Any, Unit[T]], Any],
+        again: tuple[type[Exception], ...] = _TRY_AGAIN,
+    ) -> T:
         if self._held is None:
             raise DatabaseBusy("not started")
         for attempt in range(_REPEATS):
@@ -126,11 +148,7 @@ class PostgresqlDatabase:
                     return result
                 finally:
                     self._held.give_back(connection)
-            except (
-                asyncpg.InvalidCachedStatementError,
-                asyncpg.DeadlockDetectedError,
-                asyncpg.SerializationError,
-            ) as error:
+            except again as error:
                 if attempt == _REPEATS - 1:
                     raise DatabaseBusy(str(error)) from error
             except (
@@ -209,26 +227,15 @@ def _affected(tag: str) -> int:
 
 def _translate(error: BaseException) -> BaseException:
     """Turn a driver's error into one of the port's; anything else passes."""
-    import asyncpg
-
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         name = error.constraint_name or ""
         if isinstance(error, asyncpg.UniqueViolationError):
             return ConstraintRefused("unique", name)
         return ConstraintRefused("reference" if isinstance(error, asyncpg.ForeignKeyViolationError) else "other", name)
-    if isinstance(error, asyncpg.UndefinedColumnError | asyncpg.UndefinedTableError):
-        return SchemaMoved(str(error))
     if isinstance(error, asyncpg.QueryCanceledError):
         return StatementTimeout()
-    busy = (
-        asyncpg.LockNotAvailableError,
-        asyncpg.TooManyConnectionsError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,  # what a connection says that the server ended while it was idle
-        OSError,
-        TimeoutError,
-    )
-    return DatabaseBusy(str(error)) if isinstance(error, busy) else error
+    if isinstance(error, asyncpg.ProgramLimitExceededError):
+        return ConstraintRefused("other", str(error))  # a text too long for an index
+    if isinstance(error, asyncpg.SyntaxOrAccessError) and not isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return SchemaMoved(str(error))  # no such column, or one of another type
+    return DatabaseBusy(str(error)) if isinstance(error, _CANNOT_NOW) else error

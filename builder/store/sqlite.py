@@ -35,6 +35,18 @@ _LONG_SECONDS = 10.0
 _LONG_KEPT = 1_000
 _UNLIMITED = 2**62
 _PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
+_CANNOT_NOW = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+"""What is wrong with the file or the machine, not with the statement."""
 
 
 class _Waiting(NamedTuple):
@@ -47,6 +59,8 @@ class _Outcome(NamedTuple):
     waiting: _Waiting
     result: Any
     error: BaseException | None = None
+    lost_all: bool = False
+    """The failure ended the transaction of the whole group."""
 
 
 class _Long(Exception):
@@ -68,6 +82,7 @@ class SqliteDatabase:
         self._writer: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
         self._inline: sqlite3.Connection | None = None
         self._looks_left = _UNLIMITED
         self._long: dict[str, float] = {}
@@ -139,26 +154,31 @@ class SqliteDatabase:
     async def start(self) -> None:
         """Start the writer thread and the readers."""
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dougong-read")
+        self._local = threading.local()
         self._inline = self._connect_reader()
         self._inline.set_progress_handler(self._over, _BRIEF_STEPS)
-        self._writer = threading.Thread(target=self._write_loop, name="dougong-write", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(self._connect(),), name="dougong-write", daemon=True
+        )
         self._writer.start()
 
     async def stop(self) -> None:
         """Let waiting writes finish, then close."""
-        if self._writer is not None:
+        writer, self._writer = self._writer, None  # from here on nothing is handed over any more
+        if writer is not None:
             self._waiting.put(None)
-            await asyncio.to_thread(self._writer.join)
-            self._writer = None
-        if self._readers is not None:
-            self._readers.shutdown(wait=True)
-        if self._inline is not None:
-            self._inline.close()
-            self._inline = None
+            await asyncio.to_thread(writer.join)
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
+        self._inline = None
+        while self._reading:
+            self._reading.pop().close()
 
     def _connect_reader(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute("PRAGMA query_only=ON")
+        self._reading.append(connection)
         return connection
 
     async def read(self, make: Callable[[], Unit[T]], *, scan: bool = True) -> T:
@@ -241,8 +261,7 @@ class SqliteDatabase:
 
         return await self.write(unit)
 
-    def _write_loop(self) -> None:
-        connection = self._connect()
+    def _write_loop(self, connection: sqlite3.Connection) -> None:
         open_ = True
         while open_:
             first = self._waiting.get()
@@ -268,14 +287,22 @@ class SqliteDatabase:
                 connection.execute("BEGIN IMMEDIATE")
                 for waiting in group:
                     outcomes.append(_run_in_savepoint(connection, waiting))
-                crash_point("write.commit")
-                connection.execute("COMMIT")
+                    if not connection.in_transaction:
+                        break
+                else:
+                    crash_point("write.commit")
+                    connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - the commit failed; whatever it was, every waiting caller must hear of it
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            _roll_back(connection)
             failure = _translate(error)
             failed = {outcome.waiting: outcome.error for outcome in outcomes if outcome.error is not None}
             outcomes = [_Outcome(waiting, None, failed.get(waiting, failure)) for waiting in group]
+        if outcomes[-1].lost_all:
+            # a failure took the whole transaction with it (a full disk does that): its neighbours go once more, each by itself
+            for waiting in group:
+                if waiting is not outcomes[-1].waiting:
+                    self._commit_group(connection, [waiting])
+            outcomes = outcomes[-1:]
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             # one call for the whole group: each wakes the loop up and costs it a system call
             group[0].loop.call_soon_threadsafe(_deliver, outcomes)
@@ -287,7 +314,7 @@ def _begin(connection: sa.Connection) -> None:
 
 
 def _deliver(outcomes: list[_Outcome]) -> None:
-    for waiting, result, error in outcomes:
+    for waiting, result, error, _ in outcomes:
         if waiting.done.done():
             continue  # nobody waits any more
         if error is None:
@@ -301,11 +328,18 @@ def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting) -> _Out
     try:
         result = _drive(connection, waiting.make())
     except BaseException as error:  # noqa: BLE001 - belongs to the caller of this unit; the writer thread goes on
+        if not connection.in_transaction:
+            return _Outcome(waiting, None, _translate(error), lost_all=True)
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return _Outcome(waiting, None, _translate(error))
     connection.execute("RELEASE unit")
     return _Outcome(waiting, result)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _read_point(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
@@ -323,8 +357,7 @@ def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) ->
     except sqlite3.Error as error:
         raise _translate(error) from error
     finally:
-        if connection.in_transaction:
-            connection.execute("COMMIT")
+        _roll_back(connection)  # nothing was written
 
 
 def _drive(connection: sqlite3.Connection, unit: Unit[T]) -> T:
@@ -353,10 +386,11 @@ def _translate(error: BaseException) -> BaseException:
             return ConstraintRefused("unique", text.partition(": ")[2])
         return ConstraintRefused("reference" if "FOREIGN KEY" in text else "other", text)
     if isinstance(error, sqlite3.OperationalError):
-        if str(error).startswith(("no such column", "no such table")):
-            return SchemaMoved(str(error))
-        if "interrupted" in str(error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more about it
+        if code == sqlite3.SQLITE_INTERRUPT:
             return StatementTimeout()
-        if "locked" in str(error) or "busy" in str(error) or "full" in str(error):
+        if code in _CANNOT_NOW:
             return DatabaseBusy(str(error))
+        if code == sqlite3.SQLITE_SCHEMA or str(error).startswith(("no such column", "no such table")):
+            return SchemaMoved(str(error))
     return error

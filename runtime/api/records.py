@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,8 @@ from runtime.api.openapi import app_openapi
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.identity.actors import Authenticator, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
-from runtime.query.request import ListRequest, read_members, read_query_string
+from runtime.query.problems import invalid
+from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import EventPage, read_position
 from runtime.records.service import Records, Written
@@ -41,6 +43,10 @@ from runtime.records.service import Records, Written
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
 Handler = Callable[["Exchange"], Awaitable[None]]
+
+_EVENTS_DEFAULT = 100
+_MINIMAL: Header = (b"preference-applied", b"return=minimal")
+_IF_MATCH = re.compile(r'(?:W/)?"(\d{1,15})"|(\d{1,15})', re.ASCII)  # proxies that compress make an ETag weak
 
 
 class RecordsApi:
@@ -152,11 +158,11 @@ class Exchange:
         header = find_header(self.scope, b"if-match")
         if header is None or header.strip() == "*":
             return None
-        digits = header.strip().removeprefix("W/").strip('"')
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
-            detail = say('If-Match 应是 ETag,如 "3"', 'If-Match takes an ETag such as "3"')
+        found = _IF_MATCH.fullmatch(header.strip())
+        if found is None:
+            detail = say('If-Match 应是一个 ETag,如 "3"', 'If-Match takes one ETag such as "3"')
             raise Problem("request.header", detail)
-        return int(digits)
+        return int(found[1] or found[2])
 
     def wants_nothing_back(self) -> bool:
         """Tell whether the caller asked for ``Prefer: return=minimal``."""
@@ -169,9 +175,11 @@ class Exchange:
 
 def _find_route(x: Exchange) -> dict[str, Handler]:
     path: str = x.scope["path"]
-    parts = path.split("/")[2:]
-    if "%" in path:
-        parts = [unquote(part) for part in parts]
+    raw: bytes = x.scope.get("raw_path") or b""
+    if b"%" in raw:  # split before it is decoded: a slash that was written as %2F belongs to a name
+        parts = [unquote(part) for part in raw.decode("ascii", "replace").split("/")[2:]]
+    else:
+        parts = path.split("/")[2:]
     x.app = parts[0]
     match parts[1:]:
         case ["openapi.json"]:
@@ -236,8 +244,8 @@ async def _openapi(x: Exchange) -> None:
 
 
 async def _timeline(x: Exchange) -> None:
-    members = dict(parse_query(x.scope))
-    position = read_position(members.get("before"))
+    members = read_parameters(parse_query(x.scope), ("before", "limit"))
+    position = read_position(members.get("before"), "before")
     page = await x.api.records.timeline(
         x.caller, x.app, x.entity, x.record_id, position.id or None, _page_size(members.get("limit"))
     )
@@ -245,8 +253,8 @@ async def _timeline(x: Exchange) -> None:
 
 
 async def _feed(x: Exchange) -> None:
-    members = dict(parse_query(x.scope))
-    after = read_position(members.get("after"))
+    members = read_parameters(parse_query(x.scope), ("after", "limit"))
+    after = read_position(members.get("after"), "after")
     page = await x.api.records.feed(x.caller, x.app, after, _page_size(members.get("limit")))
     await _answer_events(x, page, "after", standing=after.text())
 
@@ -258,10 +266,10 @@ async def _answer_events(x: Exchange, page: EventPage, name: str, standing: str 
 
 def _page_size(text: str | None) -> int:
     if text is None:
-        return 100
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= EVENTS_PAGE):
-        raise Problem("query.invalid", say(f"limit 是 1 到 {EVENTS_PAGE}", f"limit is from 1 to {EVENTS_PAGE}"))
-    return int(text[:9])
+        return _EVENTS_DEFAULT
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= EVENTS_PAGE):
+        raise invalid("limit", say(f"limit 是 1 到 {EVENTS_PAGE}", f"limit is from 1 to {EVENTS_PAGE}"))
+    return int(text)
 
 
 # -- writes ---------------------------------------------------------------------------------------------------------------
@@ -291,18 +299,18 @@ async def _batch(x: Exchange) -> None:
         raise Problem("request.malformed", detail)
     written = await x.api.records.create_many(x.through("batch"), x.app, x.entity, body["create"])
     if x.wants_nothing_back():
-        await x.answer(201, dump_json({"meta": {"created_count": len(written)}}))
+        await x.answer(201, dump_json({"meta": {"created_count": len(written)}}), _MINIMAL)
         return
-    data = [item.record for item in written]
-    await x.answer(201, dump_json({"data": data, "meta": {"created_count": len(data)}}))
+    meta = dump_json({"created_count": len(written)})
+    await x.answer(201, b'{"data":[' + b",".join([item.body for item in written]) + b'],"meta":' + meta + b"}")
 
 
 async def _answer_written(x: Exchange, status: int, written: Written, *headers: Header) -> None:
     etag = _etag(written.revision)
     if x.wants_nothing_back():
-        await send_reply(x.send, 204, (etag, *headers))
+        await send_reply(x.send, 204 if status == 200 else status, (etag, *headers, _MINIMAL))
         return
-    await x.answer(status, dump_json({"data": written.record}), etag, *headers)
+    await x.answer(status, b'{"data":' + written.body + b"}", etag, *headers)
 
 
 def _etag(revision: int) -> Header:

@@ -9,6 +9,8 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import is_variable
 from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
+from builder.kernel.limits import QUERY_RELATIONS
+from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from formulas.checker import check_condition
 from formulas.errors import FormulaError, FormulaErrors, Message
@@ -18,9 +20,11 @@ from formulas.schema import Context
 from formulas.sql import has_sql_form
 from formulas.tree import Param, Tree, children, lift, paths, walk, with_children
 from runtime.access.gate import FieldMap
-from runtime.query.problems import filter_problem, invalid, unknown_field
+from runtime.query.literals import settle
+from runtime.query.problems import filter_problem, invalid, together, too_many_relations, unknown_field
 
 _UNSORTABLE = ("set", "json", "geo", "file")
+_SORT_STEPS = 4
 
 
 class Asker(NamedTuple):
@@ -62,9 +66,12 @@ def plan_filter(
             tree = parse_filter(given, app, entity.key, context, pointer=pointer)
     except FormulaErrors as errors:
         raise filter_problem(errors, pointer) from None
-    for path in paths(tree):
+    touched = paths(tree)
+    if len({path[:-1] for path in touched if len(path) > 1}) > QUERY_RELATIONS:
+        raise too_many_relations(pointer)
+    for path in touched:
         note_path(app, entity.key, path, field_map, use="filter")
-    shape, values = lift(tree)
+    shape, values = lift(settle(tree, app, entity.key, given, pointer))
     return shift(shape, first), {f"p{first + place}": value for place, value in enumerate(values)}
 
 
@@ -113,11 +120,18 @@ def plan_sort(
     """
     keys: list[SortKey] = []
     fields: list[Field] = []
+    wrong: list[Problem] = []
     for place, text in enumerate(given):
         path = tuple(text.removeprefix("-").split("."))
-        fields.append(_sort_field(app, entity, path, f"{pointer}/{place}"))
+        try:
+            fields.append(_sort_field(app, entity, path, f"{pointer}/{place}"))
+        except Problem as problem:
+            wrong.append(problem)
+            continue
         note_path(app, entity.key, path, field_map, use="sort")
         keys.append(SortKey(path, text.startswith("-")))
+    if wrong:
+        raise together(wrong)
     if not keys:
         keys, fields = [SortKey(("created_at",), True)], [entity.system["created_at"]]
     if all(key.path != ("id",) for key in keys):
@@ -128,7 +142,7 @@ def plan_sort(
 
 def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...], pointer: str) -> Field:
     owner = entity
-    if len(path) > 4:
+    if len(path) > _SORT_STEPS:
         raise invalid(pointer[1:], say("排序路径太长", "The sort path is too long"))
     for position, step in enumerate(path):
         found = app.find_field(owner.key, step)

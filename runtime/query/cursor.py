@@ -1,4 +1,7 @@
-"""Cursors: where a list goes on, as the sort values of its last record. Opaque to callers, checked like any input."""
+"""Cursors: where a list goes on, as the sort values of its last record. Opaque to callers, checked like any input.
+
+A cursor holds the JSON array of the values as the database wrote it, behind a mark of that text and of the order it belongs to.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,28 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from builder.fields.base import Field, Invalid
-from builder.kernel.canonical import dump_json, parse_json
+from builder.fields.base import Field
+from builder.fields.parts.computed import ComputedField
+from builder.kernel.canonical import parse_json
+from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from builder.store.types import Identifier
+from formulas.literals import WrongValueError, read_value
 
 JSON = Any
-_LENGTH = 8_000
+_LENGTH = 40_000
+_MARK_BYTES = 8
 
 
-def write_cursor(order: str, values: Sequence[JSON]) -> str:
-    """Write a cursor for a list in this order."""
-    return base64.urlsafe_b64encode(dump_json([_mark(order), *values])).decode().rstrip("=")
+def write_cursor(order: str, values: str) -> str:
+    """Write a cursor for a list in this order; ``values`` is a JSON array."""
+    body = values.encode()
+    return base64.urlsafe_b64encode(_mark(order, body) + body).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, order: str, fields: Sequence[Field]) -> tuple[Any, ...]:
@@ -31,13 +42,15 @@ def read_cursor(cursor: str, order: str, fields: Sequence[Field]) -> tuple[Any, 
     try:
         if len(cursor) > _LENGTH:
             raise ValueError
-        decoded = parse_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-        if not isinstance(decoded, list) or len(decoded) != len(fields) + 1 or decoded[0] != _mark(order):
+        decoded = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        mark, body = decoded[:_MARK_BYTES], decoded[_MARK_BYTES:]
+        if mark != _mark(order, body):
             raise ValueError
-        return tuple(
-            None if value is None else field.coerce(value) for field, value in zip(fields, decoded[1:], strict=True)
-        )
-    except (ValueError, binascii.Error, Problem, Invalid):
+        values = parse_json(body)
+        if not isinstance(values, list) or len(values) != len(fields):
+            raise ValueError
+        return tuple(_read(value, field) for value, field in zip(values, fields, strict=True))
+    except (ValueError, binascii.Error, Problem, WrongValueError):
         detail = say(
             "游标无效,或不属于此查询;请从第一页重新开始",
             "The cursor is not valid or belongs to another query; start from the first page",
@@ -45,5 +58,26 @@ def read_cursor(cursor: str, order: str, fields: Sequence[Field]) -> tuple[Any, 
         raise Problem("query.cursor", detail) from None
 
 
-def _mark(order: str) -> str:
-    return hashlib.sha256(order.encode()).hexdigest()[:10]
+def _read(given: JSON, field: Field) -> Any:
+    """Read a value by its type alone: a record may break a rule that is newer, and the list goes on behind it all the same."""
+    if isinstance(field, ComputedField):
+        field = field.shape
+    kind = replace(field.formula_type(), options=())
+    value = read_value(given, kind)
+    if value is None:
+        return None
+    if isinstance(field.column_type(), Identifier):
+        return _known(find_uuid(value))
+    if isinstance(value, Decimal) and value.adjusted() >= kind.digits - kind.scale:
+        raise ValueError
+    return value
+
+
+def _known(identifier: str | None) -> str:
+    if identifier is None:
+        raise ValueError
+    return identifier
+
+
+def _mark(order: str, body: bytes) -> bytes:
+    return hashlib.sha256(order.encode() + b"\0" + body).digest()[:_MARK_BYTES]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from builder.kernel import limits
 from builder.kernel.canonical import parse_json
-from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from runtime.query.brackets import set_bracket
-from runtime.query.problems import invalid, unknown_member
+from runtime.query.brackets import lists_of, set_bracket
+from runtime.query.problems import invalid, repeated, unknown_member
 
 JSON = Any
 Count = Literal["none", "exact", "estimated"]
@@ -65,12 +65,12 @@ def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
             set_bracket(brackets, "filter", name, value)
             continue
         if name in members:
-            raise invalid(name, say(f"参数“{name}”重复", f'The parameter "{name}" is given twice'))
+            raise repeated(name)
         members[name] = value
     if brackets:
         if "filter" in members:
             raise invalid("filter", say("filter 与 filter[…] 不能同时使用", "Use either filter or filter[…]"))
-        members["filter"] = brackets
+        members["filter"] = lists_of(brackets)
     elif isinstance(members.get("filter"), str):
         members["filter"] = read_filter_text(members["filter"])
     for name in ("sort", "fields", "expand"):
@@ -90,8 +90,7 @@ def read_members(members: JSON) -> ListRequest:
         raise Problem("query.invalid", say("查询应是 JSON 对象", "A query is a JSON object"))
     for name in members:
         if name not in MEMBERS:
-            hint = nearest_hint(name, MEMBERS)
-            raise invalid(name, say(f"没有参数“{name}”{hint.zh}", f'There is no parameter "{name}"{hint.en}'))
+            raise unknown_member(name, MEMBERS)
     limit = members.get("limit", limits.PAGE_RECORDS_DEFAULT)
     if type(limit) is not int or not 0 <= limit <= limits.PAGE_RECORDS:
         raise _bad_limit()
@@ -113,6 +112,22 @@ def read_members(members: JSON) -> ListRequest:
         cursor=cursor or None,
         count=cast("Count", count),
     )
+
+
+def read_parameters(pairs: Iterable[tuple[str, str]], known: Collection[str]) -> dict[str, str]:
+    """Read plain parameters, each at most once.
+
+    Raises:
+        Problem: ``query.invalid`` for an unknown or repeated one.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise unknown_member(name, known)
+        if name in found:
+            raise repeated(name)
+        found[name] = value
+    return found
 
 
 def _bad_limit() -> Problem:

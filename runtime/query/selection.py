@@ -10,12 +10,15 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
-from builder.kernel.limits import EXPAND_DEPTH
+from builder.kernel.limits import EXPAND_DEPTH, QUERY_RELATIONS
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import SortKey
+from runtime.query.problems import shown, too_many_relations
+
+_HINTS = 20
 
 #: What is shown of a user, department or file that a field points to.
 PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -50,10 +53,22 @@ class Selection(NamedTuple):
     fields: tuple[str, ...]
     expanded: tuple[tuple[str, Selection], ...] = ()
     rows: RowsShape | None = None
+    lists: bool = False
+    """Whether children are among them."""
 
     def find_expanded(self, key: str) -> Selection | None:
         """Return how a field is shown if it is shown as an object."""
         return next((inner for name, inner in self.expanded if name == key), None)
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether lists of children are shown, so that a read may touch many rows."""
+        return bool(self.lists) or any(inner.has_lists for _, inner in self.expanded)
+
+    @property
+    def relations(self) -> int:
+        """How many relations are followed."""
+        return len(self.expanded) + sum(inner.relations for _, inner in self.expanded)
 
 
 _Tree = dict[str, "_Tree | None"]
@@ -69,11 +84,11 @@ def select(
 ) -> Selection:
     """Look names up and build the selection.
 
-    ``fields=a,b.c`` shows exactly these (``b`` as an object); without ``fields`` everything of the record. ``expand=b`` shows all of ``b``.
-    The id is always shown.
+    ``fields=a,b.c`` shows exactly these (``b`` as an object); without ``fields``, or with ``*``, everything of the record but its children.
+    ``expand=b`` shows all of ``b``. The id is always shown.
 
     Raises:
-        Problem: ``request.unknown_name`` with all unknown names, ``query.invalid`` for a path that is too long.
+        Problem: ``request.unknown_name`` with all unknown names, ``query.invalid`` for paths that are too long or too many.
     """
     violations: list[Violation] = []
     tree: _Tree = {}
@@ -83,10 +98,13 @@ def select(
     for path, pointer in expansion.grafts:
         _graft(app, entity, tree, path.split("."), pointer, violations, whole=False)
     if violations:
-        raise Problem(
-            "request.unknown_name", say("查询中有未知名称", "The query has unknown names"), violations=violations
-        )
-    return _build(app, entity, tree, show_all=not fields, field_map=field_map, rows=expansion.rows, prefix="")
+        unknown = any(violation.code == "unknown" for violation in violations)
+        code = "request.unknown_name" if unknown else "query.invalid"
+        raise Problem(code, say("查询中有误的名称", "The query names what is not there"), violations=violations)
+    selection = _build(app, entity, tree, show_all=not fields, field_map=field_map, rows=expansion.rows, prefix="")
+    if selection.relations > QUERY_RELATIONS:
+        raise too_many_relations("/fields" if fields else "/expand")
+    return selection
 
 
 def _graft(
@@ -105,14 +123,11 @@ def _graft(
         return
     head, *rest = path
     if head == "*" and not rest and not whole:
-        tree.update({key: None for key in (*entity.system, *entity.fields) if key not in tree})
+        tree["*"] = None
         return
     field = entity.find_field(head)
     if field is None:
-        known = [*entity.fields, *entity.system]
-        hint = nearest_hint(head, known)
-        message = say(f"“{entity.key}”没有字段“{head}”{hint.zh}", f'"{entity.key}" has no field "{head}"{hint.en}')
-        violations.append(Violation("unknown", pointer, message, {"name": head}))
+        _note_unknown(entity.key, head, (*entity.fields, *entity.system), pointer, violations)
         return
     if not rest and not whole:
         tree.setdefault(head, None)
@@ -126,13 +141,23 @@ def _graft(
     if inner is None:
         inner = tree[head] = {}
     if target.startswith("@"):
-        inner.update(dict.fromkeys(PLATFORM_COLUMNS[target[1:]]))
+        name = ".".join(rest) or "*"
+        if name != "*" and name not in PLATFORM_COLUMNS[target[1:]]:
+            _note_unknown(target[1:], name, PLATFORM_COLUMNS[target[1:]], pointer, violations)
+        inner[name] = None
     elif not rest:
         inner.update({key: inner.get(key) for key in ("*", *inner)})
     else:
         _graft(app, app.entities[target], inner, rest, pointer, violations, whole=whole)
         if whole:
             inner.setdefault("*", None)
+
+
+def _note_unknown(owner: str, name: str, known: tuple[str, ...], pointer: str, violations: list[Violation]) -> None:
+    name = shown(name)
+    hint = nearest_hint(name, known) if len(violations) < _HINTS else say("", "")
+    message = say(f"“{owner}”没有字段“{name}”{hint.zh}", f'"{owner}" has no field "{name}"{hint.en}')
+    violations.append(Violation("unknown", pointer, message, {"name": name}))
 
 
 def _target(field: Field) -> str | None:
@@ -172,11 +197,14 @@ def _build(
             continue
         field_map.add(entity.key, key, "expand")
         if target.startswith("@"):
-            expanded.append((key, Selection(target, PLATFORM_COLUMNS[target[1:]])))
+            columns = PLATFORM_COLUMNS[target[1:]]
+            names = tuple(c for c in columns if c in inner or c == "id" or "*" in inner)
+            expanded.append((key, Selection(target, names)))
         else:
             path = f"{prefix}{key}"
-            shown = _build(
+            part = _build(
                 app, app.entities[target], inner, show_all=False, field_map=field_map, rows=rows, prefix=f"{path}."
             )
-            expanded.append((key, shown._replace(rows=rows[path]) if path in rows else shown))
-    return Selection(entity.key, tuple(keys), tuple(expanded))
+            expanded.append((key, part._replace(rows=rows[path]) if path in rows else part))
+    lists = any(isinstance(entity.find_field(key), ChildrenField) for key in keys)
+    return Selection(entity.key, tuple(keys), tuple(expanded), lists=lists)

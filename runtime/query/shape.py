@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.fields.base import Field
+from builder.kernel.problems import Problem
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import Asker, SortKey, plan_filter, plan_sort
 from runtime.query.cursor import read_cursor
 from runtime.query.expanding import plan_rows
+from runtime.query.problems import together
 from runtime.query.request import ListRequest
 from runtime.query.selection import Selection, select
 
@@ -46,15 +49,32 @@ def plan_list(
     """Look up every name of a request, note every path it touches, and split it into shape and values.
 
     Raises:
-        Problem: ``request.unknown_name``, ``query.invalid``, ``query.cursor``.
+        Problem: ``request.unknown_name`` or ``query.invalid`` with everything that is wrong, ``query.cursor``.
     """
     asker = Asker(now, user_id)
-    expansion, shown = plan_rows(app, entity, request.rows, asker, field_map)
-    selection = select(app, entity, request.fields, request.expand, field_map, expansion)
-    condition, values = plan_filter(app, entity, request.filter, asker, field_map)
-    values |= shown
-    sort, fields = plan_sort(app, entity, request.sort, field_map)
-    order = f"{entity.key} " + ",".join(f"{'-' if key.descending else ''}{'.'.join(key.path)}" for key in sort)
+    wrong: list[Problem] = []
+    selection = Selection(entity.key, ())
+    condition: Tree | None = None
+    sort: tuple[SortKey, ...] = ()
+    values: dict[str, Any] = {}
+    fields: list[Field] = []
+    try:
+        expansion, values = plan_rows(app, entity, request.rows, asker, field_map)
+        selection = select(app, entity, request.fields, request.expand, field_map, expansion)
+    except Problem as problem:
+        wrong.append(problem)
+    try:
+        condition, compared = plan_filter(app, entity, request.filter, asker, field_map)
+        values |= compared
+    except Problem as problem:
+        wrong.append(problem)
+    try:
+        sort, fields = plan_sort(app, entity, request.sort, field_map)
+    except Problem as problem:
+        wrong.append(problem)
+    if wrong:
+        raise together(wrong)
+    order = f"{app.key} {entity.key} " + ",".join(f"{'-' if k.descending else ''}{'.'.join(k.path)}" for k in sort)
     after: tuple[bool, ...] | None = None
     if request.cursor is not None:
         at = read_cursor(request.cursor, order, fields)

@@ -13,6 +13,8 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.resolver import Joins
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
+from builder.fields.long_text import LongTextField
+from builder.fields.parts.computed import ComputedField
 from builder.kernel.limits import COUNTED_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
@@ -26,6 +28,7 @@ from runtime.query.shape import ListShape
 
 Element = sa.ColumnElement[Any]
 _KEPT = 2_000
+_SORTED_CHARACTERS = 200  # of a long text: a cursor has to hold them
 
 
 class StatementCache:
@@ -60,6 +63,7 @@ def guard() -> sa.Subquery:
 
 
 _Joins = list[tuple[sa.FromClause, Element]]
+_KEY = "_k"  # columns by which a page is sorted; no field's key begins so
 
 
 def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Select[Any]:
@@ -84,7 +88,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     source: sa.FromClause = g.outerjoin(root, sa.true())
     for target, condition in joins:
         source = source.outerjoin(target, condition)
-    keys = [root.c[f"k{place}"] for place in range(len(shape.sort))]
+    keys = [root.c[f"{_KEY}{place}"] for place in range(len(shape.sort))]
     fields = [field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
     order = _orders(keys, shape.sort, dialect)
@@ -120,12 +124,12 @@ def bounded_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Se
 def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
     """Return the records of one page with the columns that are shown and sorted by."""
     joins = Joins(app, entity, entity.table, sql_dialect(dialect))
-    keys = [joins.at(key.path) for key in shape.sort]
+    keys = [_sort_key(joins.at(key.path), field_at(app, entity, key.path)) for key in shape.sort]
     condition = _condition(shape, joins, dialect)
     wanted: dict[str, Element] = {"id": entity.table.c.id}
     shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ChildrenField)]
     wanted |= {key: joins.at((key,)).label(key) for key in shown}
-    sorted_by = [column.label(f"k{place}") for place, column in enumerate(keys)]
+    sorted_by = [column.label(f"{_KEY}{place}") for place, column in enumerate(keys)]
     statement = sa.select(*wanted.values(), *sorted_by).select_from(joins.from_clause())
     if condition is not None:
         statement = statement.where(condition)
@@ -134,6 +138,14 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
     order = _orders(keys, shape.sort, dialect)
     limit = sa.bindparam("limit", type_=sa.Integer())
     return statement.order_by(*order).limit(limit).subquery("r")
+
+
+def _sort_key(column: Element, field: Field) -> Element:
+    if not isinstance(field.shape if isinstance(field, ComputedField) else field, LongTextField):
+        return column
+    first: Element = sa.literal_column("1")
+    most: Element = sa.literal_column(str(_SORTED_CHARACTERS))
+    return sa.func.substr(column, first, most, type_=column.type)
 
 
 def _condition(shape: ListShape, joins: Joins, dialect: str) -> Element | None:
@@ -222,7 +234,7 @@ def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Join
         if inner.entity[0] == "@"
         else app.entities[inner.entity].table
     )
-    target = table.alias(f"e{len(joins)}")
+    target = table.alias()  # named by SQLAlchemy: another one of the same name around a list of children would hide it
     joins.append((target, target.c.id == reference))
     shown = _object(app, inner, target, joins, dialect)
     return sa.case((target.c.id.is_not(None), shown))
@@ -233,7 +245,10 @@ def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: 
     entity, asked = app.entities[field.entity], inner.rows or ALL_ROWS
     child = entity.table.alias()
     reach = Joins(app, entity, child, sql_dialect(dialect))
-    keys = [reach.at(key.path).label(f"k{place}") for place, key in enumerate(asked.sort)]
+    keys = [
+        _sort_key(reach.at(key.path), field_at(app, entity, key.path)).label(f"{_KEY}{place}")
+        for place, key in enumerate(asked.sort)
+    ]
     shown_keys = [key for key in inner.fields if not isinstance(entity.find_field(key), ChildrenField)]
     wanted = [reach.at((key,)).label(key) for key in dict.fromkeys(("id", *shown_keys))]
     condition = None if asked.condition is None else to_condition(asked.condition, reach, reach.dialect)

@@ -1,74 +1,77 @@
-"""Changing and deleting records, as units of the one write path."""
+"""Changing records, as units of the one write path: first everything is looked at and every violation found, then it is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from builder.compiled.app import CompiledEntity, Referrer
+from builder.compiled.app import CompiledEntity
 from builder.fields.base import Invalid
 from builder.fields.children import ChildrenField
-from builder.kernel.canonical import parse_json
 from builder.kernel.ids import find_uuid
-from builder.kernel.limits import BATCH_RECORDS, CHILD_RECORDS
-from builder.kernel.problems import Problem, Violation
+from builder.kernel.limits import CHILD_RECORDS
+from builder.kernel.problems import Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
-from runtime.records.computing import compute_local
 from runtime.records.creating import new_record
-from runtime.records.listing import check_listed, link_files, unlink_files
+from runtime.records.deleting import delete_records
+from runtime.records.holding import Held, expect_revision, hold_record
+from runtime.records.listing import check_listed, link_files
 from runtime.records.values import (
+    NewRecord,
     Values,
+    check_parent,
     check_required,
     child_entity,
     expect_object,
     field_json,
     read_fields,
     refuse,
+    same_json,
     with_aliases,
 )
-from runtime.records.writer import JSON, Writing, insert_records, make_event, write_events
+from runtime.records.writer import JSON, Writing, insert_records, write_change
 
 
-class Held(NamedTuple):
-    """A record as it is, held until the end of the transaction."""
+@dataclass
+class Change:
+    """A record that is to be changed: as it is, what is to change, and what becomes of its children."""
 
-    revision: int
-    shown: dict[str, JSON]
+    entity: CompiledEntity
+    id: str
+    held: Held
+    pointer: str
+    changed: Values
+    whole: Values
+    """Its plain values as they will be; empty if nothing changes."""
+    lists: list[ChildList] = field(default_factory=list)
 
-
-def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held]:
-    """Read and hold a record.
-
-    Raises:
-        Problem: ``record.not_found``.
-    """
-    rows = yield Query(w.statements.hold(entity), {"id": record_id})
-    if not rows:
-        raise not_found(entity, record_id)
-    return Held(rows[0][0], parse_json(rows[0][1]))
-
-
-def not_found(entity: CompiledEntity, record_id: str) -> Problem:
-    """The record does not exist (or is hidden)."""
-    return Problem("record.not_found", say(f"没有记录 {record_id}", f"There is no record {record_id}"))
+    @property
+    def writes(self) -> bool:
+        """Whether anything changes; a record changes with its children, so that ``If-Match`` guards them too."""
+        return bool(self.changed) or any(listed.writes for listed in self.lists)
 
 
-def expect_revision(found: int, if_match: int | None) -> None:
-    """Compare with ``If-Match``.
+class ChildList(NamedTuple):
+    """What becomes of the records of a children field."""
 
-    Raises:
-        Problem: ``record.changed`` with the revision there is.
-    """
-    if if_match is not None and if_match != found:
-        detail = say(
-            f"您看到的是修订 {if_match},现在是 {found};请重新读取后再改",
-            f"You saw revision {if_match}, now it is {found}; read it again",
-        )
-        raise Problem("record.changed", detail, extra={"revision": found})
+    entity: CompiledEntity
+    gone: list[str]
+    changes: list[Change]
+    fresh: list[NewRecord]
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything changes."""
+        return bool(self.gone or self.fresh) or any(change.writes for change in self.changes)
 
 
-# -- update ---------------------------------------------------------------------------------------------------------------
+class _Parent(NamedTuple):
+    """The reference field by which a child belongs to a record."""
+
+    via: str
+    id: str
 
 
 def update_record(
@@ -77,34 +80,54 @@ def update_record(
     """Change the fields that a body gives; return the record as it is then. A change of nothing writes nothing.
 
     Raises:
-        Problem: ``record.not_found``, ``record.changed``, ``record.invalid``, ``request.unknown_name``.
+        Problem: ``record.not_found``, ``record.changed``, ``record.invalid``, ``request.unknown_name``, ``record.referenced``.
+    """
+    violations: list[Violation] = []
+    change = yield from plan_change(w, entity, record_id, body, pointer, violations, if_match=if_match)
+    refuse(violations)
+    return with_aliases(entity, (yield from _apply(w, change)))
+
+
+def plan_change(
+    w: Writing,
+    entity: CompiledEntity,
+    record_id: str,
+    body: JSON,
+    pointer: str,
+    violations: list[Violation],
+    *,
+    if_match: int | None = None,
+    parent: _Parent | None = None,
+) -> Unit[Change]:
+    """Hold a record and its children and find out what a body changes; violations are collected.
+
+    Raises:
+        Problem: ``record.not_found``, ``record.changed``.
     """
     held = yield from hold_record(w, entity, record_id)
     expect_revision(held.revision, if_match)
-    violations: list[Violation] = []
     given = expect_object(body, pointer, violations)
     _check_system(entity, given, held.shown, pointer, violations)
-    values, children = read_fields(entity, given, pointer, violations, may_assign=False)
+    values, children = read_fields(entity, given, pointer, violations, held=held.shown)
+    if parent is not None:
+        check_parent(values, parent.via, parent.id, pointer, violations)
     changed = _changed(entity, values, held.shown)
+    change = Change(entity, record_id, held, pointer, changed, {})
     if changed or children:
-        _check_whole(entity, values, held.shown, pointer, violations)
-    refuse(violations)
-    shown = held.shown
-    if changed:
-        if entity.listing:
-            refuse((yield from check_listed(w, entity, [(changed, held.shown, pointer)])))
-        shown = yield from _write_change(w, entity, record_id, held, changed)
-        if entity.listing:
-            yield from link_files(w, entity, {record_id: shown}, before=held.shown)
+        change.whole = _check_whole(entity, values, held.shown, pointer, violations)
+    if changed and entity.listing:
+        violations += yield from check_listed(w, entity, [(changed, held.shown, pointer)])
     for key, rows in children.items():
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
-        yield from _replace_children(w, definition, record_id, rows, f"{pointer}/{key}")
-    return with_aliases(entity, shown)
+        change.lists.append((yield from _plan_list(w, definition, record_id, rows, f"{pointer}/{key}", violations)))
+    return change
 
 
 def _changed(entity: CompiledEntity, values: Values, shown: Mapping[str, JSON]) -> Values:
-    return {key: value for key, value in values.items() if field_json(entity.fields[key], value) != shown[key]}
+    return {
+        key: value for key, value in values.items() if not same_json(field_json(entity.fields[key], value), shown[key])
+    }
 
 
 def _check_system(
@@ -117,153 +140,99 @@ def _check_system(
     """System fields may come back as they were read; another value is refused."""
     places = {key: key for key in entity.system} | {alias.key: alias.shows for alias in entity.aliases}
     for key, system in places.items():
-        if key in given and given[key] != shown[system or key]:
+        if key in given and not same_json(given[key], shown[system or key]):
             message = say("系统字段不能修改", "A system field cannot be changed")
             violations.append(Violation("read_only", f"{pointer}/{key}", message))
 
 
 def _check_whole(
     entity: CompiledEntity, values: Values, shown: Mapping[str, JSON], pointer: str, violations: list[Violation]
-) -> None:
+) -> Values:
     """A record that is changed has to keep all rules that hold today, also in the fields the change leaves alone."""
     whole: Values = dict(values)
+    reported = {violation.pointer for violation in violations}
     for definition in entity.plain:
         key = definition.key
-        if key in whole or any(v.pointer == f"{pointer}/{key}" for v in violations):
+        if key in whole:
             continue
         before = shown[key]
         try:
             whole[key] = None if before is None else definition.coerce(before)
         except Invalid as invalid:
+            whole[key] = before
+            if f"{pointer}/{key}" in reported:
+                continue
             message = say(
                 f"现有值违反规则:{invalid.message.zh}", f"The value there breaks a rule: {invalid.message.en}"
             )
             violations.append(Violation(invalid.code, f"{pointer}/{key}", message, invalid.params))
-            whole[key] = before
     check_required(entity, whole, pointer, violations)
+    return whole
 
 
-def _write_change(
-    w: Writing, entity: CompiledEntity, record_id: str, held: Held, changed: Values
-) -> Unit[dict[str, JSON]]:
-    before = _canonical(entity, held.shown)
-    after = before | changed
-    if entity.computed:
-        compute_local(w, entity, after)
-        changed = changed | {c.key: after[c.key] for c in entity.computed if c.place == "local"}
-        changed = _changed(entity, changed, held.shown)
-    keys = tuple(field.key for field in entity.stored if field.key in changed)
-    w.changes.note(entity, record_id, keys, before, after)
-    revision = held.revision + 1
-    values = {f"v_{key}": changed[key] for key in keys}
-    values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
-    yield Query(w.statements.update(entity, keys), values)
-    shown = {key: field_json(entity.fields[key], changed[key]) for key in keys}
-    changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
-    yield from write_events(w, [make_event(w, entity, record_id, "updated", revision, changes)])
-    updated_at = entity.system["updated_at"].to_json(w.now)
-    return held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
-
-
-def _canonical(entity: CompiledEntity, shown: Mapping[str, JSON]) -> Values:
-    """Return the canonical values of a record as it is; a value that no rule would take any more counts as blank here."""
-    values: Values = {}
-    for definition in entity.stored:
-        given = shown[definition.key]
-        try:
-            values[definition.key] = None if given is None else definition.coerce(given)
-        except Invalid:
-            values[definition.key] = None
-    return values
-
-
-def _replace_children(
-    w: Writing, definition: ChildrenField, parent_id: str, rows: list[dict[str, JSON]], pointer: str
-) -> Unit[None]:
-    """Make the children what the list says: rows with the id of a child change it, others are new, children not listed go."""
+def _plan_list(
+    w: Writing,
+    definition: ChildrenField,
+    parent_id: str,
+    rows: list[dict[str, JSON]],
+    pointer: str,
+    violations: list[Violation],
+) -> Unit[ChildList]:
+    """Find out how the children become what the list says: rows with the id of a child change it, others are new, children not listed go."""
     entity = child_entity(w.app, definition)
+    parent = _Parent(definition.via, parent_id)
     limit = {"id": parent_id, "limit": CHILD_RECORDS + 1}
     found = yield Query(w.statements.referring(entity, definition.via), limit)
+    if len(found) > CHILD_RECORDS:
+        message = say(
+            f"已有超过 {CHILD_RECORDS} 条子记录,请逐条修改",
+            f"There are more than {CHILD_RECORDS} children; change them one by one",
+        )
+        violations.append(Violation("limit", pointer, message, {"maximum": CHILD_RECORDS}))
+        return ChildList(entity, [], [], [])
     there = {str(row[0]) for row in found}
     listed: set[str] = set()
-    violations: list[Violation] = []
-    fresh = []
+    planned = ChildList(entity, [], [], [])
     for place, row in enumerate(rows):
+        here = f"{pointer}/{place}"
         child_id = find_uuid(row["id"]) if isinstance(row.get("id"), str) else None
         if child_id in listed:
             message = say("同一子记录出现两次", "The same child is listed twice")
-            violations.append(Violation("duplicate", f"{pointer}/{place}/id", message))
+            violations.append(Violation("duplicate", f"{here}/id", message))
         elif child_id in there:
             listed.add(child_id)
+            planned.changes.append((yield from plan_change(w, entity, child_id, row, here, violations, parent=parent)))
         else:
-            fresh.append(
-                new_record(w, entity, row, f"{pointer}/{place}", violations, parent=(definition.via, parent_id))
-            )
-    refuse(violations)
-    for gone in sorted(there - listed):
-        yield from delete_record(w, entity, gone, None)
-    for place, row in enumerate(rows):
-        if find_uuid(str(row.get("id"))) in listed:
-            yield from update_record(w, entity, str(find_uuid(str(row["id"]))), row, None, f"{pointer}/{place}")
-    if fresh:
-        yield from insert_records(w, fresh)
+            if child_id is not None:
+                listed.add(child_id)
+                yield from _refuse_foreign(w, entity, child_id, here, violations)
+            planned.fresh.append(new_record(w, entity, row, here, violations, parent=parent))
+    planned.gone.extend(sorted(there - listed))
+    return planned
 
 
-# -- delete ---------------------------------------------------------------------------------------------------------------
-
-
-def delete_record(
-    w: Writing, entity: CompiledEntity, record_id: str, if_match: int | None, seen: set[str] | None = None
+def _refuse_foreign(
+    w: Writing, entity: CompiledEntity, child_id: str, pointer: str, violations: list[Violation]
 ) -> Unit[None]:
-    """Delete a record and see to those that point to it, each by the rule of its reference and with an event of its own.
-
-    Raises:
-        Problem: ``record.not_found``, ``record.changed``, ``record.referenced``.
-    """
-    seen = set() if seen is None else seen
-    if record_id in seen:
-        return
-    seen.add(record_id)
-    held = yield from hold_record(w, entity, record_id)
-    expect_revision(held.revision, if_match)
-    for referrer in entity.referrers:
-        yield from _release(w, entity, referrer, record_id, seen)
-    if entity.listing:
-        yield from unlink_files(w, entity, record_id)
-    yield Query(w.statements.delete(entity), {"id": record_id})
-    w.changes.note(entity, record_id, entity.fields, _canonical(entity, held.shown), {})
-    changes = {field.key: [held.shown[field.key], None] for field in entity.plain if held.shown[field.key] is not None}
-    yield from write_events(w, [make_event(w, entity, record_id, "deleted", held.revision + 1, changes)])
+    rows = yield Query(w.statements.exists(entity.physical.name), {"id": child_id})
+    if rows:
+        message = say("这条子记录属于另一条记录", "This child belongs to another record")
+        violations.append(Violation("parent", f"{pointer}/id", message))
 
 
-def _release(w: Writing, target: CompiledEntity, referrer: Referrer, record_id: str, seen: set[str]) -> Unit[None]:
-    owner = w.app.entities[referrer.entity]
-    found = yield Query(
-        w.statements.referring(owner, referrer.field.key), {"id": record_id, "limit": BATCH_RECORDS + 1}
-    )
-    pointing = [str(row[0]) for row in found if str(row[0]) not in seen]
-    if not pointing:
-        return
-    if referrer.field.on_delete == "restrict":
-        raise _referenced(owner, referrer, pointing)
-    if len(pointing) > BATCH_RECORDS:
-        detail = say(f"一次最多连带处理 {BATCH_RECORDS} 条记录", f"At most {BATCH_RECORDS} records can follow at once")
-        raise Problem("limit.batch", detail)
-    for other in pointing:
-        if referrer.field.on_delete == "cascade":
-            yield from delete_record(w, owner, other, None, seen)
-        else:
-            held = yield from hold_record(w, owner, other)
-            yield from _write_change(w, owner, other, held, {referrer.field.key: None})
-
-
-def _referenced(owner: CompiledEntity, referrer: Referrer, pointing: list[str]) -> Problem:
-    label = owner.label()
-    more = "+" if len(pointing) > BATCH_RECORDS else ""
-    count = f"{min(len(pointing), BATCH_RECORDS)}{more}"
-    detail = say(
-        f"仍有 {count} 条“{label.zh}”引用它,请先修改或删除它们",
-        f"{count} {label.en} still point to it; change or delete them first",
-    )
-    references = [{"entity": owner.key, "field": referrer.field.key, "sample_ids": pointing[:10]}]
-    return Problem("record.referenced", detail, extra={"references": references})
+def _apply(w: Writing, change: Change) -> Unit[dict[str, JSON]]:
+    """Write a change: the record itself, then its children."""
+    if not change.writes:
+        return change.held.shown
+    entity, held = change.entity, change.held
+    shown = yield from write_change(w, entity, change.id, held, change.changed, change.whole)
+    if entity.listing and change.changed:
+        yield from link_files(w, entity, {change.id: shown}, before=held.shown)
+    for listed in change.lists:
+        if listed.gone:
+            yield from delete_records(w, listed.entity, listed.gone)
+        for child in listed.changes:
+            yield from _apply(w, child)
+        if listed.fresh:
+            yield from insert_records(w, listed.fresh)
+    return shown

@@ -14,6 +14,7 @@ from builder.kernel.text import say
 from runtime.records.values import (
     NewRecord,
     Values,
+    check_parent,
     check_required,
     child_entity,
     expect_object,
@@ -41,9 +42,14 @@ def new_record(
     Args:
         parent: the reference field that points to the parent, and the parent's id, for a child.
     """
-    given = expect_object(body, pointer, violations)
+    if not isinstance(body, dict):
+        expect_object(body, pointer, violations)
+        return NewRecord(entity, w.ids.record_id(), with_defaults(entity, {}), pointer)
+    given = body
     brings = w.caller.door in _BRINGING
     values, children = read_fields(entity, given, pointer, violations, may_assign=brings)
+    if parent is not None:
+        check_parent(values, parent[0], parent[1], pointer, violations)
     values = with_defaults(entity, values)
     if parent is not None:
         values[parent[0]] = parent[1]

@@ -1,22 +1,27 @@
 """What the database refused, said in the words of the app: which unique rule met which record, which reference leads nowhere.
 
-Writes go to the database without asking first; only a refused write is looked at closely.
+Writes go to the database without asking first; only a refused write is looked at closely, many records with few statements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
 from builder.fields.base import label_text
 from builder.fields.reference import unknown_target
+from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
-from runtime.records.listing import check_listed
+from runtime.records.changes import Change
+from runtime.records.listing import Held, check_listed
 from runtime.records.values import NewRecord
 from runtime.records.writer import Writing
+
+_LISTED = 1_000
+_COMPARED = 50  # sets of values that one statement looks for
 
 
 class Suspect(NamedTuple):
@@ -27,65 +32,123 @@ class Suspect(NamedTuple):
     values: dict[str, Any]
     pointer: str
     is_new: bool
+    parent: str | None = None
+    """The record it comes with, if that one is new too."""
 
 
-def suspects_of(records: Iterable[NewRecord]) -> list[Suspect]:
+def suspects_of(records: Iterable[NewRecord], parent: str | None = None) -> list[Suspect]:
     """Return new records and their children as suspects."""
     found: list[Suspect] = []
     for record in records:
-        found.append(Suspect(record.entity, record.id, record.values, record.pointer, is_new=True))
-        found += suspects_of(record.children)
+        found.append(Suspect(record.entity, record.id, record.values, record.pointer, True, parent))
+        found += suspects_of(record.children, record.id)
     return found
 
 
-def diagnose(w: Writing, suspects: list[Suspect]) -> Unit[list[Violation]]:
+def suspects_of_change(change: Change) -> list[Suspect]:
+    """Return a record that was to be changed, and its children, as suspects."""
+    found: list[Suspect] = []
+    if change.changed:
+        found.append(Suspect(change.entity, change.id, change.whole, change.pointer, is_new=False))
+    for listed in change.lists:
+        for child in listed.changes:
+            found += suspects_of_change(child)
+        found += suspects_of(listed.fresh)
+    return found
+
+
+def diagnose(w: Writing, suspects: Sequence[Suspect]) -> Unit[list[Violation]]:
     """Return every unique and reference rule that the records break."""
-    violations: list[Violation] = []
-    seen: dict[tuple[Any, ...], str] = {}
-    own_ids = {suspect.id for suspect in suspects}
+    by_entity: dict[str, list[Suspect]] = {}
     for suspect in suspects:
-        if suspect.is_new:
-            rows = yield Query(w.statements.exists(suspect.entity.physical.name), {"id": suspect.id})
-            if rows:
-                message = say(f"已有编号为 {suspect.id} 的记录", f"A record {suspect.id} exists already")
-                violations.append(Violation("exists", f"{suspect.pointer}/id", message))
-        if suspect.entity.listing:
-            violations += yield from check_listed(w, suspect.entity, [(suspect.values, {}, suspect.pointer)])
-        for keys in suspect.entity.uniques:
-            violations += yield from _meet(w, suspect, keys, seen)
-        for column in suspect.entity.physical.columns.values():
-            value = suspect.values.get(column.name)
-            if column.references is None or value is None or value in own_ids:
-                continue
-            rows = yield Query(w.statements.exists(column.references), {"id": value})
-            if not rows:
-                nowhere = unknown_target(value)
-                violations.append(
-                    Violation("reference", f"{suspect.pointer}/{column.name}", nowhere.message, nowhere.params)
-                )
+        by_entity.setdefault(suspect.entity.key, []).append(suspect)
+    violations: list[Violation] = []
+    for group in by_entity.values():
+        violations += yield from _existing(w, group)
+        if group[0].entity.listing:
+            fresh: list[Held] = [(suspect.values, {}, suspect.pointer) for suspect in group if suspect.is_new]
+            violations += yield from check_listed(w, group[0].entity, fresh)
+        for keys in group[0].entity.uniques:
+            violations += yield from _meeting(w, group, keys)
+        for column in group[0].entity.physical.columns.values():
+            if column.references is not None:
+                violations += yield from _pointing_nowhere(w, group, column.name, column.references)
     return violations
 
 
-def _meet(
-    w: Writing, suspect: Suspect, keys: tuple[str, ...], seen: dict[tuple[Any, ...], str]
-) -> Unit[list[Violation]]:
-    values = [suspect.values.get(key) for key in keys]
-    if any(value is None for value in values):
-        return []
-    mark = (suspect.entity.key, keys, *(repr(value) for value in values))
-    other = seen.setdefault(mark, suspect.id)
-    if other == suspect.id:
-        bound = {f"v_{key}": value for key, value in zip(keys, values, strict=True)}
-        rows = yield Query(w.statements.same(suspect.entity, keys), {**bound, "id": suspect.id})
-        if not rows:
-            return []
-        other = str(rows[0][0])
+def _existing(w: Writing, group: list[Suspect]) -> Unit[list[Violation]]:
+    fresh = [suspect for suspect in group if suspect.is_new]
+    there = yield from _known(w, group[0].entity.physical.name, {suspect.id for suspect in fresh})
+    violations: list[Violation] = []
+    for suspect in fresh:
+        if suspect.id in there:
+            message = say(f"已有编号为 {suspect.id} 的记录", f"A record {suspect.id} exists already")
+            violations.append(Violation("exists", f"{suspect.pointer}/id", message, {"record_id": suspect.id}))
+        there.add(suspect.id)  # the next one with this id comes second
+    return violations
+
+
+def _pointing_nowhere(w: Writing, group: list[Suspect], key: str, table: str) -> Unit[list[Violation]]:
+    # what is written before a record may be pointed to: its parent, and others of its own entity
+    siblings = {suspect.id for suspect in group} if group[0].entity.physical.name == table else set()
+    pointing = [
+        (suspect, value)
+        for suspect in group
+        if (value := suspect.values.get(key)) is not None and value != suspect.parent and value not in siblings
+    ]
+    there = yield from _known(w, table, {value for _, value in pointing})
+    violations = []
+    for suspect, value in pointing:
+        if value not in there:
+            nowhere = unknown_target(str(value))
+            violations.append(Violation("reference", f"{suspect.pointer}/{key}", nowhere.message, nowhere.params))
+    return violations
+
+
+def _known(w: Writing, table: str, ids: set[Any]) -> Unit[set[str]]:
+    found: set[str] = set()
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), _LISTED):
+        listed = dump_json(wanted[start : start + _LISTED]).decode()
+        rows = yield Query(w.statements.existing(table), {"ids": listed})
+        found |= {str(row[0]) for row in rows}
+    return found
+
+
+def _meeting(w: Writing, group: list[Suspect], keys: tuple[str, ...]) -> Unit[list[Violation]]:
+    entity = group[0].entity
+    met: dict[int, str] = {}
+    first: dict[tuple[str, ...], str] = {}
+    asked: list[int] = []
+    for place, suspect in enumerate(group):
+        values = [suspect.values.get(key) for key in keys]
+        if any(value is None for value in values):
+            continue
+        other = first.setdefault(tuple(repr(value) for value in values), suspect.id)
+        if other != suspect.id:
+            met[place] = other
+        else:
+            asked.append(place)
+    size = 1 if len(asked) == 1 else _COMPARED
+    for start in range(0, len(asked), size):
+        places = asked[start : start + size]
+        bound: dict[str, Any] = {}
+        for position in range(size):
+            suspect = group[places[min(position, len(places) - 1)]]
+            bound[f"i{position}"] = suspect.id
+            bound |= {f"v{position}_{n}": suspect.values[key] for n, key in enumerate(keys)}
+        rows = yield Query(w.statements.same(entity, keys, size), bound)
+        met |= {places[row[0]]: str(row[1]) for row in rows if row[0] < len(places)}
+    return [_met(group[place], keys, other) for place, other in met.items()]
+
+
+def _met(suspect: Suspect, keys: tuple[str, ...], other: str) -> Violation:
     labels = [label_text(suspect.entity.fields[key].label) for key in keys]
     message = say(
         f"已有记录使用相同的{'、'.join(label.zh for label in labels)}",
         f"Another record has the same {', '.join(label.en for label in labels)}",
     )
-    return [Violation("unique", f"{suspect.pointer}/{keys[-1]}", message, {"fields": list(keys), "record_id": other})]
+    return Violation("unique", f"{suspect.pointer}/{keys[-1]}", message, {"fields": list(keys), "record_id": other})
 
 
 def conflict(violations: list[Violation]) -> Problem:
@@ -94,3 +157,12 @@ def conflict(violations: list[Violation]) -> Problem:
         return Problem("record.exists", violations[0].message, violations=violations)
     count = len(violations)
     return Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+
+
+def unexplained() -> Problem:
+    """Return the problem of a write that the database refused for a reason no rule of the app gives."""
+    detail = say(
+        "数据库不接受此值(可能是有唯一或索引要求的文本过长)",
+        "The database does not take this value (a text with an index may be too long)",
+    )
+    return Problem("record.invalid", detail)

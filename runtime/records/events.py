@@ -37,8 +37,8 @@ class FeedPosition(NamedTuple):
 START = FeedPosition(0, 0)
 
 
-def read_position(text: str | None) -> FeedPosition:
-    """Read a position a caller gives back.
+def read_position(text: str | None, name: str = "after") -> FeedPosition:
+    """Read a position a caller gives back as the parameter ``name``.
 
     Raises:
         Problem: ``query.cursor``.
@@ -47,7 +47,8 @@ def read_position(text: str | None) -> FeedPosition:
         return START
     parts = text.split("-")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
-        raise Problem("query.cursor", say("after 应是上次得到的位置", "after is a position that an answer gave"))
+        detail = say(f"{name} 应是上次得到的位置", f"{name} is a position that an answer gave")
+        raise Problem("query.cursor", detail)
     return FeedPosition(int(parts[0]), int(parts[1]))
 
 
@@ -68,7 +69,8 @@ def feed(cache: StatementCache, app: str, after: FeedPosition, limit: int) -> Un
         own = event.c.app == sa.bindparam("app", type_=Words())
         last_id = sa.bindparam("after_id", type_=sa.BigInteger())
         if cache.dialect != POSTGRESQL:
-            return _page(own & (event.c.id > last_id), (event.c.id,), descending=False)
+            nothing = event.c.xact == sa.literal_column("0")  # for the index: it stands between the app and the id
+            return _page(own & nothing & (event.c.id > last_id), (event.c.id,), descending=False)
         transaction = sa.cast(sa.bindparam("after_xact", type_=sa.Text()), TransactionId())
         behind = sa.tuple_(event.c.xact, event.c.id) > sa.tuple_(transaction, last_id)
         settled = event.c.xact < sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from builder.compiled.app import CompiledEntity
+from builder.fields.base import is_key
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry, load_published, no_app
 from runtime.records.caller import Caller, StaleApp, StaleIdentity
+
+_SHOWN = 100
 
 
 class Pins:
@@ -29,6 +32,8 @@ class Pins:
 
     async def refresh(self, app: str) -> PublishedApp:
         """Read again which version is published."""
+        if not is_key(app):
+            raise no_app(app[:_SHOWN])  # what cannot be a key is not looked up
         found = await asyncio.to_thread(load_published, self._registry, app)
         if found is None:
             self._apps.pop(app, None)
@@ -58,5 +63,6 @@ def get_entity(published: PublishedApp, key: str) -> CompiledEntity:
     found = published.app.entities.get(key)
     if found is None:
         hint = nearest_hint(key, published.app.entities)
+        key = key[:_SHOWN]
         raise Problem("entity.not_found", say(f"没有实体“{key}”{hint.zh}", f'There is no entity "{key}"{hint.en}'))
     return found

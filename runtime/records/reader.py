@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
-from builder.kernel.canonical import parse_json
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Statement, Unit
 from runtime.access.gate import FieldMap
@@ -17,8 +16,8 @@ from runtime.query.selection import select
 from runtime.query.shape import ListPlan
 from runtime.query.statements import StatementCache, get_statement, list_statement
 from runtime.records.caller import Caller
-from runtime.records.changes import not_found
 from runtime.records.counting import Counted, count_records
+from runtime.records.holding import not_found
 from runtime.records.pins import check_guard
 
 Names = tuple[str, ...]
@@ -47,6 +46,8 @@ class OnePlan(NamedTuple):
     entity: CompiledEntity
     field_map: FieldMap
     statement: Statement
+    scan: bool
+    """Whether lists of children are shown: more than a point read."""
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ def plan_one(
     statement = cache.get(
         (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
     )
-    return OnePlan(entity, field_map, statement)
+    return OnePlan(entity, field_map, statement, selection.has_lists)
 
 
 def read_one(
@@ -108,5 +109,5 @@ def read_page(
     counted = yield from count_records(app, published.pin, shape, request.count, values, cache)
     more = len(found) > limit
     page = found[:limit]
-    cursor = write_cursor(plan.order, parse_json(page[-1][2])) if more and page else None
+    cursor = write_cursor(plan.order, page[-1][2]) if more and page else None
     return RecordPage([row[3].encode() for row in page], cursor, counted)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import parse_json
@@ -30,15 +29,17 @@ from runtime.records import events
 from runtime.records.aggregates import Groups, note_labels, read_aggregate
 from runtime.records.alone import create_alone, update_alone
 from runtime.records.caller import Caller, StaleApp
-from runtime.records.changes import delete_record, hold_record, not_found, update_record
+from runtime.records.changes import plan_change, update_record
 from runtime.records.computing import Changes, spread
 from runtime.records.creating import new_record
-from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of
+from runtime.records.deleting import delete_record
+from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, suspects_of_change, unexplained
+from runtime.records.holding import not_found
 from runtime.records.loading import Progress, load_records
 from runtime.records.pins import Pins, check_guard, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_one, read_page
 from runtime.records.statements import RecordStatements
-from runtime.records.values import NewRecord, read_fields, refuse
+from runtime.records.values import record_body, refuse
 from runtime.records.writer import Writing, insert_records, lock_app, record_json
 
 JSON = Any
@@ -53,6 +54,8 @@ class Written:
     """A record after a write."""
 
     record: dict[str, JSON]
+    body: bytes
+    """The record as JSON, byte by byte what a read gives."""
 
     @property
     def revision(self) -> int:
@@ -94,7 +97,7 @@ class Records:
             gate(caller.actor, app, plan.field_map)
             known = _known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
-            return await self._database.read(lambda: read_one(published, caller, plan, known, moment), scan=False)
+            return await self._database.read(lambda: read_one(published, caller, plan, known, moment), scan=plan.scan)
 
         return await self._pinned(app, run)
 
@@ -156,6 +159,8 @@ class Records:
             known = _known_id(owner, record_id)
             page = await self._database.read(lambda: events.timeline(self._cache, app, entity, known, before, limit))
             check_guard(published, caller, page.pin, page.epoch)
+            if not page.events and before is None:
+                raise not_found(owner, known)  # every record has at least the event of its creation
             return page
 
         return await self._pinned(app, run)
@@ -212,9 +217,21 @@ class Records:
                 new_record(w, owner, body, pointer.format(place), violations) for place, body in enumerate(bodies)
             ]
             await self._refuse(w, violations, suspects_of(records))
-            await self._insert(w, records)
-            written = [Written(record_json(w, record)) for record in records]
-            return await self._complete(caller, published, owner, written)
+
+            def unit() -> Unit[list[Written]]:
+                yield from lock_app(w)
+                yield from insert_records(w, records)
+                yield from spread(w)
+                return (yield from self._written(w, owner, [record_json(w, record) for record in records]))
+
+            if not records:
+                return []
+            try:
+                if not _needs_reading(owner) and await create_alone(self._database, w, records):
+                    return [_as_written(owner, record_json(w, record)) for record in records]
+                return await self._database.write(unit)
+            except ConstraintRefused as refused:
+                await self._explain(refused, lambda: diagnose(w, suspects_of(records)))
 
         return await self._pinned(app, run)
 
@@ -264,19 +281,24 @@ class Records:
             known = _known_id(owner, record_id)
             w = self._writing(published, caller)
 
-            def unit() -> Unit[dict[str, JSON]]:
+            def unit() -> Unit[Written]:
                 yield from lock_app(w)
                 shown = yield from update_record(w, owner, known, body, if_match)
                 yield from spread(w)
-                return shown
+                return (yield from self._written(w, owner, [shown]))[0]
+
+            def look_again() -> Unit[list[Violation]]:
+                change = yield from plan_change(w, owner, known, body, "", [], if_match=if_match)
+                return (yield from diagnose(w, suspects_of_change(change)))
 
             try:
-                after = await update_alone(self._database, w, owner, known, body, if_match)
-                written = Written(await self._database.write(unit) if after is None else after)
-                return (await self._complete(caller, published, owner, [written]))[0]
+                if not _needs_reading(owner):
+                    after = await update_alone(self._database, w, owner, known, body, if_match)
+                    if after is not None:
+                        return _as_written(owner, after)
+                return await self._database.write(unit)
             except ConstraintRefused as refused:
-                await self._diagnose_update(w, owner, known, body)
-                raise StaleApp from refused  # what stood in the way is gone: once more
+                await self._explain(refused, look_again)
 
         return await self._pinned(app, run)
 
@@ -305,21 +327,6 @@ class Records:
 
         await self._pinned(app, run)
 
-    async def _complete(
-        self, caller: Caller, published: PublishedApp, owner: CompiledEntity, written: list[Written]
-    ) -> list[Written]:
-        """Add to few written records what the database or the moment of reading computes; of many, the caller reads what is needed."""
-        if len(written) > _SHOWN_COMPLETE or all(computed.place == "local" for computed in owner.computed):
-            return written
-        plan = plan_one(published, owner, (), (), self._cache)
-        moment = variables(published.app, caller.actor, self._clock.now())
-        shown = []
-        for item in written:
-            record_id = str(item.record["id"])
-            found = await self._database.read(partial(read_one, published, caller, plan, record_id, moment), scan=False)
-            shown.append(Written(parse_json(found.body)))
-        return shown
-
     # -- details -------------------------------------------------------------------------------------------------------
 
     async def _pinned(self, app: str, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
@@ -340,22 +347,26 @@ class Records:
         statements = RecordStatements(published, self._cache)
         return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app))
 
-    async def _insert(self, w: Writing, records: list[NewRecord]) -> None:
-        def unit() -> Unit[None]:
-            yield from lock_app(w)
-            yield from insert_records(w, records)
-            yield from spread(w)
+    def _written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
+        """Return written records as a read shows them; of many, what the database computes is left for the caller to read."""
+        if len(shown) > _SHOWN_COMPLETE or not _needs_reading(owner):
+            return [_as_written(owner, record) for record in shown]
+        plan = plan_one(w.published, owner, (), (), self._cache)
+        moment = variables(w.app, w.caller.actor, w.now)
+        written = []
+        for record in shown:
+            found = yield from read_one(w.published, w.caller, plan, str(record["id"]), moment)
+            written.append(Written(parse_json(found.body), found.body))
+        return written
 
-        if not records:
-            return
-        try:
-            if not await create_alone(self._database, w, records):
-                await self._database.write(unit)
-        except ConstraintRefused as refused:
-            found = await self._database.read(lambda: diagnose(w, suspects_of(records)))
-            if found:
-                raise conflict(found) from refused
-            raise StaleApp from refused
+    async def _explain(self, refused: ConstraintRefused, find: Callable[[], Unit[list[Violation]]]) -> NoReturn:
+        """Raise what a refused write broke; if that is gone meanwhile, ask for another try."""
+        if refused.kind == "other":
+            raise unexplained() from refused
+        found = await self._database.write(find)
+        if found:
+            raise conflict(found) from refused
+        raise StaleApp from refused
 
     async def _refuse(self, w: Writing, violations: list[Violation], suspects: list[Suspect]) -> None:
         """Refuse a body that is wrong, together with what the database would have refused: every violation at once."""
@@ -364,28 +375,14 @@ class Records:
             found = await self._database.read(lambda: diagnose(w, suspects))
             refuse(violations + [violation for violation in found if violation.pointer not in wrong])
 
-    async def _diagnose_update(self, w: Writing, owner: CompiledEntity, record_id: str, body: JSON) -> None:
-        values, children = read_fields(owner, body, "", [], may_assign=False)
-        fresh: list[NewRecord] = []
-        for key, rows in children.items():
-            definition: Any = owner.fields[key]
-            target = w.app.entities[definition.entity]
-            parent = (definition.via, record_id)
-            fresh += [
-                new_record(w, target, row, f"/{key}/{place}", [], parent=parent)
-                for place, row in enumerate(rows)
-                if not row.get("id")
-            ]
 
-        def unit() -> Unit[list[Violation]]:
-            held = yield from hold_record(w, owner, record_id)
-            before = {f.key: f.coerce(held.shown[f.key]) for f in owner.stored if held.shown[f.key] is not None}
-            own = Suspect(owner, record_id, {**before, **values}, "", is_new=False)
-            return (yield from diagnose(w, [own, *suspects_of(fresh)]))
+def _as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
+    return Written(shown, record_body(owner, shown))
 
-        found = await self._database.write(unit)
-        if found:
-            raise conflict(found)
+
+def _needs_reading(owner: CompiledEntity) -> bool:
+    """Whether the database or the moment of reading computes a part of what is shown."""
+    return any(computed.place != "local" for computed in owner.computed)
 
 
 def _known_id(owner: CompiledEntity, record_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
+from builder.compiled.recompute import listed_ids
 from builder.registry.registry import PublishedApp
 from builder.store import tables
 from builder.store.statement import POSTGRESQL, Statement
@@ -60,28 +61,50 @@ class RecordStatements:
 
         return self._get("update", (entity.key, changed), make)
 
-    def delete(self, entity: CompiledEntity) -> Statement:
-        """Delete one record."""
-        return self._get("delete", (entity.key,), lambda: sa.delete(entity.table).where(entity.table.c.id == _id()))
+    def delete_many(self, entity: CompiledEntity) -> Statement:
+        """Delete the records whose ids are listed in the JSON array ``ids``."""
+        table = entity.table
+        return self._get("delete_many", (entity.key,), lambda: sa.delete(table).where(table.c.id.in_(self._listed())))
+
+    def cut(self, entity: CompiledEntity, field: str) -> Statement:
+        """Blank one reference of a record that is about to be deleted."""
+        table = entity.table
+        return self._get(
+            "cut", (entity.key, field), lambda: sa.update(table).where(table.c.id == _id()).values({field: sa.null()})
+        )
 
     def hold(self, entity: CompiledEntity) -> Statement:
         """Read a record as JSON (stored fields only) and hold it until the end of the transaction."""
-
-        def make() -> sa.Select[Any]:
-            chosen = self.held_select(entity)
-            return chosen.with_for_update(of=entity.table) if self._cache.dialect == POSTGRESQL else chosen
-
-        return self._get("hold", (entity.key,), make)
+        return self._get("hold", (entity.key,), lambda: self._held(self.held_select(entity), entity))
 
     def held_select(self, entity: CompiledEntity) -> sa.Select[Any]:
         """Return what ``hold`` reads: revision and JSON of the record ``id``."""
+        table = entity.table
+        return sa.select(table.c.revision, self._shown(entity).label("shown")).where(table.c.id == _id())
+
+    def hold_many(self, entity: CompiledEntity) -> Statement:
+        """Read the records listed in the JSON array ``ids`` (id, revision, JSON) and hold them."""
+        table = entity.table
+
+        def make() -> sa.Select[Any]:
+            columns = (table.c.id, table.c.revision, self._shown(entity))
+            return self._held(sa.select(*columns).where(table.c.id.in_(self._listed())).order_by(table.c.id), entity)
+
+        return self._get("hold_many", (entity.key,), make)
+
+    def _shown(self, entity: CompiledEntity) -> sa.ColumnElement[Any]:
         table, dialect = entity.table, self._cache.dialect
         members = [(f.key, f.json_sql(table.c[f.key], dialect)) for f in (*entity.system.values(), *entity.stored)]
-        shown = as_text(json_object(members, dialect), dialect)
-        return sa.select(table.c.revision, shown.label("shown")).where(table.c.id == _id())
+        return as_text(json_object(members, dialect), dialect)
+
+    def _held(self, chosen: sa.Select[Any], entity: CompiledEntity) -> sa.Select[Any]:
+        return chosen.with_for_update(of=entity.table) if self._cache.dialect == POSTGRESQL else chosen
+
+    def _listed(self) -> sa.Select[Any]:
+        return listed_ids(self._cache.dialect)
 
     def referring(self, entity: CompiledEntity, field: str) -> Statement:
-        """Ids of records whose reference holds ``id``, at most ``limit``."""
+        """Ids of records whose reference holds ``id``, at most ``limit``, the oldest first."""
         table = entity.table
         return self._get(
             "referring",
@@ -94,26 +117,43 @@ class RecordStatements:
             ),
         )
 
-    def same(self, entity: CompiledEntity, keys: tuple[str, ...]) -> Statement:
-        """Id of another record with these values (to say what a unique rule met)."""
+    def referring_any(self, entity: CompiledEntity, field: str) -> Statement:
+        """Ids of records whose reference is listed in the JSON array ``ids``, at most ``limit``."""
         table = entity.table
         return self._get(
-            "same",
-            (entity.key, keys),
+            "referring_any",
+            (entity.key, field),
             lambda: (
                 sa.select(table.c.id)
-                .where(
-                    *(table.c[key] == sa.bindparam(f"v_{key}", type_=table.c[key].type) for key in keys),
-                    table.c.id != _id(),
-                )
-                .limit(sa.literal_column("1"))
+                .where(table.c[field].in_(self._listed()))
+                .order_by(table.c.id)
+                .limit(sa.bindparam("limit", type_=sa.Integer()))
             ),
+        )
+
+    def same(self, entity: CompiledEntity, keys: tuple[str, ...], count: int) -> Statement:
+        """Who else has these values (to say what a unique rule met): (place, id) for each of ``count`` sets ``i0, v0_0, v0_1 …, i1 …``."""
+        table = entity.table
+
+        def one(place: int) -> sa.Select[Any]:
+            return sa.select(sa.literal_column(str(place)), table.c.id).where(
+                *(table.c[key] == sa.bindparam(f"v{place}_{n}", type_=table.c[key].type) for n, key in enumerate(keys)),
+                table.c.id != sa.bindparam(f"i{place}", type_=Identifier()),
+            )
+
+        return self._get(
+            "same", (entity.key, keys, count), lambda: sa.union_all(*(one(place) for place in range(count)))
         )
 
     def exists(self, table_name: str) -> Statement:
         """Whether a table has a row with this id."""
         table = sa.table(table_name, sa.column("id", Identifier()))
         return self._get("exists", (table_name,), lambda: sa.select(table.c.id).where(table.c.id == _id()))
+
+    def existing(self, table_name: str) -> Statement:
+        """Which of the ids listed in the JSON array ``ids`` a table has."""
+        table = sa.table(table_name, sa.column("id", Identifier()))
+        return self._get("existing", (table_name,), lambda: sa.select(table.c.id).where(table.c.id.in_(self._listed())))
 
     def count_on(self) -> Statement:
         """Raise a counter by ``step`` and return its value."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field, Invalid, label_text
 from builder.fields.children import ChildrenField
+from builder.fields.parts.computed import ComputedField
+from builder.kernel.canonical import dump_json, dump_sorted
 from builder.kernel.limits import CHILD_RECORDS
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
 from builder.kernel.text import Text, say
@@ -18,6 +23,9 @@ Values = dict[str, Any]
 
 #: Violations that mean the request itself is wrong (400), not that a rule is broken (422).
 _MALFORMED = frozenset({"unknown"})
+_HINTS = 50
+_LAST_PLAIN = -6  # smaller numbers are written with an exponent
+_NAME_SHOWN = 100
 
 
 @dataclass
@@ -31,6 +39,8 @@ class NewRecord:
     system: Values = field(default_factory=dict)
     """created_at and created_by, where the door may give them."""
     children: list[NewRecord] = field(default_factory=list)
+    numbered: set[str] = field(default_factory=set)
+    """Fields whose number the system gave."""
 
 
 def refuse(violations: list[Violation]) -> None:
@@ -55,12 +65,19 @@ def expect_object(body: JSON, pointer: str, violations: list[Violation]) -> dict
 
 
 def read_fields(
-    entity: CompiledEntity, body: Mapping[str, JSON], pointer: str, violations: list[Violation], *, may_assign: bool
+    entity: CompiledEntity,
+    body: Mapping[str, JSON],
+    pointer: str,
+    violations: list[Violation],
+    *,
+    may_assign: bool = False,
+    held: Mapping[str, JSON] | None = None,
 ) -> tuple[Values, dict[str, list[dict[str, JSON]]]]:
     """Coerce the fields that a body gives; return values of stored fields and the rows of children fields.
 
     Args:
         may_assign: the door may give values that the system assigns otherwise (install, import).
+        held: the record as it is, if it is there: what the system assigned may come back as it was read.
     """
     values: Values = {}
     children: dict[str, list[dict[str, JSON]]] = {}
@@ -68,13 +85,14 @@ def read_fields(
         definition = entity.fields.get(key)
         if definition is None:
             if key not in entity.system:
-                violations.append(_unknown(entity, key, pointer))
+                violations.append(_unknown(entity, key, pointer, violations))
             continue
         if definition.shows is not None:
             continue  # looked at with the system fields
-        if definition.assigned and not may_assign and given is not None:
-            message = say("此值由系统给出,不能填写", "The system gives this value; leave it out")
-            violations.append(Violation("assigned", f"{pointer}/{key}", message))
+        if definition.assigned and not (may_assign and definition.stored):
+            if not _as_read(definition, given, held):
+                message = say("此值由系统给出,不能填写", "The system gives this value; leave it out")
+                violations.append(Violation("assigned", f"{pointer}/{key}", message))
             continue
         try:
             value = None if given is None else definition.coerce(given)
@@ -85,15 +103,44 @@ def read_fields(
             children[key] = value or []
             if len(children[key]) > CHILD_RECORDS:
                 message = say(f"子记录最多 {CHILD_RECORDS} 条", f"At most {CHILD_RECORDS} child records")
-                violations.append(Violation("limit", f"{pointer}/{key}", message))
+                violations.append(Violation("limit", f"{pointer}/{key}", message, {"maximum": CHILD_RECORDS}))
+                children[key] = []
         else:
             values[key] = value
     return values, children
 
 
-def _unknown(entity: CompiledEntity, key: str, pointer: str) -> Violation:
-    hint = nearest_hint(key, entity.fields) if len(key) < 100 else say("", "")
-    shown = key[:100]
+def _as_read(definition: Field, given: JSON, held: Mapping[str, JSON] | None) -> bool:
+    """Whether a value that the system assigns came back as it was read; one that changes by itself may be an older one."""
+    if held is None:
+        return given is None
+    if isinstance(definition, ComputedField) and definition.volatile:
+        return True
+    return same_json(given, held.get(definition.key))
+
+
+def check_parent(values: Values, via: str, parent_id: str, pointer: str, violations: list[Violation]) -> None:
+    """A child in its parent's list belongs to that parent; it may say so, but it may not say otherwise."""
+    if values.get(via, parent_id) not in (None, parent_id):
+        message = say("子记录属于其所在的记录", "A child belongs to the record whose list it stands in")
+        violations.append(Violation("parent", f"{pointer}/{via}", message))
+    values.pop(via, None)
+
+
+def same_json(left: JSON, right: JSON) -> bool:
+    """Whether two JSON values are equal; unlike Python's, a truth value is no number."""
+    if left != right:
+        return False
+    if isinstance(left, dict | list):
+        return dump_sorted(left) == dump_sorted(right)
+    return isinstance(left, bool) == isinstance(right, bool)
+
+
+def _unknown(entity: CompiledEntity, key: str, pointer: str, violations: list[Violation]) -> Violation:
+    shown = key[:_NAME_SHOWN]
+    # looking for the nearest name takes its time, and there may be thousands
+    wanted = len(key) <= _NAME_SHOWN and len(violations) < _HINTS
+    hint = nearest_hint(key, entity.fields) if wanted else say("", "")
     message = say(f"“{entity.key}”没有字段“{shown}”{hint.zh}", f'"{entity.key}" has no field "{shown}"{hint.en}')
     return Violation("unknown", f"{pointer}/{escape_pointer(shown)}", message, {"name": shown})
 
@@ -151,3 +198,15 @@ def field_json(definition: Field, value: Any) -> JSON:
 def child_entity(app: CompiledApp, definition: ChildrenField) -> CompiledEntity:
     """Return the entity of a children field's records."""
     return app.entities[definition.entity]
+
+
+def record_body(entity: CompiledEntity, shown: Mapping[str, JSON]) -> bytes:
+    """Write a record as the database does: all digits of a small number, where Python would write an exponent."""
+    small = {
+        item.key: msgspec.Raw(f"{value:f}".encode())
+        for item in entity.stored
+        if isinstance(value := shown[item.key], Decimal) and value.adjusted() < _LAST_PLAIN
+    }
+    if entity.aliases:  # they stand among the fields, in the order of the definition
+        shown = {key: shown[key] for key in (*entity.system, *entity.fields) if key in shown}
+    return dump_json({**shown, **small} if small else shown)

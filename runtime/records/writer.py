@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.auto_number import AutoNumberField
+from builder.fields.base import Invalid
+from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import Ids
+from builder.kernel.problems import Violation
+from builder.kernel.text import say
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Unit
 from runtime.records.caller import Caller, StaleApp
@@ -18,7 +22,7 @@ from runtime.records.computing import Changes, compute_local
 from runtime.records.listing import check_listed, link_files
 from runtime.records.pins import check_guard
 from runtime.records.statements import RecordStatements
-from runtime.records.values import NewRecord, field_json, refuse, with_aliases
+from runtime.records.values import NewRecord, Values, field_json, refuse, same_json, with_aliases
 
 JSON = Any
 
@@ -40,6 +44,13 @@ class Writing:
         return self.published.app
 
 
+class Held(NamedTuple):
+    """A record as it is, held until the end of the transaction."""
+
+    revision: int
+    shown: dict[str, JSON]
+
+
 def lock_app(w: Writing) -> Unit[None]:
     """Make sure the pinned app is the published one, and that it stays so until this write is committed.
 
@@ -58,6 +69,8 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
     """Insert records with their children, parents first, each with its event."""
     for group in _by_entity(records):
         entity = group[0].entity
+        if len(group) > 1:
+            group = _targets_first(entity, group)
         yield from _assign_numbers(w, entity, group)
         for record in group:
             if entity.computed:
@@ -79,6 +92,30 @@ def _by_entity(records: list[NewRecord]) -> list[list[NewRecord]]:
     for record in records:
         groups.setdefault(record.entity.key, []).append(record)
     return list(groups.values())
+
+
+def _targets_first(entity: CompiledEntity, group: list[NewRecord]) -> list[NewRecord]:
+    """Order records that point to each other so that each comes after those it points to.
+
+    Raises:
+        Problem: ``record.invalid`` for records that point to each other in a circle.
+    """
+    own = [item.key for item in entity.plain if isinstance(item, ReferenceField) and item.entity == entity.key]
+    there = {record.id for record in group}
+    if not own or all(record.values[key] not in there for record in group for key in own):
+        return group
+    ordered: list[NewRecord] = []
+    done: set[str] = set()
+    waiting = group
+    while waiting:
+        ready = [r for r in waiting if all(r.values[k] in done or r.values[k] not in there - {r.id} for k in own)]
+        if not ready:
+            message = say("这些记录循环引用,请先创建再互相关联", "These records point to each other in a circle")
+            refuse([Violation("reference", record.pointer, message) for record in waiting])
+        ordered += ready
+        done |= {record.id for record in ready}
+        waiting = [record for record in waiting if record.id not in done]
+    return ordered
 
 
 def _row(w: Writing, record: NewRecord) -> dict[str, Any]:
@@ -103,6 +140,51 @@ def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str,
     return event
 
 
+# -- changes --------------------------------------------------------------------------------------------------------------
+
+
+def write_change(
+    w: Writing, entity: CompiledEntity, record_id: str, held: Held, changed: Values, whole: Values | None = None
+) -> Unit[dict[str, JSON]]:
+    """Write other values of a record with its event; return the record as it is then.
+
+    Args:
+        whole: all plain values as they will be, if they are known.
+    """
+    if entity.computed:
+        after = whole or (canonical(entity, held.shown) | changed)
+        compute_local(w, entity, after)
+        local = {c.key: after[c.key] for c in entity.computed if c.place == "local"}
+        changed = changed | {
+            key: value
+            for key, value in local.items()
+            if not same_json(field_json(entity.fields[key], value), held.shown[key])
+        }
+    keys = tuple(field.key for field in entity.stored if field.key in changed)
+    w.changes.note(entity, record_id, keys, held.shown, changed)
+    revision = held.revision + 1
+    values = {f"v_{key}": changed[key] for key in keys}
+    values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
+    yield Query(w.statements.update(entity, keys), values)
+    shown = {key: field_json(entity.fields[key], changed[key]) for key in keys}
+    changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
+    yield from write_events(w, [make_event(w, entity, record_id, "updated", revision, changes)])
+    updated_at = entity.system["updated_at"].to_json(w.now)
+    return held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+
+
+def canonical(entity: CompiledEntity, shown: Mapping[str, JSON]) -> Values:
+    """Return the canonical values of a record as it is; a value that no rule would take any more counts as blank here."""
+    values: Values = {}
+    for definition in entity.stored:
+        given = shown[definition.key]
+        try:
+            values[definition.key] = None if given is None else definition.coerce(given)
+        except Invalid:
+            values[definition.key] = None
+    return values
+
+
 # -- numbers --------------------------------------------------------------------------------------------------------------
 
 
@@ -120,7 +202,7 @@ def _assign_number(
     brought: dict[str, int] = {}
     for record in records:
         number = record.values.get(definition.key)
-        if number is None:
+        if number is None or definition.key in record.numbered:  # numbered before: the transaction is tried again
             on = (record.system.get("created_at") or w.now).astimezone(w.app.zone).date()
             waiting.setdefault(definition.period(on), []).append(record)
         elif (counted := definition.find_counted(number)) is not None:
@@ -136,6 +218,7 @@ def _assign_number(
         for place_in_group, record in enumerate(group):
             on = (record.system.get("created_at") or w.now).astimezone(w.app.zone).date()
             record.values[definition.key] = definition.number(on, first + place_in_group)
+            record.numbered.add(definition.key)
 
 
 # -- events ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""Constants of a filter in the form in which their fields keep them: ids in canonical text, options in their own order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from builder.compiled.app import CompiledApp
+from builder.fields.base import Field
+from builder.kernel.ids import find_uuid
+from builder.kernel.problems import Problem, Violation, escape_pointer
+from builder.kernel.text import say
+from builder.store.types import Identifier
+from formulas.tree import Call, Literal, Path, Rollup, Tree, children, with_children
+
+JSON = Any
+
+
+def settle(tree: Tree, app: CompiledApp, entity: str, given: JSON, pointer: str) -> Tree:
+    """Return the tree with its constants settled; ``given`` is the filter as it was sent at ``pointer``, to point into.
+
+    Raises:
+        Problem: ``query.invalid`` with every id that is none.
+    """
+    wrong: list[str] = []
+    settled = _settle(tree, app, entity, wrong)
+    if not wrong:
+        return settled
+    message = say("这里应为记录编号(UUID)", "Expected a record id (UUID)")
+    violations = [Violation("type", f"{pointer}{_pointer_to(value, given)}", message) for value in wrong]
+    raise Problem("query.invalid", say("筛选条件有误", "The filter is not valid"), violations=violations)
+
+
+def _settle(tree: Tree, app: CompiledApp, entity: str, wrong: list[str]) -> Tree:
+    inside = tree.entity if isinstance(tree, Rollup) else entity
+    if isinstance(tree, Call) and len(tree.args) == 2:
+        left, right = tree.args
+        if isinstance(left, Path) and isinstance(right, Literal):
+            return replace(tree, args=(left, _constant(right, left, app, entity, wrong)))
+        if isinstance(left, Literal) and isinstance(right, Path):
+            return replace(tree, args=(_constant(left, right, app, entity, wrong), right))
+    parts = children(tree)
+    return with_children(tree, tuple(_settle(part, app, inside, wrong) for part in parts)) if parts else tree
+
+
+def _constant(constant: Literal, path: Path, app: CompiledApp, entity: str, wrong: list[str]) -> Literal:
+    if constant.value is None or path.up:
+        return constant
+    return replace(constant, value=_kept(_field_at(app, entity, path.steps), constant.value, wrong))
+
+
+def _field_at(app: CompiledApp, entity: str, steps: tuple[str, ...]) -> Field | None:
+    for step in steps[:-1]:
+        found = app.find_field(entity, step)
+        if found is None or found.target_entity is None:
+            return None
+        entity = found.target_entity
+    owner = app.entities.get(entity)
+    return owner.find_field(steps[-1]) if owner else None
+
+
+def _kept(field: Field | None, value: Any, wrong: list[str]) -> Any:
+    if field is None:
+        return value
+    if isinstance(field.column_type(), Identifier):
+        if isinstance(value, tuple):
+            return tuple(dict.fromkeys(_known(item, wrong) for item in value))
+        return _known(value, wrong)
+    kind = field.formula_type()
+    if kind.element is not None and kind.element.options and isinstance(value, tuple):
+        place = {key: index for index, key in enumerate(kind.element.options)}
+        return tuple(sorted(value, key=lambda key: place.get(key, len(place))))
+    return value
+
+
+def _known(value: str, wrong: list[str]) -> str:
+    found = find_uuid(value)
+    if found is None:
+        wrong.append(value)
+    return found or value
+
+
+def _pointer_to(value: str, given: JSON, here: str = "") -> str:
+    """Return where a text stands in the filter; the filter itself if it was split from another one."""
+    if isinstance(given, dict | list):
+        inner = given.items() if isinstance(given, dict) else enumerate(given)
+        found = (_pointer_to(value, child, f"{here}/{escape_pointer(name)}") for name, child in inner)
+        return next((pointer for pointer in found if pointer), "")
+    return here if given == value else ""

@@ -1,0 +1,173 @@
+"""Deleting records with those that follow: first everything that follows is found and held, then rules are checked, then rows are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from builder.compiled.app import CompiledEntity, Referrer
+from builder.fields.reference import ReferenceField
+from builder.kernel.canonical import dump_json
+from builder.kernel.limits import BATCH_RECORDS
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from builder.store.statement import Query, Unit
+from runtime.records.holding import HeldRecord, expect_revision, hold_record, hold_records
+from runtime.records.listing import unlink_files
+from runtime.records.writer import Writing, canonical, make_event, write_change, write_events
+
+_CHUNK = 1_000
+_SHOWN = 10
+
+Key = tuple[str, str]
+"""Entity and record id."""
+
+
+class _Pointing(NamedTuple):
+    """Records of an entity that point to a doomed record by one of its fields."""
+
+    referrer: Referrer
+    ids: list[str]
+
+
+@dataclass
+class _Deletion:
+    """What a deletion takes with it, in the order in which it was found."""
+
+    doomed: dict[Key, HeldRecord] = field(default_factory=dict)
+    restricted: list[_Pointing] = field(default_factory=list)
+    blanked: list[_Pointing] = field(default_factory=list)
+
+
+def delete_record(w: Writing, entity: CompiledEntity, record_id: str, if_match: int | None) -> Unit[None]:
+    """Delete a record and see to those that point to it, each by the rule of its reference and with an event of its own.
+
+    Raises:
+        Problem: ``record.not_found``, ``record.changed``, ``record.referenced``, ``limit.batch``.
+    """
+    held = yield from hold_record(w, entity, record_id)
+    expect_revision(held.revision, if_match)
+    yield from _delete(w, [HeldRecord(entity, record_id, held)])
+
+
+def delete_records(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[None]:
+    """Delete several records of an entity; what is not there any more is passed over."""
+    yield from _delete(w, (yield from hold_records(w, entity, ids)))
+
+
+def _delete(w: Writing, records: list[HeldRecord]) -> Unit[None]:
+    deletion = _Deletion()
+    level = records
+    while level:
+        level = yield from _follow(w, deletion, level)
+    for pointing in deletion.restricted:
+        others = [i for i in pointing.ids if (pointing.referrer.entity, i) not in deletion.doomed]
+        if others:
+            raise _referenced(w.app.entities[pointing.referrer.entity], pointing.referrer, others)
+    yield from _blank_references(w, deletion)
+    yield from _delete_rows(w, list(deletion.doomed.values()))
+
+
+def _follow(w: Writing, deletion: _Deletion, level: list[HeldRecord]) -> Unit[list[HeldRecord]]:
+    """Doom these records and return those that go with them."""
+    by_entity: dict[str, list[HeldRecord]] = {}
+    for record in level:
+        if (record.entity.key, record.id) not in deletion.doomed:
+            deletion.doomed[record.entity.key, record.id] = record
+            by_entity.setdefault(record.entity.key, []).append(record)
+    following: list[HeldRecord] = []
+    for key, records in by_entity.items():
+        for referrer in w.app.entities[key].referrers:
+            found = yield from _find_pointing(w, referrer, [record.id for record in records])
+            ids = [i for i in found if (referrer.entity, i) not in deletion.doomed]
+            if not ids:
+                continue
+            if referrer.field.on_delete == "cascade":
+                following += yield from hold_records(w, w.app.entities[referrer.entity], ids)
+            elif referrer.field.on_delete == "restrict":
+                deletion.restricted.append(_Pointing(referrer, ids))
+            else:
+                deletion.blanked.append(_Pointing(referrer, ids))
+            _refuse_too_many(len(deletion.doomed) + len(following) + sum(len(p.ids) for p in deletion.blanked))
+    return following
+
+
+def _find_pointing(w: Writing, referrer: Referrer, ids: list[str]) -> Unit[list[str]]:
+    statement = w.statements.referring_any(w.app.entities[referrer.entity], referrer.field.key)
+    found: dict[str, None] = {}
+    for start in range(0, len(ids), _CHUNK):
+        listed = dump_json(ids[start : start + _CHUNK]).decode()
+        rows = yield Query(statement, {"ids": listed, "limit": BATCH_RECORDS + 1})
+        found |= dict.fromkeys(str(row[0]) for row in rows)
+    return list(found)
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > BATCH_RECORDS:
+        detail = say(f"一次最多连带处理 {BATCH_RECORDS} 条记录", f"At most {BATCH_RECORDS} records can follow at once")
+        raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
+
+
+def _blank_references(w: Writing, deletion: _Deletion) -> Unit[None]:
+    """Blank the references of records that stay; several of one record are one change."""
+    fields: dict[Key, set[str]] = {}
+    for pointing in deletion.blanked:
+        for record_id in pointing.ids:
+            key = (pointing.referrer.entity, record_id)
+            if key not in deletion.doomed:
+                fields.setdefault(key, set()).add(pointing.referrer.field.key)
+    entities = dict.fromkeys(entity for entity, _ in fields)
+    for entity_key in entities:
+        entity = w.app.entities[entity_key]
+        held = yield from hold_records(w, entity, [i for key, i in fields if key == entity_key])
+        for record in held:
+            blank = dict.fromkeys(sorted(fields[entity_key, record.id]))
+            yield from write_change(w, entity, record.id, record.held, blank)
+
+
+def _delete_rows(w: Writing, records: list[HeldRecord]) -> Unit[None]:
+    """Delete what was found last first, so that nothing points to what is gone; where records point in a circle, it is cut before."""
+    position = {(record.entity.key, record.id): place for place, record in enumerate(records)}
+    for place, record in enumerate(records):
+        for definition in record.entity.plain:
+            if isinstance(definition, ReferenceField):
+                target = position.get((definition.entity, record.held.shown[definition.key] or ""))
+                if target is not None and target > place:
+                    yield Query(w.statements.cut(record.entity, definition.key), {"id": record.id})
+    run: list[HeldRecord] = []
+    for record in reversed(records):
+        if run and (run[-1].entity is not record.entity or len(run) >= _CHUNK):
+            yield from _delete_run(w, run)
+            run = []
+        run.append(record)
+    yield from _delete_run(w, run)
+
+
+def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
+    if not run:
+        return
+    entity = run[0].entity
+    if entity.listing:
+        for record in run:
+            yield from unlink_files(w, entity, record.id)
+    yield Query(w.statements.delete_many(entity), {"ids": dump_json([record.id for record in run]).decode()})
+    events = []
+    for record in run:
+        shown = record.held.shown
+        w.changes.note(entity, record.id, entity.fields, canonical(entity, shown) if entity.computed else shown, {})
+        changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] is not None}
+        events.append(make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes))
+    yield from write_events(w, events)
+
+
+def _referenced(owner: CompiledEntity, referrer: Referrer, pointing: list[str]) -> Problem:
+    label = owner.label()
+    more = "+" if len(pointing) > BATCH_RECORDS else ""
+    count = f"{min(len(pointing), BATCH_RECORDS)}{more}"
+    detail = say(
+        f"仍有 {count} 条“{label.zh}”引用它,请先修改或删除它们",
+        f"{count} {label.en} still point to it; change or delete them first",
+    )
+    references = [{"entity": owner.key, "field": referrer.field.key, "sample_ids": pointing[:_SHOWN]}]
+    return Problem("record.referenced", detail, extra={"references": references})

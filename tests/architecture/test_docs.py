@@ -11,7 +11,7 @@ from tools import docs
 README = docs.README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", (*docs.PARTS, *docs.WHOLE), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*docs.PARTS, *docs.WHOLE], ids=lambda path: path.name)
 def test_writing_the_generated_parts_again_changes_nothing(path):
     assert docs.written(path) == docs.current(path)
 

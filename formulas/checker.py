@@ -200,7 +200,8 @@ class _Checker:
         if not self.blank_as_zero or not numeric:
             return tree
         if tree.type == BLANK:
-            return Literal(0, integer(1)) if isinstance(tree, Literal) else tree
+            error = isinstance(tree, Call) and tree.function == "NA"
+            return tree if error else Literal(0, integer(1))
         if isinstance(tree, Path) and tree.type.is_number:
             return Call("zero", (tree,), tree.type)
         return tree

@@ -38,7 +38,7 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DictRow:
-    """A row of nested dicts: a to-one relation is a dict, a to-many relation a list of dicts."""
+    """A row of nested dicts: a to-one relation is a dict (with its `id`), a to-many relation a list of dicts."""
 
     fields: Mapping[str, Any]
 
@@ -49,11 +49,11 @@ class DictRow:
             if not isinstance(found, Mapping):
                 return None
             found = found.get(step)
-        return found
+        return found.get("id") if isinstance(found, Mapping) else found
 
     def rows(self, relation: tuple[str, ...]) -> list[DictRow]:
         """The dicts of the list."""
-        return [DictRow(fields) for fields in self.value(relation) or ()]
+        return [DictRow(fields) for fields in self.value(relation) or () if isinstance(fields, Mapping)]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,88 @@
+"""The batch command: a line in, a line out, whatever the line is."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from formulas.batch import BACKENDS, main
+
+
+def run(backend: str, *lines: str) -> list[Any]:
+    target = io.StringIO()
+    assert (
+        main(
+            ["--backend", backend, "--now", "2026-11-22T12:44:00+00:00", "--user", "u1"],
+            io.StringIO("\n".join(lines) + "\n"),
+            target,
+        )
+        == 0
+    )
+    return [json.loads(line) for line in target.getvalue().splitlines()]
+
+
+def line(expression: str, fields: dict[str, Any] | None = None) -> str:
+    return json.dumps({"id": 1, "expr": expression, "fields": fields or {}})
+
+
+CASES: list[tuple[str, dict[str, Any], Any]] = [
+    ("1.10 + 2.20", {}, 3.3),
+    ("{金额（元）} * 数量", {"金额（元）": 12.5, "数量": 4}, 50),
+    ("a & b", {"a": "x", "b": None}, "x"),
+    ("a + 1", {"a": None}, 1),
+    ("due + 1", {"due": {"date": "2024-02-28"}}, {"date": "2024-02-29"}),
+    ("DATEADD(at, 1, \"hour\")", {"at": {"datetime": "2024-02-29T08:00:00+08:00"}}, {"datetime": "2024-02-29T01:00:00.000Z"}),
+    ("HAS(tags, \"a\")", {"tags": ["a", "b"]}, True),
+    ("UNION(tags, [\"c\"])", {"tags": ["a"]}, ["a", "c"]),
+    ("SUM(n)", {"n": [1, 2.5]}, 3.5),
+    ("customer.level = \"A\"", {"customer": {"level": "A"}}, True),
+    ("SUM(payments.amount, status = \"paid\")", {"payments": [{"amount": 1.5, "status": "paid"}, {"amount": 2, "status": "open"}]}, 1.5),
+    ("AVERAGE(payments.amount)", {"payments": [{"amount": 1}, {"amount": None}, {"amount": 2}]}, 1.5),
+    ("TODAY()", {}, {"date": "2026-11-22"}),
+    ("CURRENTUSER()", {}, "u1"),
+    ("YEAR(NOW())", {}, 2026),
+    ("ISBLANK(x)", {"x": ""}, True),
+    ("IF(ok, \"是\", \"否\")", {"ok": False}, "否"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_values(backend: str) -> None:
+    found = run(backend, *(line(expression, fields) for expression, fields, _ in CASES))
+    assert [answer.get("value", answer) for answer in found] == [expected for _, _, expected in CASES]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_errors_and_bad_lines(backend: str) -> None:
+    found = run(
+        backend,
+        *("nonsense", "[]", "{}", '{"id": 1, "expr": 5}', '{"id": 1, "expr": "1", "fields": [1]}', "[" * 100_000),
+        *(line("1 +"), line("amout", {"amount": 1}), line("1 / 0"), line("a + 1", {"a": "x"}), line("SWITCH(1, 2, 3)")),
+        *(line("LEFT(\"a\", -1)"), line("SQRT(-1)"), line("(" * 100), line("x", {"x": {"no": {"such": []}}}), '{"id": 1, "expr": "1e5", "fields": {"x": NaN}}'),
+        line("1 + 1"),
+    )  # fmt: skip
+    kinds = [answer["error"]["kind"] if "error" in answer else answer["value"] for answer in found]
+    assert kinds == [
+        *("PARSE", "PARSE", "PARSE", "PARSE", "TYPE", "PARSE"),
+        *("PARSE", "NAME", "DIV0", "TYPE", "NA"),
+        *("VALUE", "NUM", "LIMIT", None, "PARSE"),
+        2,
+    ]
+    at = [answer["error"]["at"] for answer in found if "at" in answer.get("error", {})]
+    assert at[:2] == [[3, 3], [0, 5]]
+
+
+def test_numbers_are_written_with_exact_digits() -> None:
+    target = io.StringIO()
+    main(
+        ["--backend", "compiled"],
+        io.StringIO(line("12345678901234567890.12 * 10") + "\n" + line("10 ^ 30 + 0.5")),
+        target,
+    )
+    assert [text.split('"value": ')[1] for text in target.getvalue().splitlines()] == [
+        "123456789012345678901.2}",
+        "1000000000000000000000000000000.5}",
+    ]

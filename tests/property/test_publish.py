@@ -26,6 +26,7 @@ from builder.definition.parse import parse_definition
 from builder.fields.base import Field
 from builder.fields.reference import ReferenceField
 from builder.kernel.problems import Problem
+from builder.publish.plan import Plan
 from builder.registry.apps import create_app, delete_app
 from builder.registry.drafts import Draft, delete_document, list_documents, put_document
 from builder.registry.publishing import plan_draft, plan_rollback, publish_draft, roll_back
@@ -206,13 +207,17 @@ class Publishing(RuleBasedStateMachine):
 
     # -- publishing -------------------------------------------------------------------------------------------------------
 
+    def _find_plan(self) -> Plan | None:
+        found: list[Plan] = []
+        with _expected("publish.findings"):
+            found.append(plan_draft(self.registry, self.app))
+        return found[0] if found else None
+
     @rule(data=st.data(), edits=st.integers(1, 4))
     def edit_and_publish(self, data: st.DataObject, edits: int) -> None:
         for _ in range(edits):
             self._edit(data)
-        before, plan = self._show(), None
-        with _expected("publish.findings"):
-            plan = plan_draft(self.registry, self.app)
+        before, plan = self._show(), self._find_plan()
         if plan is None:
             return
         if plan.risk == "blocked":

@@ -244,7 +244,7 @@ async def test_hostile_names_and_bodies_are_problems_and_change_nothing(service:
         ):
             reply = await boss.post("/apps", json=body)
             assert reply.status_code in (201, 409, 422), (body, reply.text)
-    for body in (
+    for text in (
         b"",
         b"{",
         b"\xff",
@@ -255,8 +255,8 @@ async def test_hostile_names_and_bodies_are_problems_and_change_nothing(service:
         deep.encode(),
         b'{"entities":' + deep.encode() + b"}",
     ):
-        reply = await boss.post("/apps", content=body, headers=JSON_HEADERS)
-        assert 400 <= reply.status_code < 500, body[:50]
+        reply = await boss.post("/apps", content=text, headers=JSON_HEADERS)
+        assert 400 <= reply.status_code < 500, text[:50]
         assert problem(reply, reply.json()["code"])
     problem(await boss.post("/apps", content=b"{}", headers={"content-type": "text/plain"}), "request.media_type")
     problem(await boss.post("/apps", content=b" " * 9_000_000, headers=JSON_HEADERS), "limit.body")

@@ -29,7 +29,7 @@ def run(capsysbinary, monkeypatch, tmp_path, migrated_database_url):
     return call
 
 
-APP = {
+APP: dict[str, Any] = {
     "app": {"key": "shop", "label": "店"},
     "entities": [{"key": "item", "label": "商品", "fields": [{"key": "name", "type": "text", "label": "名称"}]}],
     "sample": {"item": "id,name\na,苹果\nb,梨\n"},

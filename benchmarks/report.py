@@ -25,7 +25,8 @@ class Line:
     @property
     def ratio(self) -> float:
         """Median of ours to median of the yardstick."""
-        return median(self.ours) / median(self.yardstick) if self.ours and self.yardstick else 0.0
+        slowest = median(self.yardstick) if self.yardstick else 0.0
+        return median(self.ours) / slowest if self.ours and slowest else 0.0
 
 
 @dataclass(slots=True)

@@ -135,9 +135,11 @@ def _alternate(
             note = "PostgreSQL could not be pinned to the server's core (that needs root): its figures flatter both"
             if note not in report.notes:
                 report.notes.append(note)
+    # one request at a time takes long: a round has to hold a few of them
+    seconds = options.seconds if workload.connections > 1 else max(5.0, options.seconds)
     for _ in range(options.rounds):
         for name, target in targets.items():
-            found = load.run_wrk(target, lines[name], seconds=options.seconds, connections=workload.connections)
+            found = load.run_wrk(target, lines[name], seconds=seconds, connections=workload.connections)
             (line.ours if name == "ours" else line.yardstick).append(found.per_second)
             (line.ours_p99_ms if name == "ours" else line.yardstick_p99_ms).append(found.p99_ms)
             line.errors += found.errors

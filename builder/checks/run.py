@@ -10,6 +10,7 @@ from builder.checks.formulas import check_formulas
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.references import check_children, check_references
 from builder.checks.renames import check_renames
+from builder.checks.views import check_views
 from builder.definition.kinds import Definition
 
 ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
@@ -22,6 +23,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_field_sets,
     check_title,
     check_formulas,
+    check_views,
 )
 
 

@@ -163,7 +163,7 @@ class _Resolver:
             )
             for entity in self.definition.entities
         ]
-        return assemble([self.definition.app, *entities])
+        return assemble([self.definition.app, *entities, *self.definition.views])
 
     # -- the schema ----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from builder.definition.app import App
 from builder.definition.entity import Entity
+from builder.definition.view import View
 from builder.fields.base import Model
 from builder.kernel.canonical import as_json, content_hash
 from builder.kernel.text import Text, say
@@ -28,7 +29,8 @@ class Kind:
 
 APP = Kind("app", App, say("应用", "App"), single=True)
 ENTITIES = Kind("entities", Entity, say("实体", "Entity"))
-KINDS: tuple[Kind, ...] = (APP, ENTITIES)
+VIEWS = Kind("views", View, say("视图", "View"))
+KINDS: tuple[Kind, ...] = (APP, ENTITIES, VIEWS)
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
 
@@ -45,6 +47,7 @@ class Definition:
 
     app: App
     entities: tuple[Entity, ...]
+    views: tuple[View, ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,10 +59,16 @@ class Definition:
         yield DocumentId(APP.name, self.app.key), self.app
         for entity in self.entities:
             yield DocumentId(ENTITIES.name, entity.key), entity
+        for view in self.views:
+            yield DocumentId(VIEWS.name, view.key), view
 
     def find_entity(self, key: str) -> Entity | None:
         """Return an entity by key."""
         return next((entity for entity in self.entities if entity.key == key), None)
+
+    def find_view(self, key: str) -> View | None:
+        """Return a view by key."""
+        return next((view for view in self.views if view.key == key), None)
 
     def hash(self) -> str:
         """Return the hash of the definition's canonical form."""
@@ -67,15 +76,22 @@ class Definition:
 
 
 def assemble(documents: Iterable[Model]) -> Definition:
-    """Put parsed documents together; entities come in the order of their keys, so that equal apps are equal values."""
+    """Put parsed documents together; entities and views come in the order of their keys, so that equal apps are equal values."""
     apps: list[App] = []
     entities: list[Entity] = []
+    views: list[View] = []
     for document in documents:
         if isinstance(document, App):
             apps.append(document)
         elif isinstance(document, Entity):
             entities.append(document)
-    return Definition(apps[0], tuple(sorted(entities, key=lambda entity: entity.key)))
+        elif isinstance(document, View):
+            views.append(document)
+    return Definition(
+        apps[0],
+        tuple(sorted(entities, key=lambda entity: entity.key)),
+        tuple(sorted(views, key=lambda view: view.key)),
+    )
 
 
 def dump_document(document: Model) -> dict[str, JSON]:
@@ -99,8 +115,11 @@ def _with_types(full: JSON, short: JSON) -> JSON:
 
 
 def dump_definition(definition: Definition) -> dict[str, JSON]:
-    """Write an app as one JSON value: ``{"app": {…}, "entities": [{…}]}``."""
-    return {
+    """Write an app as one JSON value: ``{"app": {…}, "entities": [{…}], "views": [{…}]}``; without views there is no ``views``."""
+    written: dict[str, JSON] = {
         APP.name: dump_document(definition.app),
         ENTITIES.name: [dump_document(entity) for entity in definition.entities],
     }
+    if definition.views:
+        written[VIEWS.name] = [dump_document(view) for view in definition.views]
+    return written

@@ -58,6 +58,8 @@ CODES: Mapping[str, Code] = {
     "package.too_large": Code(413, say("应用包过大", "App package too large")),
     "template.not_found": Code(404, say("没有这个模板", "No such template")),
     "entity.not_found": Code(404, say("没有这个实体", "No such entity")),
+    "view.not_found": Code(404, say("没有这个视图", "No such view")),
+    "view.invalid": Code(422, say("视图有误", "Invalid view")),
     "record.not_found": Code(404, say("没有这条记录", "No such record")),
     "record.invalid": Code(422, say("记录有误", "The record breaks a rule")),
     "record.changed": Code(412, say("记录已被他人修改", "The record was changed meanwhile")),

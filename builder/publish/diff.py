@@ -94,6 +94,7 @@ class _Diff:
             )
         self._create_entities(former)
         self._rules += _changed_documents(self._change.base, self._target, former)
+        self._rules += _changed_views(self._change.base, self._target)
         steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
         steps += compute_steps(self._change.base, self._target, steps, {k: f.table.name for k, f in former.items()})
         return Diff(steps, {key: self._lines[key] for key in self._target.entities})
@@ -301,6 +302,15 @@ def _changed_documents(
             members = (*members, "order of fields")
         if members:
             yield ChangeDocument(entity=key, document=f"entities/{key}", members=members)
+
+
+def _changed_views(base: CompiledApp | None, target: CompiledApp) -> Iterator[ChangeDocument]:
+    before = {view.key: dump_document(view) for view in base.definition.views} if base else {}
+    after = {view.key: dump_document(view) for view in target.definition.views}
+    for key in sorted(before.keys() | after.keys()):
+        members = _changed_members(before.get(key, {}), after.get(key, {}))
+        if members:
+            yield ChangeDocument(entity="", document=f"views/{key}", members=members)
 
 
 def _changed_members(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:

@@ -193,6 +193,20 @@ login_attempt = sa.Table(
     sa.Column("window_started_at", Instant, nullable=False),
 )
 
+view = sa.Table(
+    PREFIX + "view",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("entity", Words, nullable=False),
+    sa.Column("owner_id", Identifier, sa.ForeignKey(PREFIX + "user.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("label", Words, nullable=False),
+    sa.Column("body", Words, nullable=False, comment="filter, sort, columns, limit, JSON"),
+    sa.Column("shared", YesNo, nullable=False, comment="others may use it too"),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_dougong_view_app", "app", "entity"),
+)
+
 setup_link = sa.Table(
     PREFIX + "setup_link",
     metadata,

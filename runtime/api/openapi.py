@@ -24,6 +24,8 @@ from runtime.api.openapi_queries import (
     query_body,
     query_parameter,
     shown_parameters,
+    view_paths,
+    view_schema,
 )
 from runtime.records.counting import CountKind
 
@@ -53,12 +55,14 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
     schemas: Schema = {
         "Problem": _problem_schema(),
         "Event": _event_schema(),
+        "View": view_schema(),
         "EventPage": _page_of("Event", ("after",)),
     }
     for entity in app.entities.values():
         schemas |= _entity_schemas(app, entity, language)
         paths |= _entity_paths(app, entity, language)
     paths[f"/api/{app.key}/events"] = _feed_path(language)
+    paths |= view_paths(app.key, _PROBLEM)
     return {
         "openapi": "3.1.0",
         "info": {"title": label, "version": str(app.version), "description": _help(app, language)},

@@ -112,6 +112,10 @@ def list_members() -> dict[str, Schema]:
             "schema": {"type": "string", "enum": list(get_args(Count))},
             "description": "Whether meta.count is wanted; estimated is cheap: meta.count_is tells exact, estimate or at_least.",
         },
+        "view": {
+            "schema": {"type": "string"},
+            "description": "A view: says what the request does not; filters hold together.",
+        },
     }
 
 
@@ -157,3 +161,57 @@ def query_body() -> Schema:
     members = {name: member["schema"] for name, member in list_members().items()}
     members["expand"] = {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"anyOf": [_TEXT, relation]}}
     return {"type": "object", "properties": members, "additionalProperties": False}
+
+
+def view_schema() -> Schema:
+    """Return the schema of a saved view, as read and (without what the system gives) as written."""
+    names: Schema = {"type": "array", "items": _TEXT}
+    members: Schema = {
+        "id": {**_TEXT, "readOnly": True, "description": "The key of a view of the app, or the id of a saved one."},
+        "entity": _TEXT,
+        "label": _TEXT,
+        "filter": {"type": ["object", "string", "null"]},
+        "sort": {**names, "type": ["array", "null"]},
+        "columns": {**names, "type": ["array", "null"]},
+        "limit": {"type": ["integer", "null"]},
+        "own": {"type": "boolean", "readOnly": True},
+        "shared": {"type": "boolean"},
+    }
+    return {"type": "object", "properties": members, "required": ["entity", "label"]}
+
+
+def view_paths(app: str, problem: Schema) -> Schema:
+    """Return the routes of views."""
+    view: Schema = {"$ref": "#/components/schemas/View"}
+    one: Schema = {"type": "object", "required": ["data"], "properties": {"data": view}}
+    many: Schema = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"data": {"type": "array", "items": view}},
+    }
+
+    def operation(name: str, status: str, schema: Schema | None, *, body: bool = False) -> Schema:
+        answer: Schema = {"description": "OK"}
+        if schema is not None:
+            answer["content"] = {"application/json": {"schema": schema}}
+        found: Schema = {"operationId": name, "responses": {status: answer, "default": problem}}
+        if body:
+            written = {
+                "content": {"application/json": {"schema": {"type": "object"} if name == "changeView" else view}}
+            }
+            found["requestBody"] = {"required": True, **written}
+        return found
+
+    place: Schema = {"name": "view", "in": "path", "required": True, "schema": _TEXT}
+    return {
+        f"/api/{app}/views": {
+            "get": operation("listViews", "200", many),
+            "post": operation("createView", "201", one, body=True),
+        },
+        f"/api/{app}/views/{{view}}": {
+            "parameters": [place],
+            "get": operation("getView", "200", one),
+            "patch": operation("changeView", "200", one, body=True),
+            "delete": operation("deleteView", "204", None),
+        },
+    }

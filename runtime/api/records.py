@@ -32,6 +32,7 @@ from runtime.api.http import (
 )
 from runtime.api.openapi import app_openapi
 from runtime.api.reports import aggregate, aggregate_string
+from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.identity.actors import Authenticator, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.problems import invalid
@@ -72,7 +73,7 @@ class RecordsApi:
     def owns(path: str) -> bool:
         """Tell whether a path belongs to this application."""
         parts = path.split("/", 4)
-        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events", "openapi.json")
+        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events", "views", "openapi.json")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -188,22 +189,35 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         case ["events"]:
             x.scope[ROUTE] = "/api/{app}/events"
             return {"GET": _feed}
-        case ["records", entity]:
+        case ["views"]:
+            x.scope[ROUTE] = "/api/{app}/views"
+            return {"GET": list_views, "POST": create_view}
+        case ["views", view_id]:
+            x.record_id, x.scope[ROUTE] = view_id, "/api/{app}/views/{id}"
+            return {"GET": get_view, "PATCH": change_view, "DELETE": delete_view}
+        case ["records", *rest]:
+            return _find_records_route(x, rest)
+    raise Problem("route.not_found")
+
+
+def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
+    match parts:
+        case [entity]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}"
             return {"GET": _list, "POST": _create}
-        case ["records", entity, "query"]:
+        case [entity, "query"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/query"
             return {"POST": _query}
-        case ["records", entity, "aggregate"]:
+        case [entity, "aggregate"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/aggregate"
             return {"GET": aggregate_string, "POST": aggregate}
-        case ["records", entity, "batch"]:
+        case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": _batch}
-        case ["records", entity, record_id]:
+        case [entity, record_id]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}"
             return {"GET": _get, "PATCH": _update, "DELETE": _delete}
-        case ["records", entity, record_id, "timeline"]:
+        case [entity, record_id, "timeline"]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
             return {"GET": _timeline}
     raise Problem("route.not_found")
@@ -238,7 +252,7 @@ async def _answer_list(x: Exchange, request: ListRequest) -> None:
 
 
 async def _openapi(x: Exchange) -> None:
-    published = await x.api.records.published(x.caller, x.app)
+    published = await x.api.records.current(x.caller, x.app)
     language = request_language(x.scope, published.app.definition.app.language)
     await x.answer(200, dump_json(app_openapi(published.app, language)), (b"vary", b"Accept-Language"))
 

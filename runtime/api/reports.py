@@ -32,7 +32,7 @@ async def _answer_groups(x: Exchange, request: AggregateRequest) -> None:
     if not request.labels:
         await x.answer(200, dump_json({"data": found.groups, "meta": meta}))
         return
-    published = await x.api.records.published(x.caller, x.app)
+    published = await x.api.records.current(x.caller, x.app)
     language = request_language(x.scope, published.app.definition.app.language)
     meta["labels"] = {
         name: {key: label.pick(language) for key, label in labels.items()} for name, labels in found.labels.items()

@@ -14,7 +14,7 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from formulas.checker import check_condition
 from formulas.errors import FormulaError, FormulaErrors, Message
-from formulas.filters import parse_filter
+from formulas.filters import join, parse_filter
 from formulas.moments import bind_context
 from formulas.schema import Context
 from formulas.sql import has_sql_form
@@ -32,6 +32,12 @@ class Asker(NamedTuple):
 
     now: datetime
     user_id: str | None
+
+
+class AllOf(NamedTuple):
+    """Several filters that hold together (a view's and the request's own), each with its place for what is wrong with it."""
+
+    parts: tuple[tuple[Any, str], ...]
 
 
 class SortKey(NamedTuple):
@@ -59,6 +65,18 @@ def plan_filter(
     if given is None or given == {}:
         return None, {}
     context = Context(now=asker.now, user=asker.user_id, zone=app.zone)
+    parts = given.parts if isinstance(given, AllOf) else ((given, pointer),)
+    tree = join("and", [_read_filter(app, entity, part, context, place) for part, place in parts])
+    touched = paths(tree)
+    if len({path[:-1] for path in touched if len(path) > 1}) > QUERY_RELATIONS:
+        raise too_many_relations(pointer)
+    for path in touched:
+        note_path(app, entity.key, path, field_map, use="filter")
+    shape, values = lift(tree)
+    return shift(shape, first), {f"p{first + place}": value for place, value in enumerate(values)}
+
+
+def _read_filter(app: CompiledApp, entity: CompiledEntity, given: Any, context: Context, pointer: str) -> Tree:
     try:
         if isinstance(given, str):
             tree = bind_context(_read_condition(app, entity, given), context)
@@ -66,13 +84,7 @@ def plan_filter(
             tree = parse_filter(given, app, entity.key, context, pointer=pointer)
     except FormulaErrors as errors:
         raise filter_problem(errors, pointer) from None
-    touched = paths(tree)
-    if len({path[:-1] for path in touched if len(path) > 1}) > QUERY_RELATIONS:
-        raise too_many_relations(pointer)
-    for path in touched:
-        note_path(app, entity.key, path, field_map, use="filter")
-    shape, values = lift(settle(tree, app, entity.key, given, pointer))
-    return shift(shape, first), {f"p{first + place}": value for place, value in enumerate(values)}
+    return settle(tree, app, entity.key, given, pointer)
 
 
 def shift(tree: Tree, by: int) -> Tree:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
+from runtime.query.conditions import AllOf
+
 V = TypeVar("V")
 
 TEXT_BYTES = 2_000
@@ -32,6 +34,8 @@ class Kept(Generic[V]):
 
 def is_constant(condition: Any) -> bool:
     """Tell whether a filter means the same at any moment and for anybody: it has no ``$`` variable and is no formula."""
+    if isinstance(condition, AllOf):
+        return all(is_constant(part) for part, _ in condition.parts)
     if isinstance(condition, str):
         return False
     return not _has_variable(condition)

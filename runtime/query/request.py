@@ -17,7 +17,7 @@ JSON = Any
 Count = Literal["none", "exact", "estimated"]
 
 EXPAND_MEMBERS = ("path", "filter", "sort", "limit", "fields", "expand")
-MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count")
+MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count", "view")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class ListRequest:
     limit: int = limits.PAGE_RECORDS_DEFAULT
     cursor: str | None = None
     count: Count = "none"
+    view: str | None = None
+    """The view that says what the request does not."""
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """The members that the request itself has."""
     text: bytes = field(default=b"", compare=False)
     """The query string it was read from: what is made of it may be kept by that."""
 
@@ -101,6 +105,9 @@ def read_members(members: JSON) -> ListRequest:
     cursor = members.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
         raise Problem("query.cursor")
+    view = members.get("view")
+    if view is not None and not isinstance(view, str):
+        raise invalid("view", say("view 是视图的键或编号", "view is the key or id of a view"))
     rows = _read_rows(members.get("expand"), "expand", 0)
     return ListRequest(
         filter=members.get("filter"),
@@ -111,6 +118,8 @@ def read_members(members: JSON) -> ListRequest:
         limit=limit,
         cursor=cursor or None,
         count=cast("Count", count),
+        view=view,
+        given=frozenset(members),
     )
 
 

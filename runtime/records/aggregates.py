@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from builder.compiled.app import CompiledApp
+from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field, label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.fields.reference import ReferenceField
@@ -19,10 +20,12 @@ from builder.store.statement import Query, Unit
 from builder.store.types import Identifier
 from formulas.sqlforms.binds import list_type
 from runtime.access.gate import FieldMap
+from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.aggregate_rows import AggregateReader
-from runtime.query.aggregate_shape import AggregatePlan
+from runtime.query.aggregate_shape import AggregatePlan, plan_aggregate
 from runtime.query.aggregate_statement import aggregate_statement
 from runtime.query.statements import StatementCache
+from runtime.query.variables import variables
 from runtime.records.caller import Caller
 from runtime.records.pins import check_guard
 
@@ -54,11 +57,24 @@ def note_labels(app: CompiledApp, plan: AggregatePlan, field_map: FieldMap) -> N
             field_map.add(shown.entity, title, "select")
 
 
-def read_aggregate(
-    published: PublishedApp, caller: Caller, plan: AggregatePlan, limit: int, *, labels: bool, cache: StatementCache
+def plan_groups(
+    app: CompiledApp, caller: Caller, entity: CompiledEntity, request: AggregateRequest, now: datetime
+) -> tuple[AggregatePlan, FieldMap]:
+    """Plan an aggregate, with every path it touches."""
+    field_map = FieldMap()
+    user_id = caller.actor.user_id if caller.actor else None
+    plan = plan_aggregate(app, entity, request, now=now, user_id=user_id, field_map=field_map)
+    if request.labels:
+        note_labels(app, plan, field_map)
+    plan.values.update(variables(app, caller.actor, now))
+    return plan, field_map
+
+
+def read_groups(
+    published: PublishedApp, caller: Caller, plan: AggregatePlan, request: AggregateRequest, cache: StatementCache
 ) -> Unit[Groups]:
     """Return groups with their measures, the totals over all records if the plan has them, and labels of keys."""
-    app, shape = published.app, plan.shape
+    app, shape, limit = published.app, plan.shape, request.limit
     statement = cache.get((published.pin, "aggregate", shape), lambda: aggregate_statement(app, shape, cache.dialect))
     rows = yield Query(statement, {**plan.values, "app": app.key})
     check_guard(published, caller, rows[0][0], rows[0][1])
@@ -71,7 +87,7 @@ def read_aggregate(
         found = yield Query(summed, {**plan.values, "app": app.key, "limit": 1})
         totals = AggregateReader(whole, plan.names[count:], plan.fields[count:], cache.dialect).read(found[0])
     named: dict[str, dict[str, Text]] = {}
-    if labels:
+    if request.labels:
         named = yield from _labels(published, plan, groups, cache)
     return Groups(groups, len(rows) > limit and limit > 0, totals, named)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
+
 from builder.compiled.app import CompiledEntity
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Statement, Unit
@@ -14,7 +16,7 @@ from runtime.query.cursor import write_cursor
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import ListPlan
-from runtime.query.statements import StatementCache, get_statement, list_statement
+from runtime.query.statements import StatementCache, get_statement, guard, list_statement
 from runtime.records.caller import Caller
 from runtime.records.counting import Counted, count_records
 from runtime.records.holding import not_found
@@ -85,6 +87,13 @@ def read_one(
     if revision is None:
         raise not_found(plan.entity, record_id)
     return OneRecord(revision, body.encode())
+
+
+def read_guard(published: PublishedApp, caller: Caller, cache: StatementCache) -> Unit[None]:
+    """Look only whether the app and the caller's rights are still what the request stands on."""
+    statement = cache.get("guard", lambda: sa.select(guard()))
+    rows = yield Query(statement, {"app": published.app.key})
+    check_guard(published, caller, rows[0][0], rows[0][1])
 
 
 def read_page(

@@ -19,14 +19,13 @@ from builder.store.database import ConstraintRefused, Database, SchemaMoved
 from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, Use, gate
 from runtime.query.aggregate_request import AggregateRequest
-from runtime.query.aggregate_shape import plan_aggregate
 from runtime.query.kept import Kept, is_constant
 from runtime.query.request import ListRequest
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
 from runtime.query.variables import variables
 from runtime.records import events
-from runtime.records.aggregates import Groups, note_labels, read_aggregate
+from runtime.records.aggregates import Groups, plan_groups, read_groups
 from runtime.records.alone import create_alone, update_alone
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import plan_change, update_record
@@ -37,9 +36,10 @@ from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, 
 from runtime.records.holding import not_found
 from runtime.records.loading import Progress, load_records
 from runtime.records.pins import Pins, check_guard, get_entity
-from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_one, read_page
+from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
 from runtime.records.statements import RecordStatements
 from runtime.records.values import record_body, refuse
+from runtime.records.views import Views
 from runtime.records.writer import Writing, insert_records, lock_app, record_json
 
 JSON = Any
@@ -74,6 +74,7 @@ class Records:
         self._cache = StatementCache(database.dialect)
         self._one_plans: Kept[OnePlan] = Kept()
         self._page_plans: Kept[PagePlan] = Kept()
+        self.views = Views(database, clock, ids)
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -106,10 +107,11 @@ class Records:
 
         async def run(published: PublishedApp) -> RecordPage:
             now = self._clock.now()
-            plan = self._page_plan(published, caller, entity, request, now)
+            asked = await self.views.seen_through(published.app, caller, entity, request) if request.view else request
+            plan = self._page_plan(published, caller, entity, asked, now)
             gate(caller.actor, app, plan.field_map)
             moment = variables(published.app, caller.actor, now)
-            return await self._database.read(lambda: read_page(published, caller, plan, request, self._cache, moment))
+            return await self._database.read(lambda: read_page(published, caller, plan, asked, self._cache, moment))
 
         return await self._pinned(app, run)
 
@@ -133,18 +135,10 @@ class Records:
         """Return groups of records with their measures."""
 
         async def run(published: PublishedApp) -> Groups:
-            owner = get_entity(published, entity)
-            field_map = FieldMap()
-            user_id = caller.actor.user_id if caller.actor else None
-            now = self._clock.now()
-            plan = plan_aggregate(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
-            if request.labels:
-                note_labels(published.app, plan, field_map)
+            owner, now = get_entity(published, entity), self._clock.now()
+            plan, field_map = plan_groups(published.app, caller, owner, request, now)
             gate(caller.actor, app, field_map)
-            plan.values.update(variables(published.app, caller.actor, now))
-            return await self._database.read(
-                lambda: read_aggregate(published, caller, plan, request.limit, labels=request.labels, cache=self._cache)
-            )
+            return await self._database.read(lambda: read_groups(published, caller, plan, request, self._cache))
 
         return await self._pinned(app, run)
 
@@ -179,15 +173,19 @@ class Records:
 
         return await self._pinned(app, run)
 
-    async def published(self, caller: Caller, app: str) -> PublishedApp:
-        """Return the app as it is published now, for what is made of its definition.
+    async def current(self, caller: Caller, app: str) -> PublishedApp:
+        """Return the app as it is published now, for what is made of its definition; the caller's rights are current too.
 
         Raises:
             Problem: ``app.not_found``.
         """
-        found = await self._pins.refresh(app)
-        gate(caller.actor, app, FieldMap())
-        return found
+
+        async def run(published: PublishedApp) -> PublishedApp:
+            await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
+            gate(caller.actor, app, FieldMap())
+            return published
+
+        return await self._pinned(app, run)
 
     # -- writes --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,74 @@
+"""``/api/{app}/views``: the views of an app, and those people save."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from builder.compiled.app import CompiledApp
+from builder.kernel.canonical import dump_json
+from runtime.access.gate import FieldMap, gate
+from runtime.api.http import request_language, send_reply
+from runtime.records.views import SavedView, document_view
+
+if TYPE_CHECKING:
+    from runtime.api.records import Exchange
+
+JSON = Any
+
+
+async def list_views(x: Exchange) -> None:
+    """``GET …/views``: those of the definition first."""
+    app = await _app(x)
+    own = await asyncio.to_thread(x.api.records.views.list_views, app.key, _user(x))
+    found = [*(document_view(view) for view in app.definition.views), *own]
+    data = [_json(x, app, view) for view in found if view.entity in app.entities]
+    await x.answer(200, dump_json({"data": data}), (b"vary", b"Accept-Language"))
+
+
+async def create_view(x: Exchange) -> None:
+    """``POST …/views``."""
+    app, body = await _app(x, writes=True), await x.json()
+    made = await asyncio.to_thread(x.api.records.views.create_view, app, _user(x), body)
+    place = f"/api/{x.app}/views/{made.id}".encode()
+    await x.answer(201, dump_json({"data": _json(x, app, made)}), (b"location", place))
+
+
+async def get_view(x: Exchange) -> None:
+    """``GET …/views/{id}``."""
+    app = await _app(x)
+    document = app.definition.find_view(x.record_id)
+    if document is not None:
+        found = document_view(document)
+    else:
+        found = await asyncio.to_thread(x.api.records.views.get_view, app.key, x.record_id, _user(x))
+    await x.answer(200, dump_json({"data": _json(x, app, found)}), (b"vary", b"Accept-Language"))
+
+
+async def change_view(x: Exchange) -> None:
+    """``PATCH …/views/{id}``."""
+    app, body = await _app(x, writes=True), await x.json()
+    made = await asyncio.to_thread(x.api.records.views.change_view, app, _user(x), x.record_id, body)
+    await x.answer(200, dump_json({"data": _json(x, app, made)}))
+
+
+async def delete_view(x: Exchange) -> None:
+    """``DELETE …/views/{id}``."""
+    app = await _app(x, writes=True)
+    await asyncio.to_thread(x.api.records.views.delete_view, app.key, _user(x), x.record_id)
+    await send_reply(x.send, 204, ())
+
+
+async def _app(x: Exchange, *, writes: bool = False) -> CompiledApp:
+    published = await x.api.records.current(x.caller, x.app)
+    if writes:
+        gate(x.caller.actor, x.app, FieldMap({("", "", "write")}))
+    return published.app
+
+
+def _user(x: Exchange) -> str | None:
+    return x.caller.actor.user_id if x.caller.actor else None
+
+
+def _json(x: Exchange, app: CompiledApp, view: SavedView) -> dict[str, JSON]:
+    return view.to_json(request_language(x.scope, app.definition.app.language), _user(x))

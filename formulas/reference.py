@@ -7,7 +7,7 @@ from typing import Any
 
 from formulas.functions import list_functions
 from formulas.functions.declare import LETTER_NAMES, Function, Parameter
-from formulas.sql import has_sql_form
+from formulas.sql import Dialect, has_sql_form
 from formulas.tree import Call
 from formulas.types import BLANK
 
@@ -24,6 +24,8 @@ FAMILY_NAMES: dict[str, tuple[str, str]] = {
     "places": ("位置", "Positions"),
     "people": ("人员", "People"),
 }
+DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
+_REWRITTEN = frozenset(("AND", "OR", "NOT", "IFS", "SWITCH", "EXISTS", "ALL"))
 NULL_RULES: dict[str, tuple[str, str]] = {
     "P": ("任一参数为空则结果为空", "blank if any argument is blank"),
     "S": ("空值不计", "blanks are skipped"),
@@ -53,9 +55,14 @@ def describe(function: Function) -> dict[str, Any]:
         "volatile": function.volatility == "volatile",
         "core": function.core,
         "over_relations": function.rollup,
-        "sql": {dialect: has_sql_form(Call(function.name, (), BLANK), dialect) for dialect in ("sqlite", "postgresql")},
+        "sql": {dialect: _has_form(function, dialect) for dialect in DIALECTS},
         "examples": [{"formula": text, "result": result} for text, result in function.examples],
     }
+
+
+def _has_form(function: Function, dialect: Dialect) -> bool:
+    """Logic, choices and EXISTS are written as operators and rollups before they reach a database."""
+    return function.name in _REWRITTEN or has_sql_form(Call(function.name, (), BLANK), dialect)
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -53,10 +53,10 @@ def test_characters(seed: int) -> None:
 
 def test_time_grows_with_the_length() -> None:
     for piece in ("a+", "(", '"a"&', "IF(1,", "{a}.", "a.b.c,", "-", "1%", "，", '""'):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(20):
             try:
                 parse((piece * 4000)[:4000])
             except FormulaError:
                 continue
-        assert (time.perf_counter() - started) / 20 < 0.05, piece
+        assert (time.process_time() - started) / 20 < 0.05, piece

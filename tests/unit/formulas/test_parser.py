@@ -98,7 +98,7 @@ def test_errors_have_a_place(text: str, kind: str, at: tuple[int, int] | None) -
 
 
 def test_hostile_lengths_are_refused_at_once() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (
         "(" * 10**6,
         '"' * 10**6,
@@ -112,4 +112,4 @@ def test_hostile_lengths_are_refused_at_once() -> None:
     ):
         with pytest.raises(FormulaError):
             parse(text)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

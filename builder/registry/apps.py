@@ -163,7 +163,8 @@ def delete_app(registry: Registry, app: str, *, confirm: str | None) -> dict[str
                 sa.Table(kept.table_name, sa.MetaData()).drop(connection)
         if published is not None:
             _drop_tables(connection, published.app)
-        for table in (tables.event, tables.kept, tables.counter, tables.version, tables.document):
+        own = (tables.file_use, tables.file, tables.event, tables.kept, tables.counter, tables.version, tables.document)
+        for table in own:
             connection.execute(sa.delete(table).where(table.c.app == app))
         connection.execute(sa.delete(tables.app).where(tables.app.c.key == app))
     return destroyed

@@ -46,6 +46,10 @@ JSON = Any
 T = TypeVar("T")
 
 _REPEATS = 5
+#: What a definition refuses before any statement says whether it is still the published one.
+_OF_THE_DEFINITION = frozenset(
+    {"entity.not_found", "request.unknown_name", "query.invalid", "query.cursor", "record.invalid"}
+)
 _SHOWN_COMPLETE = 100
 
 
@@ -335,6 +339,12 @@ class Records:
                 return await run(published)
             except StaleApp:
                 published = await self._pins.refresh(app)
+            except Problem as problem:
+                if problem.code not in _OF_THE_DEFINITION:
+                    raise
+                stale, published = published, await self._pins.refresh(app)
+                if published.pin == stale.pin:
+                    raise  # refused by the version that is published, too
             except SchemaMoved:
                 stale, published = published, await self._pins.refresh(app)
                 if published.pin == stale.pin:

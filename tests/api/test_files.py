@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections.abc import AsyncIterator
@@ -12,10 +13,13 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
+from builder.definition.parse import parse_definition
+from builder.registry.apps import delete_app, put_draft
+from builder.registry.publishing import publish_draft
 from runtime.files.cleaning import Cleared, clear_away
 from tests.support.contents import HTML, PDF, WAV, jpeg, png, stored_files
 from tests.support.service import Service, pointers, problem, running
-from tests.support.visits import RECORDS, publish_visits
+from tests.support.visits import APP, RECORDS, publish_visits
 
 pytestmark = pytest.mark.anyio
 FILES = "/api/field/files"
@@ -252,3 +256,24 @@ async def test_a_qr_code_of_a_record(client):
     problem(await client.get(f"{RECORDS}/{uuid4()}/code/qr.svg"), "record.not_found")
     blank = (await client.post(RECORDS, json={"name": "x"})).json()["data"]
     problem(await client.get(f"{RECORDS}/{blank['id']}/code/qr.svg"), "file.not_found")
+
+
+async def test_what_records_hold_follows_a_renamed_entity_and_goes_with_the_app(service, client):
+    registry = service.app.services.registry
+    made = await uploaded(client, PDF, "a.pdf")
+    await client.post(RECORDS, json={"papers": [made["id"]]})
+    renamed = copy.deepcopy(APP)
+    renamed["entities"][0] |= {"key": "call", "renamed_from": "visit"}
+    put_draft(registry, parse_definition(renamed), None)
+    publish_draft(registry, "field", base_version=1, plan_hash=None)
+    service.clock.advance(timedelta(days=3))
+    assert (await clear(service)).files == 0
+    reply = await client.get("/api/field/records/call")
+    assert reply.status_code == 200, reply.text
+    record = reply.json()["data"][0]
+    assert record["papers"] == [made["id"]]
+    await client.delete(f"/api/field/records/call/{record['id']}")
+    await client.post("/api/field/records/call", json={"papers": [made["id"]]})
+
+    delete_app(registry, "field", confirm="field")
+    assert (await clear(service)).contents == 1

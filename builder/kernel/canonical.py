@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from builder.kernel.clock import instant_text
-from builder.kernel.limits import BODY_DEPTH
+from builder.kernel.limits import BODY_DEPTH, NUMBER_EXPONENT
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 
@@ -18,7 +18,17 @@ JSON = Any  # None | bool | int | Decimal | str | list[JSON] | dict[str, JSON]
 
 PRETTY_WIDTH = 120
 
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+def _read_number(text: str) -> Decimal:
+    number = Decimal(text)
+    if not -NUMBER_EXPONENT <= number.adjusted() <= NUMBER_EXPONENT:
+        raise ValueError(
+            f"a number beyond 10^±{NUMBER_EXPONENT}"
+        )  # a few bytes that would be a gigabyte when written out
+    return number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_read_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _sorting_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 

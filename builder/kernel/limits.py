@@ -8,6 +8,7 @@ LABEL_LENGTH = 200
 
 BODY_BYTES = 8 * 1024 * 1024
 BODY_DEPTH = 64
+NUMBER_EXPONENT = 1_000  # of any number in JSON; what a field takes is far below
 URL_BYTES = 32 * 1024
 REQUEST_SECONDS = 60
 STATEMENT_SECONDS = 20

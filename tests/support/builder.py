@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp
 from builder.definition.parse import parse_definition
 from builder.kernel.clock import MovableClock
-from builder.kernel.ids import CountingIds
+from builder.kernel.ids import CountingIds, SystemIds
 from builder.registry.apps import create_app, put_draft
 from builder.registry.doctor import examine
 from builder.registry.publishing import Publication, publish_draft
@@ -24,12 +24,16 @@ START = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 
 
 @contextmanager
-def open_registry(url: str) -> Iterator[Registry]:
-    """A registry on a migrated database, with a clock that stands still and ids that count, so ids sort as they were made."""
+def open_registry(url: str, *, counting: bool = True) -> Iterator[Registry]:
+    """A registry on a migrated database, with a clock that stands still and ids that count, so ids sort as they were made.
+
+    Args:
+        counting: False for one more registry on the same database, whose ids must not be the same.
+    """
     database = open_database(url)
     clock = MovableClock(START)
     try:
-        yield Registry(database, clock, CountingIds(clock))
+        yield Registry(database, clock, CountingIds(clock) if counting else SystemIds(clock))
     finally:
         database.close()
 

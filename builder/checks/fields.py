@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
-from builder.definition.entity import Entity
+from builder.definition.entity import SEARCHABLE, Entity
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.fields.base import Field, Invalid
 from builder.kernel.text import say
@@ -54,6 +54,18 @@ def check_title(definition: Definition) -> Iterator[Finding]:
         if field is not None and (not field.stored or field.type in ("long_text", "json", "multi_select", "boolean")):
             message = say("标题字段应是能显示在一行里的字段", "The title field should be one that fits a line")
             yield error("entity.title", _document(entity), "/title_field", message)
+
+
+def check_search(definition: Definition) -> Iterator[Finding]:
+    """Only texts are searched."""
+    for entity in definition.entities:
+        types = {field.key: field.type for field in entity.fields}
+        for index, key in enumerate(entity.search or ()):
+            if key in types and types[key] not in SEARCHABLE:
+                message = say(
+                    f"字段“{key}”不是文本,不能搜索", f'The field "{key}" is no text, so it cannot be searched'
+                )
+                yield error("entity.search", _document(entity), f"/search/{index}", message)
 
 
 def _each_field(definition: Definition) -> Iterator[tuple[DocumentId, str, Field]]:

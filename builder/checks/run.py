@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from builder.checks.fields import check_defaults, check_field_sets, check_title
+from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
 from builder.checks.formulas import check_formulas
 from builder.checks.names import check_keys, check_labels, check_size
@@ -22,6 +22,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_defaults,
     check_field_sets,
     check_title,
+    check_search,
     check_formulas,
     check_views,
 )

@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from builder.fields import AnyField
 from builder.fields.base import BothLanguages, Key, Label, Model, Option, Refers
-from builder.kernel.limits import FIELDS_PER_ENTITY, INDEXES_PER_ENTITY, UNIQUES_PER_ENTITY
+from builder.kernel.limits import FIELDS_PER_ENTITY, INDEXES_PER_ENTITY, SEARCHED_FIELDS, UNIQUES_PER_ENTITY
 
 OwnField = Annotated[Key, Refers("field", of=".")]
 FieldKeys = Annotated[tuple[OwnField, ...], Option(min_length=1, max_length=8)]
@@ -18,6 +18,10 @@ SYSTEM_KEYS: tuple[str, ...] = ("id", "revision", "created_at", "created_by", "u
 #: What PostgreSQL has in every table besides.
 _POSTGRESQL_COLUMNS = ("tableoid", "xmin", "xmax", "cmin", "cmax", "ctid")
 RESERVED_KEYS: frozenset[str] = frozenset((*SYSTEM_KEYS, "deleted_at", "deleted_by", *_POSTGRESQL_COLUMNS))
+
+
+#: Types of fields that hold a text people look for.
+SEARCHABLE = ("text", "long_text", "rich_text", "email", "phone", "url", "auto_number", "barcode")
 
 
 class Entity(Model):
@@ -33,5 +37,14 @@ class Entity(Model):
     """Sets of fields that no two records share; a set with a blank in it does not count."""
     indexes: Annotated[tuple[FieldKeys, ...], Option(max_length=INDEXES_PER_ENTITY)] = ()
     """Sets of fields that lists are often filtered and sorted by, in this order."""
+    search: FieldKeys | None = None
+    """The fields that ``search=`` looks in; its texts, titles first, if left out."""
     renamed_from: Key | None = None
     """The key this entity had before."""
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The fields that a search looks in."""
+        if self.search is not None:
+            return self.search
+        return tuple(field.key for field in self.fields if field.type in SEARCHABLE)[:SEARCHED_FIELDS]

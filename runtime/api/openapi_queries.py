@@ -112,6 +112,10 @@ def list_members() -> dict[str, Schema]:
             "schema": {"type": "string", "enum": list(get_args(Count))},
             "description": "Whether meta.count is wanted; estimated is cheap: meta.count_is tells exact, estimate or at_least.",
         },
+        "search": {
+            "schema": {"type": "string", "maxLength": limits.SEARCH_LENGTH},
+            "description": "Words that the record's texts hold, all of them; the best match first unless sort is given.",
+        },
         "view": {
             "schema": {"type": "string"},
             "description": "A view: says what the request does not; filters hold together.",

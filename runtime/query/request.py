@@ -17,7 +17,7 @@ JSON = Any
 Count = Literal["none", "exact", "estimated"]
 
 EXPAND_MEMBERS = ("path", "filter", "sort", "limit", "fields", "expand")
-MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count", "view")
+MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count", "search", "view")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class ListRequest:
     limit: int = limits.PAGE_RECORDS_DEFAULT
     cursor: str | None = None
     count: Count = "none"
+    search: str | None = None
+    """Words that the texts of a record hold."""
     view: str | None = None
     """The view that says what the request does not."""
     given: frozenset[str] = field(default=frozenset(), compare=False)
@@ -105,6 +107,9 @@ def read_members(members: JSON) -> ListRequest:
     cursor = members.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
         raise Problem("query.cursor")
+    search = members.get("search")
+    if search is not None and not isinstance(search, str):
+        raise invalid("search", say("search 是文本", "search is text"))
     view = members.get("view")
     if view is not None and not isinstance(view, str):
         raise invalid("view", say("view 是视图的键或编号", "view is the key or id of a view"))
@@ -118,6 +123,7 @@ def read_members(members: JSON) -> ListRequest:
         limit=limit,
         cursor=cursor or None,
         count=cast("Count", count),
+        search=search,
         view=view,
         given=frozenset(members),
     )

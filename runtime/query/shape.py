@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
 from builder.kernel.problems import Problem
+from formulas.filters import join
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import Asker, SortKey, plan_filter, plan_sort
@@ -15,6 +16,7 @@ from runtime.query.cursor import read_cursor
 from runtime.query.expanding import plan_rows
 from runtime.query.problems import together
 from runtime.query.request import ListRequest
+from runtime.query.searching import RANK_FIELD, RANK_KEYS, Search, SearchShape, plan_search
 from runtime.query.selection import Selection, select
 
 
@@ -26,6 +28,7 @@ class ListShape(NamedTuple):
     sort: tuple[SortKey, ...]
     after: tuple[bool, ...] | None
     """With a cursor: which of its values are blank."""
+    search: SearchShape | None = None
 
 
 class ListPlan(NamedTuple):
@@ -68,12 +71,22 @@ def plan_list(
         values |= compared
     except Problem as problem:
         wrong.append(problem)
+    search: Search | None = None
+    try:
+        search = None if request.search is None else plan_search(app, entity, request.search, field_map)
+    except Problem as problem:
+        wrong.append(problem)
     try:
         sort, fields = plan_sort(app, entity, request.sort, field_map)
     except Problem as problem:
         wrong.append(problem)
     if wrong:
         raise together(wrong)
+    if search is not None:
+        condition = search.condition if condition is None else join("and", (condition, search.condition))
+        values |= search.values
+        if not request.sort:  # the best match first
+            sort, fields = RANK_KEYS, [RANK_FIELD, entity.system["id"]]
     order = f"{app.key} {entity.key} " + ",".join(f"{'-' if k.descending else ''}{'.'.join(k.path)}" for k in sort)
     after: tuple[bool, ...] | None = None
     if request.cursor is not None:
@@ -81,4 +94,4 @@ def plan_list(
         after = tuple(value is None for value in at)
         values |= {f"k{place}": value for place, value in enumerate(at) if value is not None}
     values["limit"] = request.limit + 1
-    return ListPlan(ListShape(selection, condition, sort, after), values, order)
+    return ListPlan(ListShape(selection, condition, sort, after, search and search.shape), values, order)

@@ -23,6 +23,7 @@ from formulas.sql import Dialect, to_condition
 from runtime.query.conditions import SortKey
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import json_list, json_object, json_values
+from runtime.query.searching import RANK, RANK_FIELD, rank
 from runtime.query.selection import Selection
 from runtime.query.shape import ListShape
 
@@ -89,7 +90,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     for target, condition in joins:
         source = source.outerjoin(target, condition)
     keys = [root.c[f"{_KEY}{place}"] for place in range(len(shape.sort))]
-    fields = [field_at(app, entity, key.path) for key in shape.sort]
+    fields = [RANK_FIELD if key.path == RANK else field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
     order = _orders(keys, shape.sort, dialect)
     present = root.c.id.is_not(None)
@@ -124,7 +125,7 @@ def bounded_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Se
 def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
     """Return the records of one page with the columns that are shown and sorted by."""
     joins = Joins(app, entity, entity.table, sql_dialect(dialect))
-    keys = [_sort_key(joins.at(key.path), field_at(app, entity, key.path)) for key in shape.sort]
+    keys = [_key_of(app, entity, key, shape, joins) for key in shape.sort]
     condition = _condition(shape, joins, dialect)
     wanted: dict[str, Element] = {"id": entity.table.c.id}
     shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ChildrenField)]
@@ -138,6 +139,13 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
     order = _orders(keys, shape.sort, dialect)
     limit = sa.bindparam("limit", type_=sa.Integer())
     return statement.order_by(*order).limit(limit).subquery("r")
+
+
+def _key_of(app: CompiledApp, entity: CompiledEntity, key: SortKey, shape: ListShape, joins: Joins) -> Element:
+    if key.path == RANK:
+        assert shape.search is not None
+        return rank(shape.search, joins)
+    return _sort_key(joins.at(key.path), field_at(app, entity, key.path))
 
 
 def _sort_key(column: Element, field: Field) -> Element:

@@ -8,7 +8,6 @@ import signal
 import sys
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 import typer
 import uvicorn
 
@@ -43,12 +42,11 @@ def serve(
     """Serve until SIGTERM or Ctrl-C; requests under way are finished first."""
     given = {"host": host, "port": port, "database_url": database_url, "workers": workers, "demo": demo}
     settings = load_settings(**given)
-    _refuse_unreachable(settings)
+    asyncio.run(_prepare(create_app(settings, announce=_announce)))
     signal.signal(signal.SIGTERM, _leave)  # uvicorn hands the signal back when everything is finished
     if settings.workers == 1:
-        _run(create_app(settings, announce=_announce), settings)
+        _run(create_app(settings), settings)
         return
-    asyncio.run(_prepare(create_app(settings, announce=_announce)))
     os.environ |= {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
     _run("runtime.app:app_from_environment", settings, factory=True, workers=settings.workers)
 
@@ -79,20 +77,8 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _refuse_unreachable(settings: Settings) -> None:
-    """Look at the database before the server starts, so that its absence is a sentence and not a failed start."""
-    from builder.store.database import open_database
-
-    database = open_database(settings.database_url)
-    try:
-        with database.snapshot() as connection:
-            connection.execute(sa.select(sa.literal(1)))
-    finally:
-        database.close()
-
-
 async def _prepare(app: App) -> None:
-    """With several processes, what the first start needs is done once, before them."""
+    """Do what the first start needs before there is a server: what is wrong is told in a sentence, and with several processes it is done once."""
     async with app.running():
         pass
 

@@ -1,6 +1,6 @@
 """The first admin, and one-time links with which a person sets their own password.
 
-Reads and writes: dougong_setup_link (hashes of secrets), dougong_user. Links for the first admin die with the first user, so nobody
+Reads and writes: dougong_setup_link (hashes of secrets), dougong_user. Links for the first admin die with the first admin, so nobody
 who finds an old one can take an installation over; two people using two links at once cannot both become it.
 """
 
@@ -20,7 +20,7 @@ from builder.store.tables import user as user_table
 from runtime.identity.epoch import take_turns
 from runtime.identity.passwords import Passwords, password_violations
 from runtime.identity.sessions import Login, Sessions
-from runtime.identity.users import User, Users, any_user, as_user, set_password
+from runtime.identity.users import User, Users, any_admin, as_user, set_password
 
 LINK_LIFETIME = timedelta(hours=24)
 LINK_PREFIX = "dgl_"
@@ -40,20 +40,20 @@ class Setup:
         self._sessions = sessions
 
     def ensure_first_admin(self, username: str | None, password: str | None) -> str | None:
-        """If there is no user yet, make the admin that the settings name, or return the secret of a link to become it.
+        """If no admin can log in yet, make the one that the settings name, or return the secret of a link to become it.
 
         Raises:
             Problem: ``identity.invalid`` if the settings' name or password will not do.
         """
         with self._database.snapshot() as connection:
-            if any_user(connection):
+            if any_admin(connection):
                 return None
         if username is None or password is None:
             return self._issue(None)
         hashed = self._passwords.hash(password)
         with self._database.transaction() as connection:
             take_turns(connection)
-            if not any_user(connection):
+            if not any_admin(connection):
                 values = {"username": username, "role": "admin"}
                 self._users.insert(connection, values, password=password, hashed=hashed)
         return None
@@ -113,7 +113,7 @@ class Setup:
     def _first_admin(
         self, connection: sa.Connection, username: str | None, name: str | None, password: str, hashed: str
     ) -> User:
-        if any_user(connection):
+        if any_admin(connection):
             raise _link_invalid()
         if username is None:
             missing = Violation("missing", "/username", say("请给出用户名", "Choose a user name"))

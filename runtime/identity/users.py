@@ -168,9 +168,14 @@ def set_password(connection: sa.Connection, user_id: str, hashed: str, *, keep_s
     )
 
 
-def any_user(connection: sa.Connection) -> bool:
-    """Tell whether there is a user at all."""
-    return connection.execute(sa.select(user_table.c.id).limit(1)).first() is not None
+def any_admin(connection: sa.Connection, *, besides: str | None = None) -> bool:
+    """Tell whether an admin can log in (besides the user of an id). Sample users have no password, so they never count."""
+    able = sa.select(user_table.c.id).where(
+        user_table.c.role == "admin", user_table.c.active, user_table.c.password_hash.is_not(None)
+    )
+    if besides is not None:
+        able = able.where(user_table.c.id != besides)
+    return connection.execute(able.limit(1)).first() is not None
 
 
 def as_user(row: Any) -> User:
@@ -262,8 +267,7 @@ def _keep_an_admin(connection: sa.Connection, before: User, changed: Mapping[str
     is_admin = before.active and before.role == "admin"
     if not is_admin or (changed.get("active", True) and changed.get("role", "admin") == "admin"):
         return
-    others = sa.select(user_table.c.id).where(
-        user_table.c.role == "admin", user_table.c.active, user_table.c.id != before.id
-    )
-    if connection.execute(others.limit(1)).first() is None:
-        raise Problem("identity.conflict", say("至少要保留一名启用的管理员", "At least one active admin has to remain"))
+    if not any_admin(connection, besides=before.id):
+        raise Problem(
+            "identity.conflict", say("至少要保留一名能登录的管理员", "At least one admin who can log in has to remain")
+        )

@@ -161,7 +161,20 @@ async def test_the_first_start_announces_a_link_that_makes_one_admin(database_ur
         assert len(service.identity.users.list_users()) == 1
 
 
-async def test_every_link_for_the_first_admin_dies_with_the_first_user(database_url):
+async def test_people_of_a_demo_are_not_the_first_admin(database_url):
+    async with running(database_url) as service, service.client() as client:
+        service.identity.users.create_user(
+            {"username": "sample", "role": "admin"}
+        )  # without a password, as samples are
+        service.add_user("member")
+        body = {"link": service.links[0].partition("#")[2], "username": "chief", "password": PASSWORD}
+
+        assert (await client.post("/api/auth/setup", json=body)).status_code == 200
+    async with running(database_url) as again:
+        assert again.links == []
+
+
+async def test_every_link_for_the_first_admin_dies_with_the_first_admin(database_url):
     async with running(database_url) as first:
         pass
     async with running(database_url) as second, second.client() as client:

@@ -114,13 +114,15 @@ async def test_the_last_admin_stays(service, admin):
     user = service.identity.users.find_by_username("admin")
     for change in ({"active": False}, {"role": "builder"}):
         problem(await admin.patch(f"/api/users/{user.id}", json=change), "identity.conflict")
+    service.identity.users.create_user({"username": "invited", "role": "admin"})
+    problem(await admin.patch(f"/api/users/{user.id}", json={"role": "builder"}), "identity.conflict")
     service.add_user("second", "admin")
 
     assert (await admin.patch(f"/api/users/{user.id}", json={"role": "builder"})).status_code == 200
     problem(await admin.get("/api/users"), "access.denied")
 
 
-@pytest.mark.parametrize("user_id", ["not-an-id", "0197a1b2-0000-7000-8000-000000000000", "%00"])
+@pytest.mark.parametrize("user_id", ["not-an-id", "0197a1b2-0000-7000-8000-000000000000", "%20"])
 async def test_an_unknown_user_is_absent(admin, user_id):
     problem(await admin.get(f"/api/users/{user_id}"), "identity.not_found")
     problem(await admin.patch(f"/api/users/{user_id}", json={"name": "x"}), "identity.not_found")

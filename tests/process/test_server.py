@@ -123,3 +123,12 @@ def test_a_port_that_is_taken_ends_the_start(tmp_path):
 
     assert "address already in use" in second.output
     assert "Traceback" not in second.output
+
+
+def test_what_the_settings_ask_for_in_vain_is_a_sentence_too(tmp_path):
+    admin = {"admin_username": "boss", "admin_password": "short"}
+    with served("sqlite:///a.db", tmp_path, language="en", **admin) as server:
+        assert server.end() == 1
+
+    assert "A password has 10 to 200 characters" in server.output
+    assert "Traceback" not in server.output

@@ -120,4 +120,6 @@ class _ChildRows(Related):
         statement = statement.where(self._joins.table.c[self._via] == self._parent.c.id)
         if condition is not None:
             statement = statement.where(condition)
-        return statement.correlate(self._parent)
+        # everything but its own tables belongs to the records above: `this.` may reach over their joins
+        own = [alias for alias, _ in self._joins.joined()]
+        return statement.correlate_except(self._joins.table, *own)

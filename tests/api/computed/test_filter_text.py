@@ -34,6 +34,8 @@ async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
         ("SUM(payments.amount, amount > 15) > 0", "甲"),
         ("EXISTS(payments)", "乙甲"),
         ("NOT(EXISTS(payments, amount = 10)) AND LEN(name) = 1", "丙乙"),
+        ("EXISTS(payments, amount * 2 > this.paid)", "乙甲"),
+        ("COUNT(payments, amount > this.mean) = 1", "甲"),
         ("level = BLANK()", "丙"),
         ("AND（paid＞4，count＝1）", "乙"),
         ("TODAY() > DATE(2020, 1, 1)", "丙乙甲"),

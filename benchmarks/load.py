@@ -25,6 +25,7 @@ class Round(NamedTuple):
     p50_ms: float
     p99_ms: float
     errors: int
+    requests: int
 
 
 def missing_tools() -> list[str]:
@@ -46,7 +47,7 @@ def run_wrk(server: Server, lines: str, *, seconds: float, connections: int) -> 
     found = json.loads(match[1])
     errors = found["statuses"] + found["sockets"] + found["timeouts"]
     rate = found["requests"] / (found["microseconds"] / 1e6)
-    return Round(rate, found["p50"] / 1000, found["p99"] / 1000, errors)
+    return Round(rate, found["p50"] / 1000, found["p99"] / 1000, errors, found["requests"])
 
 
 def run_import(server: Server, path: str, body: Any) -> float:

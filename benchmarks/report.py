@@ -20,6 +20,8 @@ class Line:
     yardstick: list[float] = field(default_factory=list)
     ours_p99_ms: list[float] = field(default_factory=list)
     yardstick_p99_ms: list[float] = field(default_factory=list)
+    ours_cpu_ms: list[float] = field(default_factory=list)
+    yardstick_cpu_ms: list[float] = field(default_factory=list)
     errors: int = 0
 
     @property
@@ -27,6 +29,13 @@ class Line:
         """Median of ours to median of the yardstick."""
         slowest = median(self.yardstick) if self.yardstick else 0.0
         return median(self.ours) / slowest if self.ours and slowest else 0.0
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """Processor time per request, the yardstick's to ours: hardly moved by what else the machine does."""
+        if not self.ours_cpu_ms or not median(self.ours_cpu_ms):
+            return None
+        return median(self.yardstick_cpu_ms) / median(self.ours_cpu_ms)
 
 
 @dataclass(slots=True)
@@ -47,17 +56,18 @@ def write_table(reports: Sequence[DatabaseReport]) -> str:
     rows: list[str] = []
     for report in reports:
         rows.append(f"\n{report.database}")
-        rows.append(f"{'':<40}{'ours/s':>10}{'yardstick/s':>13}{'ratio':>8}{'target':>8}{'p99 ms':>17}")
+        rows.append(f"{'':<40}{'ours/s':>10}{'yardstick/s':>13}{'ratio':>8}{'target':>8}{'p99 ms':>17}{'by CPU':>9}")
         for line in report.lines:
             if not line.ours:
                 rows.append(f"{line.title:<40}{'not served yet':>10}")
                 continue
             met = "" if line.ratio >= line.target else "  below"
             late = f"{median(line.ours_p99_ms):.1f} / {median(line.yardstick_p99_ms):.1f}" if line.ours_p99_ms else ""
+            by_cpu = "" if line.cpu_ratio is None else f"{line.cpu_ratio:.1f}"
             errors = f"  {line.errors} errors" if line.errors else ""
             rows.append(
                 f"{line.title:<40}{median(line.ours):>10,.1f}{median(line.yardstick):>13,.1f}"
-                f"{line.ratio:>8.1f}{line.target:>8g}{late:>17}{met}{errors}"
+                f"{line.ratio:>8.1f}{line.target:>8g}{late:>17}{by_cpu:>9}{met}{errors}"
             )
         for title, figures, unit in (
             ("cold start", report.cold_start_seconds, "s"),

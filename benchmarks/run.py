@@ -139,7 +139,11 @@ def _alternate(
     seconds = options.seconds if workload.connections > 1 else max(5.0, options.seconds)
     for _ in range(options.rounds):
         for name, target in targets.items():
+            helpers = servers.backends_of(options.postgres, DATABASE_NAMES[name]) if database == "postgresql" else []
+            before = target.cpu_seconds(helpers)
             found = load.run_wrk(target, lines[name], seconds=seconds, connections=workload.connections)
+            used = (target.cpu_seconds(helpers) - before) / max(1, found.requests)
+            (line.ours_cpu_ms if name == "ours" else line.yardstick_cpu_ms).append(used * 1000)
             (line.ours if name == "ours" else line.yardstick).append(found.per_second)
             (line.ours_p99_ms if name == "ours" else line.yardstick_p99_ms).append(found.p99_ms)
             line.errors += found.errors

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,10 @@ class Server:
         """Return the proportional set size of the process tree."""
         return sum(_pss_kib(pid) for pid in _tree(self.process.pid)) / 1024
 
+    def cpu_seconds(self, helpers: Iterable[int] = ()) -> float:
+        """Return the processor time used so far by the process tree and by ``helpers`` (PostgreSQL's processes that serve it)."""
+        return sum(map(_cpu_seconds, [*_tree(self.process.pid), *helpers]))
+
     def stop(self) -> None:
         """End the process."""
         if self.process.poll() is None:
@@ -132,12 +137,25 @@ def _pss_kib(pid: int) -> int:
     return 0
 
 
-def pin_backends(server: str, database: str) -> bool:
-    """Move PostgreSQL's processes for one database to the server's core; tell whether that was allowed."""
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0  # it ended
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def backends_of(server: str, database: str) -> list[int]:
+    """Return PostgreSQL's processes that serve one database."""
     with psycopg.connect(server, autocommit=True) as connection:
         rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [database]).fetchall()
+    return [int(pid) for (pid,) in rows]
+
+
+def pin_backends(server: str, database: str) -> bool:
+    """Move PostgreSQL's processes for one database to the server's core; tell whether that was allowed."""
     try:
-        for (pid,) in rows:
+        for pid in backends_of(server, database):
             os.sched_setaffinity(pid, {SERVER_CORE})
     except OSError:
         return False

@@ -16,6 +16,7 @@ from builder.fields.reference import ReferenceField
 from builder.kernel import limits
 from builder.kernel.problems import CODES
 from builder.kernel.text import Language, Text, say
+from runtime.api.openapi_files import file_paths, file_schema, has_files
 from runtime.api.openapi_queries import (
     aggregate_answer,
     aggregate_members,
@@ -63,6 +64,9 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         paths |= _entity_paths(app, entity, language)
     paths[f"/api/{app.key}/events"] = _feed_path(language)
     paths |= view_paths(app.key, _PROBLEM)
+    if has_files(app):
+        schemas["File"] = file_schema()
+        paths |= file_paths(app.key, _PROBLEM, language)
     return {
         "openapi": "3.1.0",
         "info": {"title": label, "version": str(app.version), "description": _help(app, language)},

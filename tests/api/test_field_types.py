@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import jsonschema
 import pytest
 
 from tests.support.service import pointers, problem
@@ -169,3 +170,6 @@ async def test_the_apps_document_names_them(client):
     assert schemas["Visit"]["properties"]["team"]["type"] == "array"
     assert "made_at" in schemas["Visit"]["properties"]
     assert "made_at" not in schemas["VisitCreate"]["properties"]
+    assert {"/api/field/files", "/api/field/files/{id}"} <= document["paths"].keys()
+    made = (await client.post("/api/field/files", content=b"plain")).json()["data"]
+    jsonschema.Draft202012Validator(schemas["File"]).validate(made)

@@ -21,7 +21,17 @@ def dialect():
 
 
 async def test_an_unknown_address(client):
-    for path in ("/", "/api", "/api/nothing", "/api/users/", "//api/me", "/healthz/x", "/api/%2e%2e/healthz", "/%ff", "/api/users/%00"):
+    for path in (
+        "/",
+        "/api",
+        "/api/nothing",
+        "/api/users/",
+        "//api/me",
+        "/healthz/x",
+        "/api/%2e%2e/healthz",
+        "/%ff",
+        "/api/users/%00",
+    ):
         problem(await client.get(path), "route.not_found")
 
 

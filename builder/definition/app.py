@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import StringConstraints, field_validator
 
-from builder.fields.base import BothLanguages, Label, Model
+from builder.fields.base import BothLanguages, Label, Model, wrong_option
 from builder.kernel.limits import APP_KEY_LENGTH
 
 AppKey = Annotated[str, StringConstraints(pattern=rf"^[a-z][a-z0-9_]{{0,{APP_KEY_LENGTH - 1}}}$")]
@@ -31,5 +31,8 @@ class App(Model):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai") from None
+            raise wrong_option(
+                f"没有时区“{name}”,请用 IANA 名称,如 Asia/Shanghai",
+                f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai",
+            ) from None
         return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from builder.definition.keys import fill_keys
 from builder.definition.kinds import APP, BY_NAME, Definition, Kind, assemble
 from builder.definition.schema import document_schema
-from builder.fields.base import Model
+from builder.fields.base import Model, OptionInvalid
 from builder.kernel.limits import APP_KEY_LENGTH, KEY_LENGTH, VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
 from builder.kernel.text import Text, say
@@ -102,8 +103,15 @@ def _one_of(validator: Any, options: list[JSON], instance: JSON, schema: Mapping
     yield from validator.descend(instance, {"$ref": mapping[tag]})
 
 
+def _pattern(validator: Any, pattern: str, instance: JSON, schema: Mapping[str, JSON]) -> Iterator[Any]:
+    """Match as JSON Schema means it: Python's ``$`` would let a line break pass at the end."""
+    exact = pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
+    if isinstance(instance, str) and re.search(exact, instance) is None:
+        yield jsonschema.ValidationError("does not match")
+
+
 _any_of = jsonschema.Draft202012Validator.VALIDATORS["oneOf"]
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"oneOf": _one_of})  # type: ignore[no-untyped-call]
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"oneOf": _one_of, "pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -210,8 +218,10 @@ def _from_pydantic(item: Any) -> Violation:
     # a union's tag stands in the location but not in the document
     parts = [part for index, part in enumerate(item["loc"]) if not _is_tag(item["loc"], index)]
     pointer = "".join(f"/{escape_pointer(part)}" for part in parts)
-    reason = str(item["msg"]).removeprefix("Value error, ")
-    return Violation(str(item["type"]), pointer, say(f"取值有误:{reason}", f"Invalid: {reason}"))
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, OptionInvalid):
+        return Violation("options", pointer, error.message)
+    return Violation(str(item["type"]), pointer, say("取值不符合规则", f"Breaks a rule: {item['msg']}"))
 
 
 def _is_tag(location: Sequence[Any], index: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import StringConstraints, model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Option
+from builder.fields.base import JSON, Field, FieldSample, Option, wrong_option
 from builder.fields.parts.texts import check_length, clean_line
 from builder.kernel.limits import SAFE_INTEGER
 from builder.kernel.text import say
@@ -89,19 +89,23 @@ class AutoNumberField(Field):
         names = _PLACEHOLDER.findall(self.pattern)
         outside = _PLACEHOLDER.sub("", self.pattern)
         if "{" in outside or "}" in outside:
-            raise ValueError("the pattern has a brace without its partner")
+            raise wrong_option("花括号不成对", "the pattern has a brace without its partner")
         if not outside.isprintable() or self.pattern != self.pattern.strip():
-            raise ValueError("the pattern has control characters, or spaces at an end")
+            raise wrong_option(
+                "格式中有控制字符,或首尾有空格", "the pattern has control characters, or spaces at an end"
+            )
         unknown = [name for name in names if name not in _DATE_PARTS and not _SEQUENCE.match(name)]
         if unknown:
-            raise ValueError(
-                f"{{{unknown[0]}}} is not known; use {{seq:n}} (n from 1 to 12), {{yyyy}}, {{yy}}, {{mm}}, {{dd}}"
-            )
+            known = "{seq:n} (n = 1 … 12), {yyyy}, {yy}, {mm}, {dd}"
+            raise wrong_option(f"不认识 {{{unknown[0]}}},可用 {known}", f"{{{unknown[0]}}} is not known; use {known}")
         if sum(name not in _DATE_PARTS for name in names) != 1:
-            raise ValueError("the pattern needs {seq:n} exactly once")
+            raise wrong_option("格式中 {seq:n} 须恰好出现一次", "the pattern needs {seq:n} exactly once")
         missing = [part for part in _NEEDS[self.reset] if part not in names and not (part == "yyyy" and "yy" in names)]
         if missing:
-            raise ValueError(f"with a {self.reset} reset the pattern needs {{{missing[0]}}}, or numbers would repeat")
+            raise wrong_option(
+                f"按 {self.reset} 重新计数时,格式须含 {{{missing[0]}}},否则编号会重复",
+                f"with a {self.reset} reset the pattern needs {{{missing[0]}}}, or numbers would repeat",
+            )
         return self
 
     def column_type(self) -> StoredType:

@@ -77,6 +77,19 @@ class Invalid(Exception):
         super().__init__(f"{code}: {message.en}")
 
 
+class OptionInvalid(ValueError):
+    """Members of a document do not go together, said in both languages; validators of models raise it."""
+
+    def __init__(self, message: Text) -> None:
+        self.message = message
+        super().__init__(message.en)
+
+
+def wrong_option(zh: str, en: str) -> OptionInvalid:
+    """Make what a validator of a model raises."""
+    return OptionInvalid(say(zh, en))
+
+
 class FieldSample(NamedTuple):
     """One configuration of a field type with values it takes and refuses; the conformance suite runs them on both databases."""
 
@@ -237,7 +250,7 @@ _KEY = re.compile(KEY_PATTERN)
 
 def is_key(text: str) -> bool:
     """Whether a text may be a key."""
-    return _KEY.match(text) is not None
+    return _KEY.fullmatch(text) is not None
 
 
 __all__ = [
@@ -251,6 +264,7 @@ __all__ = [
     "Label",
     "Model",
     "Option",
+    "OptionInvalid",
     "Refers",
     "ShortText",
     "expect_text",
@@ -258,5 +272,6 @@ __all__ = [
     "is_key",
     "label_text",
     "refuse_control_characters",
+    "wrong_option",
     "wrong_type",
 ]

@@ -18,6 +18,7 @@ from builder.fields.base import (
     Option,
     find_type,
     label_text,
+    wrong_option,
     wrong_type,
 )
 from builder.kernel.canonical import dump_json, parse_json
@@ -39,16 +40,20 @@ def _read_part(document: Any) -> Any:
         return document
     kind = find_type(str(document.get("type"))) if document.get("type") in SIMPLE else None
     if kind is None:
-        raise ValueError(f"a part has one of the types {', '.join(SIMPLE)}")
+        known = ", ".join(SIMPLE)
+        raise wrong_option(f"组成部分的类型只能是 {known}", f"a part has one of the types {known}")
     try:
         part = kind.model_validate(document, strict=False)
     except ValidationError as error:
         first = error.errors()[0]
         where = "/".join(str(step) for step in first["loc"])
-        raise ValueError(f"part {document.get('key')!r}, {where}: {first['msg']}") from None
+        named = f"{document.get('key')!r}, {where}: {first['msg']}"
+        raise wrong_option(f"组成部分 {named}", f"part {named}") from None
     unused = next((name for name in _UNUSED if getattr(part, name) not in (None, False)), None)
     if unused is not None:
-        raise ValueError(f"part {part.key!r}: {unused} has no meaning for a part")
+        raise wrong_option(
+            f"组成部分“{part.key}”不能设 {unused}", f"part {part.key!r}: {unused} has no meaning for a part"
+        )
     return part
 
 
@@ -130,7 +135,7 @@ class CompositeField(Field):
         keys = [part.key for part in self.parts]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
-            raise ValueError(f'two parts have the key "{twice}"')
+            raise wrong_option(f"两个组成部分的键都是“{twice}”", f'two parts have the key "{twice}"')
         return self
 
     @cached_property

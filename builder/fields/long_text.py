@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Option, expect_text, refuse_control_characters
+from builder.fields.base import JSON, Field, FieldSample, Option, expect_text, refuse_control_characters, wrong_option
 from builder.fields.parts.texts import check_length
 from builder.kernel.limits import LONG_TEXT_LENGTH
 from builder.kernel.text import say
@@ -59,7 +59,7 @@ class LongTextField(Field):
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
         if self.min_length > self.max_length:
-            raise ValueError("min_length is larger than max_length")
+            raise wrong_option("min_length 大于 max_length", "min_length is larger than max_length")
         return self
 
     def column_type(self) -> StoredType:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Invalid
+from builder.fields.base import JSON, Field, FieldSample, Invalid, wrong_option
 from builder.fields.parts.texts import clean_form
 from builder.kernel.text import say
 from builder.store.types import StoredType, Words
@@ -95,7 +95,7 @@ class PhoneField(Field):
     @model_validator(mode="after")
     def _check_mobile(self) -> Self:
         if self.mobile_only and self.region != "CN":
-            raise ValueError("mobile_only needs the region CN")
+            raise wrong_option("mobile_only 只能用于地区 CN", "mobile_only needs the region CN")
         return self
 
     def column_type(self) -> StoredType:

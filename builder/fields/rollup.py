@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
-from builder.fields.base import Key, Refers
+from builder.fields.base import Key, Refers, wrong_option
 from builder.fields.parts.computed import ComputedField, FormulaText
 from builder.kernel.text import say
 
@@ -31,7 +31,8 @@ class RollupField(ComputedField):
     @model_validator(mode="after")
     def _check_value(self) -> Self:
         if (self.value is None) != (self.function in _WITHOUT_VALUE):
-            raise ValueError(f"{self.function} takes {'no value' if self.function in _WITHOUT_VALUE else 'a value'}")
+            takes = ("不带 value", "no value") if self.function in _WITHOUT_VALUE else ("需要 value", "a value")
+            raise wrong_option(f"{self.function} {takes[0]}", f"{self.function} takes {takes[1]}")
         return self
 
     def expression(self) -> str:

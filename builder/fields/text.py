@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import StringConstraints, field_validator, model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Invalid, Option
+from builder.fields.base import JSON, Field, FieldSample, Invalid, Option, wrong_option
 from builder.fields.parts.check_digits import FORMS, Form, compact
 from builder.fields.parts.texts import check_length, clean_form, clean_line, compile_pattern
 from builder.kernel.limits import PATTERN_LENGTH, TEXT_LENGTH
@@ -115,7 +115,7 @@ class TextField(Field):
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
         if self.min_length > self.max_length:
-            raise ValueError("min_length is larger than max_length")
+            raise wrong_option("min_length 大于 max_length", "min_length is larger than max_length")
         return self
 
     def column_type(self) -> StoredType:

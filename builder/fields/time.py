@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Invalid, expect_text
+from builder.fields.base import JSON, Field, FieldSample, Invalid, expect_text, wrong_option
 from builder.fields.parts.numbers import check_bounds, check_range
 from builder.kernel.text import say
 from builder.store.types import DayTime, StoredType
@@ -68,7 +68,9 @@ class TimeField(Field):
     def _check_bounds(self) -> Self:
         for bound in (self.minimum, self.maximum):
             if bound is not None and (bound.tzinfo is not None or bound.microsecond):
-                raise ValueError("a bound has neither an offset nor fractions of a second")
+                raise wrong_option(
+                    "界限不带时区,也不带秒的小数", "a bound has neither an offset nor fractions of a second"
+                )
         check_bounds(self.minimum, self.maximum)
         return self
 

@@ -16,6 +16,7 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
 from builder.registry.drafts import get_document, load_draft, lock_draft, replace_draft
 from builder.registry.registry import Registry, find_published
+from builder.registry.rewriting import FieldRename, rewrite_texts
 
 JSON = Any
 
@@ -65,6 +66,8 @@ def _rename(registry: Registry, app: str, wish: _Wish, author: str | None) -> li
         published = find_published(registry, connection, app)
         mark = _mark(published.app.definition if published else None, definition, wish)
         _rewrite_references(definition, bodies, wish)
+        if wish.field:
+            rewrite_texts(definition, bodies, FieldRename(wish.entity, wish.field, wish.new_key))
         target["key"] = wish.new_key
         if mark != _UNCHANGED:
             target.pop("renamed_from", None)

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from builder.fields.base import JSON, BothLanguages, Field, Invalid, Label, Model, Option, expect_text
+from builder.fields.base import JSON, BothLanguages, Field, Invalid, Label, Model, Option, expect_text, wrong_option
 from builder.kernel.limits import KEY_LENGTH, OPTIONS_PER_FIELD
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
@@ -96,5 +96,6 @@ def _refuse_twice(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f'two options have the {what} "{name}"')
+            zh = {"key": "键", "label": "名称"}.get(what, what)
+            raise wrong_option(f"两个选项的{zh}都是“{name}”", f'two options have the {what} "{name}"')
         seen.add(name)

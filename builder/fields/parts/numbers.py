@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 import sqlalchemy as sa
 from pydantic import model_validator
 
-from builder.fields.base import JSON, Field, Invalid, Option, wrong_type
+from builder.fields.base import JSON, Field, Invalid, Option, wrong_option, wrong_type
 from builder.kernel.limits import DECIMAL_DIGITS, EXACT_NUMBER_DIGITS
 from builder.kernel.text import say
 from builder.store.types import Scaled, StoredType
@@ -40,7 +40,7 @@ class ExactNumber(Field):
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
         if self.scale > self.digits:
-            raise ValueError("scale is larger than digits")
+            raise wrong_option("scale 大于 digits", "scale is larger than digits")
         check_bounds(self.minimum, self.maximum)
         return self
 
@@ -140,7 +140,7 @@ def read_number(value: JSON) -> Decimal | None:
 def check_bounds(minimum: Any, maximum: Any) -> None:
     """Refuse options that no value can meet."""
     if minimum is not None and maximum is not None and minimum > maximum:
-        raise ValueError("minimum is larger than maximum")
+        raise wrong_option("minimum 大于 maximum", "minimum is larger than maximum")
 
 
 def check_range(value: Any, minimum: Any, maximum: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jsonschema
 from jsonschema.validators import Draft202012Validator, extend
 
-from builder.fields.base import JSON, Invalid
+from builder.fields.base import JSON, Invalid, wrong_option
 from builder.fields.parts.texts import compile_pattern
 from builder.kernel.canonical import dump_json, dump_sorted
 from builder.kernel.limits import BODY_DEPTH, JSON_SCHEMA_BYTES, JSON_SCHEMA_STEPS
@@ -70,20 +70,23 @@ def check_schema(schema: Mapping[str, JSON]) -> None:
         ValueError: why.
     """
     if len(dump_json(schema)) > JSON_SCHEMA_BYTES:
-        raise ValueError(f"the schema is larger than {JSON_SCHEMA_BYTES} bytes")
+        raise wrong_option(
+            f"JSON Schema 超过 {JSON_SCHEMA_BYTES} 字节", f"the schema is larger than {JSON_SCHEMA_BYTES} bytes"
+        )
     try:
         Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
         where = "".join(f"/{escape_pointer(part)}" for part in error.absolute_path)
-        raise ValueError(
-            f"not a JSON Schema of Draft 2020-12, at {where or 'its root'}: {error.message[:_SHOWN]}"
+        raise wrong_option(
+            f"不是 Draft 2020-12 的 JSON Schema,位于 {where or '根'}:{error.message[:_SHOWN]}",
+            f"not a JSON Schema of Draft 2020-12, at {where or 'its root'}: {error.message[:_SHOWN]}",
         ) from None
     if schema.get("$schema", _DIALECT).rstrip("#") != _DIALECT:
-        raise ValueError(f"only Draft 2020-12 is understood: {_DIALECT}")
+        raise wrong_option(f"只支持 Draft 2020-12:{_DIALECT}", f"only Draft 2020-12 is understood: {_DIALECT}")
     for part in _walk(schema, 0):
         for keyword in _REFUSED:
             if keyword in part:
-                raise ValueError(f"{keyword} is not supported here")
+                raise wrong_option(f"这里不支持 {keyword}", f"{keyword} is not supported here")
         if "pattern" in part:
             compile_pattern(part["pattern"])
         if "$ref" in part:
@@ -97,7 +100,7 @@ def has_references(schema: Mapping[str, JSON]) -> bool:
 
 def _walk(schema: JSON, depth: int) -> Iterator[dict[str, JSON]]:
     if depth > BODY_DEPTH:
-        raise ValueError("the schema is nested too deep")
+        raise wrong_option("JSON Schema 嵌套过深", "the schema is nested too deep")
     if not isinstance(schema, dict):
         return
     yield schema
@@ -112,10 +115,15 @@ def _walk(schema: JSON, depth: int) -> Iterator[dict[str, JSON]]:
 def _check_reference(schema: Mapping[str, JSON], reference: str) -> None:
     """A reference stays inside the schema and points at something."""
     if reference != "#" and not reference.startswith("#/$defs/"):
-        raise ValueError(f'"$ref": "{reference[:_SHOWN]}" is refused; only "#" and "#/$defs/…" are followed')
+        shown = reference[:_SHOWN]
+        raise wrong_option(
+            f'不支持 "$ref": "{shown}";只能用 "#" 和 "#/$defs/…"',
+            f'"$ref": "{shown}" is refused; only "#" and "#/$defs/…" are followed',
+        )
     name = reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
     if reference != "#" and name not in schema.get("$defs", {}):
-        raise ValueError(f'"$ref": "{reference[:_SHOWN]}" points at nothing')
+        shown = reference[:_SHOWN]
+        raise wrong_option(f'"$ref": "{shown}" 没有指向任何内容', f'"$ref": "{shown}" points at nothing')
 
 
 class Checked:

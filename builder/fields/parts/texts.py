@@ -8,7 +8,7 @@ from typing import Any
 
 import re2
 
-from builder.fields.base import JSON, Invalid, expect_text, refuse_control_characters
+from builder.fields.base import JSON, Invalid, expect_text, refuse_control_characters, wrong_option
 from builder.kernel.text import say
 
 _PATTERNS_KEPT = 5_000
@@ -61,7 +61,9 @@ def compile_pattern(pattern: str) -> Any:
         try:
             found = re2.compile(pattern, options)
         except re2.error as error:
-            raise ValueError(f"not a regular expression RE2 understands: {error}") from None
+            raise wrong_option(
+                f"不是 RE2 能理解的正则表达式:{error}", f"not a regular expression RE2 understands: {error}"
+            ) from None
         if len(_patterns) > _PATTERNS_KEPT:
             _patterns.clear()
         _patterns[pattern] = found

@@ -1,0 +1,189 @@
+"""Names of a field inside formulas, conditions and paths, rewritten when the field gets another key.
+
+Whether a word in a text means the field is not guessed: the word is replaced by a name that nothing else can have, and the text is
+checked again. It passes only if the word meant that field of that entity, through whatever relations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from builder.compiled.computing import draft_schema
+from builder.definition.entity import Entity
+from builder.definition.kinds import Definition, DocumentId
+from builder.definition.references import set_at
+from builder.definition.view import View
+from builder.fields.parts.computed import ComputedField
+from builder.kernel.problems import escape_pointer
+from formulas.checker import check
+from formulas.errors import FormulaError, FormulaErrors
+from formulas.filters import parse_filter
+from formulas.schema import FieldInfo, Schema
+from formulas.syntax import tokenize
+
+JSON = Any
+Passes = Callable[[Any], bool]
+_ALIAS = "__renamed"  # no key has two underscores in a row
+_TEXTS = ("formula", "path", "value", "condition")
+"""Members of computed fields that hold a formula or a part of one."""
+
+
+@dataclass(frozen=True)
+class FieldRename:
+    """A field of an entity with its key and the one it gets."""
+
+    entity: str
+    key: str
+    new_key: str
+
+
+def rewrite_texts(definition: Definition, bodies: dict[DocumentId, JSON], rename: FieldRename) -> None:
+    """Rewrite, in the bodies of a definition's documents, every text that names the field.
+
+    Args:
+        definition: as it was before the rename.
+    """
+    rewriting = _Rewriting(_Aliased(draft_schema(definition), rename.entity, rename.key), rename)
+    for document_id, document in definition.documents():
+        if isinstance(document, Entity):
+            changes = rewriting.entity(document)
+        elif isinstance(document, View):
+            changes = rewriting.view(document)
+        else:
+            continue
+        for pointer, value in changes:
+            set_at(bodies[document_id], pointer, value)
+
+
+@dataclass(frozen=True)
+class _Aliased(Schema):
+    """A schema in which one field can also be called by a name of its own."""
+
+    inner: Schema
+    entity: str
+    key: str
+
+    def find_field(self, entity: str, key: str) -> FieldInfo | None:
+        if entity != self.entity or key != self.key + _ALIAS:
+            return self.inner.find_field(entity, key)
+        found = self.inner.find_field(entity, self.key)
+        return None if found is None else replace(found, key=key, label="")
+
+    def fields(self, entity: str) -> Iterable[tuple[str, str]]:
+        return self.inner.fields(entity)
+
+
+@dataclass(frozen=True)
+class _Rewriting:
+    schema: Schema
+    rename: FieldRename
+
+    def entity(self, entity: Entity) -> Iterator[tuple[str, JSON]]:
+        """Yield (pointer, new text) for the computed fields of an entity."""
+        for place, field in enumerate(entity.fields):
+            if not isinstance(field, ComputedField):
+                continue
+            for member in _TEXTS:
+                text = getattr(field, member, None)
+                if isinstance(text, str):
+                    passes = self._passes_in(entity.key, field, member)
+                    yield from _if_changed(f"/fields/{place}/{member}", text, self._rewrite(text, passes))
+
+    def view(self, view: View) -> Iterator[tuple[str, JSON]]:
+        """Yield (pointer, new value) for filter, order and columns of a view."""
+        if isinstance(view.filter, str):
+            new = self._rewrite(view.filter, lambda text: self._checks(text, view.entity))
+            yield from _if_changed("/filter", view.filter, new)
+        elif view.filter is not None:
+            yield from _if_changed("/filter", view.filter, self._rewrite_tree(view.filter, view.entity))
+        for member, paths in (("sort", view.sort), ("columns", view.columns)):
+            for place, path in enumerate(paths):
+                yield from _if_changed(f"/{member}/{place}", path, self._rewrite_path(path, view.entity))
+
+    def _passes_in(self, entity: str, field: ComputedField, member: str) -> Passes:
+        return lambda text: self._checks(field.model_copy(update={member: text}).expression(), entity)
+
+    def _checks(self, formula: str, entity: str) -> bool:
+        try:
+            check(formula, self.schema, entity)
+        except FormulaErrors:
+            return False
+        return True
+
+    def _rewrite(self, text: str, passes: Passes) -> str:
+        """Replace every word that means the field, from the end, so that places before it stay true."""
+        rename = self.rename
+        try:
+            tokens = tokenize(text)
+        except FormulaError:
+            return text
+        new = text
+        for token in reversed(tokens):
+            if token.kind in ("name", "label") and token.text.casefold() == rename.key:
+                before, after = text[: token.start], text[token.end :]
+                if passes(before + rename.key + _ALIAS + after):
+                    new = new[: token.start] + rename.new_key + new[token.end :]
+        return new
+
+    def _rewrite_tree(self, tree: JSON, entity: str) -> JSON:
+        """Do the same for the names in a filter tree."""
+
+        def passes(changed: JSON) -> bool:
+            try:
+                parse_filter(changed, self.schema, entity)
+            except FormulaErrors:
+                return False
+            return True
+
+        new = tree
+        for pointer in list(_names_in(tree, self.rename.key, "")):
+            if passes(_renamed_at(tree, pointer, self.rename.key + _ALIAS)):
+                new = _renamed_at(new, pointer, self.rename.new_key)
+        return new
+
+    def _rewrite_path(self, path: str, entity: str) -> str:
+        sign = "-" if path.startswith("-") else ""
+        owner: str | None = entity
+        steps: list[str] = []
+        for step in path.removeprefix("-").split("."):
+            is_meant = (owner, step) == (self.rename.entity, self.rename.key)
+            steps.append(self.rename.new_key if is_meant else step)
+            found = self.schema.find_field(owner, step) if owner is not None else None
+            owner = found.target_entity if found else None
+        return sign + ".".join(steps)
+
+
+def _if_changed(pointer: str, old: JSON, new: JSON) -> Iterator[tuple[str, JSON]]:
+    if new != old:
+        yield pointer, new
+
+
+def _names_in(tree: JSON, name: str, pointer: str) -> Iterator[str]:
+    """Yield pointers to members of this name, the innermost first, so that pointers of outer ones stay true."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            at = f"{pointer}/{escape_pointer(key)}"
+            yield from _names_in(value, name, at)
+            if key == name:
+                yield at
+    elif isinstance(tree, list):
+        for place, value in enumerate(tree):
+            yield from _names_in(value, name, f"{pointer}/{place}")
+
+
+def _renamed_at(tree: JSON, pointer: str, name: str) -> JSON:
+    """Return a copy in which the member a pointer points to is called otherwise; the order of members stays."""
+    if not pointer:
+        return tree
+    first, _, rest = pointer[1:].partition("/")
+    rest = f"/{rest}" if rest else ""
+    if isinstance(tree, list):
+        return [_renamed_at(v, rest, name) if str(place) == first else v for place, v in enumerate(tree)]
+    return {
+        (name if not rest and escape_pointer(key) == first else key): (
+            _renamed_at(value, rest, name) if escape_pointer(key) == first else value
+        )
+        for key, value in tree.items()
+    }

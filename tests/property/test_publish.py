@@ -1,25 +1,25 @@
 """Any sequence of changes, published with rows in between: nothing that should survive is lost, and every version can be gone back to.
 
-The machine knows only what it wrote itself: which rows exist, and what each version showed at the end of its time. It asserts that
+The test knows only what it wrote itself: which rows exist, and what each version showed at the end of its time. It asserts that
 
 - the doctor finds nothing after any publish, refused or done;
 - no row of an entity that is still there is lost, and values stay where storage stays;
-- going back to a version shows again everything that version showed.
+- going back to a version, in any order, shows again everything that version showed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import hypothesis
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from builder.definition.kinds import ENTITIES
 from builder.definition.parse import parse_definition
@@ -36,68 +36,57 @@ from tests.support.builder import entity, field, findings, insert, open_registry
 
 JSON = Any
 _numbers = itertools.count(1)
+_MANY = int(os.environ.get("DOUGONG_TEST_MANY", "1"))  # times as many examples, for a search
+EXAMPLES = {"sqlite": 30 * _MANY, "postgresql": 12 * _MANY}
 
-ENTITY_KEYS = ("a", "b", "c", "d")
-FIELD_KEYS = ("u", "v", "w", "x", "y", "z")
+ENTITY_KEYS = ("a", "b", "c")
+FIELD_KEYS = ("x", "y", "z")  # few keys: what comes back, swaps and collides is what goes wrong
+OPTIONS = [{"key": key, "label": key} for key in ("abc", "7", "007")]
 TYPES: dict[str, JSON] = {
     "text": {},
     "long_text": {},
     "integer": {},
     "decimal": {"scale": 2},
-    "boolean": {},
     "date": {},
-    "select": {"options": [{"key": key, "label": key} for key in ("a1", "7", "007")]},
-    "multi_select": {"options": [{"key": key, "label": key} for key in ("a1", "7")]},
+    "select": {"options": OPTIONS},
+    "multi_select": {"options": OPTIONS},
     "json": {},
     "auto_number": {"pattern": "N{seq:3}"},
     "reference": {},
 }
+LIKELY = (*TYPES, "text", "text", "integer", "reference", "reference")
 VALUES: dict[str, tuple[JSON, ...]] = {
-    "text": ("007", "7", "2026-02-03", "abc", "N004", "true", None),
+    "text": ("007", "7", "2026-02-03", "abc", "N004", None),
     "long_text": ("7", "abc\ndef", None),
     "integer": (7, 0, -1, None),
     "decimal": ("1.50", "7", None),
-    "boolean": (True, False, None),
     "date": ("2026-02-03", None),
-    "select": ("a1", "7", None),
-    "multi_select": (["a1"], ["a1", "7"], None),
+    "select": ("abc", "7", None),
+    "multi_select": (["abc"], ["abc", "7"], None),
     "json": ({"a": [1, None]}, [], None),
     "auto_number": ("N001", "N002", "old 9", None),
 }
+BEGINNING = (
+    entity("a", field("x"), field("y", "reference", entity="b"), field("z", "reference", entity="a")),
+    entity("b", field("x", unique=True), field("y", "auto_number", pattern="N{seq:3}")),
+)
 
 Shown = dict[str, dict[str, dict[str, Any]]]
 """Entity -> row id -> field -> value."""
 
 
-BEGINNING = (
-    entity(
-        "a", field("w"), field("x", "integer"), field("y", "reference", entity="b"), field("z", "reference", entity="a")
-    ),
-    entity("b", field("w", unique=True), field("x", "decimal"), field("y", "auto_number", pattern="N{seq:3}")),
-)
+class Publishing:
+    """One app on its way through versions; it knows what each version showed at the end of its time."""
 
-
-class Publishing(RuleBasedStateMachine):
-    """Edits, rows, publishes and rollbacks in any order."""
-
-    registry: Registry
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, registry: Registry, data: st.DataObject) -> None:
+        self.registry = registry
         self.app = f"p{next(_numbers)}"
         self.version = 0
         self.shown: dict[int, Shown] = {}
-
-    @initialize(data=st.data())
-    def begin(self, data: st.DataObject) -> None:
-        create_app(self.registry, parse_definition(package(*BEGINNING, key=self.app)), None)
+        create_app(registry, parse_definition(package(*BEGINNING, key=self.app)), None)
         self._publish()
         for key in ("b", "a", "a"):
             self._write(data, key)
-
-    def teardown(self) -> None:
-        delete_app(self.registry, self.app, confirm=self.app)
-        assert findings(self.registry) == []
 
     # -- the draft --------------------------------------------------------------------------------------------------------
 
@@ -155,7 +144,7 @@ class Publishing(RuleBasedStateMachine):
                 rename(old, new)
 
     def _retype(self, data: st.DataObject, draft: Draft) -> None:
-        key, kind = data.draw(st.sampled_from(FIELD_KEYS)), data.draw(st.sampled_from(sorted(TYPES)))
+        key, kind = data.draw(st.sampled_from(FIELD_KEYS)), data.draw(st.sampled_from(LIKELY))
         made: JSON = {"key": key, "type": kind, "label": key, **TYPES[kind]}
         if kind == "reference":
             made["entity"] = data.draw(st.sampled_from([d.key for d in self._drafts()]))
@@ -184,10 +173,7 @@ class Publishing(RuleBasedStateMachine):
 
     # -- rows -------------------------------------------------------------------------------------------------------------
 
-    @rule(data=st.data(), key=st.sampled_from(ENTITY_KEYS))
-    def write_rows(self, data: st.DataObject, key: str) -> None:
-        if key in published(self.registry, self.app).entities:
-            self._write(data, key)
+    # -- rows -----------------------------------------------------------------------------------------------------------------
 
     def _write(self, data: st.DataObject, key: str) -> None:
         fields = published(self.registry, self.app).entities[key].stored
@@ -213,9 +199,9 @@ class Publishing(RuleBasedStateMachine):
             found.append(plan_draft(self.registry, self.app))
         return found[0] if found else None
 
-    @rule(data=st.data(), edits=st.integers(1, 4))
-    def edit_and_publish(self, data: st.DataObject, edits: int) -> None:
-        for _ in range(edits):
+    def edit_and_publish(self, data: st.DataObject) -> None:
+        """Change the draft a little and publish it, unless the plan says that it cannot be."""
+        for _ in range(data.draw(st.integers(1, 3))):
             self._edit(data)
         before, plan = self._show(), self._find_plan()
         if plan is None:
@@ -224,10 +210,17 @@ class Publishing(RuleBasedStateMachine):
             with pytest.raises(Problem, match=r"publish\.blocked"):
                 self._publish()
             assert self._show() == before
-            return
-        self.shown[self.version] = before
-        self._publish(plan.hash)
-        self._expect_rows(before, plan.to_json("en")["steps"])
+        else:
+            self.shown[self.version] = before
+            self._publish(plan.hash)
+            self._expect_rows(before, plan.to_json("en")["steps"])
+        assert findings(self.registry, self.app) == []
+
+    def write_rows(self, data: st.DataObject) -> None:
+        """Write some rows."""
+        app = published(self.registry, self.app)
+        for key in app.entities:
+            self._write(data, key)
 
     def _publish(self, plan_hash: str | None = None) -> None:
         made = publish_draft(self.registry, self.app, base_version=self.version, plan_hash=plan_hash, accept_lossy=True)
@@ -245,12 +238,11 @@ class Publishing(RuleBasedStateMachine):
                 for row, values in found.items():
                     assert after[key][row].items() >= values.items()
 
-    @rule(data=st.data())
-    def go_back(self, data: st.DataObject) -> None:
-        former = self.version - data.draw(st.integers(0, self.version - 1))
+    def go_back(self, former: int) -> None:
+        """Publish a former version again and expect to see all that it showed."""
         self.shown[self.version] = self._show()
         plan = plan_rollback(self.registry, self.app, former)
-        if plan.risk == "blocked":
+        if plan.risk == "blocked":  # rows written since share a value that this version wants unique
             return
         made = roll_back(self.registry, self.app, former, base_version=self.version)
         assert made.plan.hash == plan.hash
@@ -262,10 +254,7 @@ class Publishing(RuleBasedStateMachine):
                 for name, value in values.items():
                     now = after[key][row][name]
                     numbered = value is None and re.fullmatch(r"N\d{3}", str(now))  # a number was given meanwhile
-                    assert now == value or numbered, (key, row, name)
-
-    @invariant()
-    def is_healthy(self) -> None:
+                    assert now == value or numbered, (former, key, row, name)
         assert findings(self.registry, self.app) == []
 
 
@@ -288,14 +277,17 @@ def _expected(code: str) -> Iterator[None]:
 
 def test_any_sequence_of_publishes_keeps_every_row_and_can_be_undone(migrated_database_url, dialect):
     with open_registry(migrated_database_url) as registry:
-        machine = type("Machine", (Publishing,), {"registry": registry})
-        few = hypothesis.settings(
-            max_examples=int(__import__("os").environ.get("N", "15")),
-            stateful_step_count=int(__import__("os").environ.get("S", "25")),
-            suppress_health_check=list(hypothesis.HealthCheck),
-            deadline=None,
-            phases=[
-                hypothesis.Phase.generate
-            ],  # a failing sequence is short enough to read; shrinking it takes minutes
-        )
-        run_state_machine_as_test(machine, settings=few)
+        # a failing sequence is short enough to read; shrinking it would take minutes
+        @settings(max_examples=EXAMPLES[dialect], phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(st.data())
+        def run(data: st.DataObject) -> None:
+            app = Publishing(registry, data)
+            for _ in range(data.draw(st.integers(1, 5))):
+                app.edit_and_publish(data)
+                app.write_rows(data)
+            for former in data.draw(st.permutations(range(1, app.version + 1))):
+                app.go_back(former)
+            delete_app(registry, app.app, confirm=app.app)
+            assert findings(registry) == []
+
+        run()

@@ -153,12 +153,12 @@ class FilesApi:
         records = self._services.records
         for _ in range(3):
             caller = Caller(await self._actor(scope), scope[REQUEST_ID])
-            published = await records.current(caller, app)
-            owner = published.app.entities.get(entity)
-            definition = None if owner is None else owner.fields.get(field)
-            if not isinstance(definition, BarcodeField) or definition.symbology != "qr":
-                raise Problem("route.not_found")
             try:
+                published = await records.current(caller, app)
+                owner = published.app.entities.get(entity)
+                definition = None if owner is None else owner.fields.get(field)
+                if not isinstance(definition, BarcodeField) or definition.symbology != "qr":
+                    raise Problem("route.not_found")
                 found = await records.get(caller, app, entity, record_id, (field,), ())
             except StaleIdentity:
                 continue

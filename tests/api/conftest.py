@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,9 +12,9 @@ from tests.support.service import Service, running
 
 
 @pytest.fixture
-async def service(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Service]:
+async def service(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
     """A running instance with an admin, a builder and a member."""
-    async with running(migrated_database_url) as made:
+    async with running(migrated_database_url, files_folder=tmp_path / "files") as made:
         made.add_user("admin", "admin")
         made.add_user("builder", "builder")
         made.add_user("member", "member")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from builder.definition.kinds import ENTITIES, KINDS
@@ -58,7 +60,7 @@ def test_a_value_is_replaced_at_a_pointer():
     ],
 )
 def test_a_mark_is_followed_once_and_wins_over_a_key(before, after, pairs):
-    def fields(words: str) -> list:
+    def fields(words: str) -> Any:
         named = [word.split("<") for word in words.split()]
         options = [field(key, **({"renamed_from": was[0]} if was else {})) for key, *was in named]
         return parse_definition(package(entity("e", *options))).entities[0].fields

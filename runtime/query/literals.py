@@ -36,16 +36,18 @@ def _settle(tree: Tree, app: CompiledApp, entity: str, wrong: list[str]) -> Tree
     if isinstance(tree, Call) and len(tree.args) == 2:
         left, right = tree.args
         if isinstance(left, Path) and isinstance(right, Literal):
-            return replace(tree, args=(left, _constant(right, left, app, entity, wrong)))
+            return replace(tree, args=(left, _constant(tree, right, left, app, entity, wrong)))
         if isinstance(left, Literal) and isinstance(right, Path):
-            return replace(tree, args=(_constant(left, right, app, entity, wrong), right))
+            return replace(tree, args=(_constant(tree, left, right, app, entity, wrong), right))
     parts = children(tree)
     return with_children(tree, tuple(_settle(part, app, inside, wrong) for part in parts)) if parts else tree
 
 
-def _constant(constant: Literal, path: Path, app: CompiledApp, entity: str, wrong: list[str]) -> Literal:
+def _constant(call: Call, constant: Literal, path: Path, app: CompiledApp, entity: str, wrong: list[str]) -> Literal:
     if constant.value is None or path.up:
         return constant
+    if constant.value == () and call.function in ("eq", "ne"):
+        return replace(constant, value=None)  # no member is a blank set
     return replace(constant, value=_kept(_field_at(app, entity, path.steps), constant.value, wrong))
 
 

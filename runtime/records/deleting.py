@@ -156,7 +156,7 @@ def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
     for record in run:
         shown = record.held.shown
         w.changes.note(entity, record.id, entity.fields, canonical(entity, shown) if entity.computed else shown, {})
-        changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] is not None}
+        changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] != item.blank_json()}
         events.append(make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes))
     yield from write_events(w, events)
 

@@ -101,20 +101,26 @@ def _targets_first(entity: CompiledEntity, group: list[NewRecord]) -> list[NewRe
         Problem: ``record.invalid`` for records that point to each other in a circle.
     """
     own = [item.key for item in entity.plain if isinstance(item, ReferenceField) and item.entity == entity.key]
-    there = {record.id for record in group}
-    if not own or all(record.values[key] not in there for record in group for key in own):
+    there = {record.id for record in group} if own else set()
+    targets = {
+        record.id: {to for key in own if (to := record.values[key]) in there and to != record.id} for record in group
+    }
+    if not any(targets.values()):
         return group
-    ordered: list[NewRecord] = []
-    done: set[str] = set()
-    waiting = group
-    while waiting:
-        ready = [r for r in waiting if all(r.values[k] in done or r.values[k] not in there - {r.id} for k in own)]
-        if not ready:
-            message = say("这些记录循环引用,请先创建再互相关联", "These records point to each other in a circle")
-            refuse([Violation("reference", record.pointer, message) for record in waiting])
-        ordered += ready
-        done |= {record.id for record in ready}
-        waiting = [record for record in waiting if record.id not in done]
+    pointing: dict[str, list[NewRecord]] = {}
+    for record in group:
+        for target in targets[record.id]:
+            pointing.setdefault(target, []).append(record)
+    ordered = [record for record in group if not targets[record.id]]
+    for record in ordered:  # grows while it is walked
+        for other in pointing.get(record.id, ()):
+            targets[other.id].discard(record.id)
+            if not targets[other.id]:
+                ordered.append(other)
+    if len(ordered) < len(group):
+        message = say("这些记录循环引用,请先创建再互相关联", "These records point to each other in a circle")
+        done = {record.id for record in ordered}
+        refuse([Violation("reference", r.pointer, message) for r in group if r.id not in done])
     return ordered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -114,8 +115,23 @@ class Desk:
             if cursor is None:
                 return found
 
+    async def settle(self) -> None:
+        """Wait until the feed shows all that is committed: on PostgreSQL it holds back what is newer than any running transaction."""
+        if self.registry.database.dialect == "postgresql":
+            await asyncio.to_thread(self._wait_for_others)
+
+    def _wait_for_others(self) -> None:
+        engine = self.registry.database.engine
+        with engine.begin() as connection:
+            newest = connection.scalar(sa.text("SELECT pg_current_xact_id()::text::bigint"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            oldest = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            while connection.scalar(oldest) <= newest:
+                pass  # tests beside this one have transactions open on the same server
+
     async def feed(self, after: str | None = None, limit: int = 500) -> list[dict[str, JSON]]:
         """All events after a position, page by page."""
+        await self.settle()
         found: list[dict[str, JSON]] = []
         while True:
             params = {"limit": limit, **({"after": after} if after else {})}

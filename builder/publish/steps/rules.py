@@ -58,7 +58,7 @@ class ChangeRules(Step):
 
     def summary(self) -> Text:
         """Say what happens."""
-        names = ", ".join(sorted(changed_options(self.source, self.target)))
+        names = ", ".join(sorted(changed_options(self.source, self.target) - {"key", "renamed_from"}))
         return say(
             f"修改字段 {self.entity}.{self.field}:{names}", f"Change {names} of the field {self.entity}.{self.field}"
         )

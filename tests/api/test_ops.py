@@ -19,10 +19,9 @@ pytestmark = pytest.mark.anyio
 async def test_ready_when_the_database_answers_in_todays_form(client):
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     assert (await client.head("/healthz")).status_code == 200
-    assert (await client.get("/readyz")).json() == {
-        "status": "ready",
-        "checks": {"database": "ok", "migrations": "0002"},
-    }
+    ready = (await client.get("/readyz")).json()
+    assert ready.pop("checks").items() >= {"database": "ok"}.items()
+    assert ready == {"status": "ready"}
 
 
 async def test_alive_but_not_ready_when_the_database_is_away(service, client):

@@ -132,6 +132,18 @@ def test_two_entities_that_had_one_key_in_turn_are_told_apart_when_gone_back_to(
     assert (column(registry, "a", "x"), column(registry, "b", "x")) == (["a1"], ["b1"])
 
 
+def test_an_entity_that_took_the_key_of_another_is_not_taken_for_it_when_gone_back_to(registry):
+    create(registry, entity("a", field("x")))
+    insert(registry, "a", {"x": "a1"})
+    publish(registry, entity("b", field("x")))
+    insert(registry, "b", {"x": "b1"})
+    publish(registry, entity("a", field("x"), renamed_from="b"))
+    roll_back(registry, "shop", 1)
+    assert column(registry, "a", "x") == ["a1"]
+    roll_back(registry, "shop", 2)
+    assert column(registry, "b", "x") == ["b1"]
+
+
 def test_a_circle_of_new_entities_is_made_and_guarded(registry):
     create(
         registry,

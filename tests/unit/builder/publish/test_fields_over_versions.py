@@ -169,6 +169,18 @@ def test_two_fields_that_had_one_key_in_turn_are_told_apart_when_gone_back_to(re
     assert (column(registry, "a", "x"), column(registry, "a", "y")) == (["x1"], ["y1"])
 
 
+def test_a_field_that_took_the_key_of_another_is_not_taken_for_it_when_gone_back_to(registry):
+    create(registry, entity("a", field("x")))
+    insert(registry, "a", {"x": "x1"})
+    publish(registry, entity("a", field("y")))
+    insert(registry, "a", {"y": "y2"})
+    publish(registry, entity("a", field("x", renamed_from="y")))
+    roll_back(registry, "shop", 1)
+    assert column(registry, "a", "x") == ["x1", None]
+    roll_back(registry, "shop", 2)
+    assert column(registry, "a", "y") == [None, "y2"]
+
+
 def test_references_that_stand_aside_are_not_taken_for_another_target(registry):
     create(registry, entity("a", field("r", "reference", entity="b")), entity("b"), entity("c"))
     target, other = insert(registry, "b", {}), insert(registry, "c", {})

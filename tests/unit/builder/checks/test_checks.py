@@ -1,0 +1,113 @@
+"""Every finding of a draft at once, with its code, place and severity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builder.checks.run import run_checks
+from builder.definition.parse import parse_definition
+from tests.support.builder import entity, field, package
+
+
+def found(*entities: Any, published: Any = None, **members: Any) -> dict[str, str]:
+    """Document and pointer -> code."""
+    before = None if published is None else parse_definition(package(*published))
+    findings = run_checks(parse_definition(package(*entities, **members)), before)
+    return {f"{f.document.kind}/{f.document.key}{f.pointer}": f.code for f in findings}
+
+
+def test_a_sound_draft_has_no_findings():
+    assert (
+        found(entity("a", field("x", unique=True), title_field="x"), entity("b", field("a", "reference", entity="a")))
+        == {}
+    )
+
+
+def test_all_findings_come_at_once_errors_first():
+    wrong = entity(
+        "a",
+        field("id"),
+        field("x"),
+        field("x"),
+        field("b", "reference", entity="bb"),
+        field("rows", "children", entity="b", via="aa", required=True),
+        field("n", "integer", default="many"),
+        field("no", "auto_number", default="1"),
+        title_field="rows",
+        unique=[["rows"]],
+        indexes=[["nothing"]],
+    )
+    findings = run_checks(parse_definition(package(wrong, entity("b", field("a", "reference", entity="b")))))
+    codes = [(f.pointer, f.code) for f in findings if f.severity == "error"]
+    assert codes == [
+        ("/fields/0/key", "key.reserved"),
+        ("/fields/2/key", "key.duplicate"),
+        ("/fields/3/entity", "reference.entity"),
+        ("/fields/4/required", "field.not_stored"),
+        ("/fields/4/via", "reference.field"),
+        ("/fields/5/default", "field.default"),
+        ("/fields/6/default", "field.default"),
+        ("/indexes/0/0", "reference.field"),
+        ("/title_field", "entity.title"),
+        ("/unique/0/0", "field.not_stored"),
+    ]
+    assert [f.code for f in findings[len(codes) :]] == ["label.duplicate", "label.duplicate"]
+    near = next(f for f in findings if f.code == "reference.entity")
+    assert near.message == ("没有实体“bb”，是否想写“b”？", 'There is no entity "bb"; did you mean "b"?')
+
+
+def test_children_go_by_way_of_a_reference_that_leads_back():
+    rows = field("rows", "children", entity="b", via="other")
+    assert found(entity("a", rows), entity("b", field("other", "reference", entity="b"))) == {
+        "entities/a/fields/0/via": "children.via"
+    }
+    assert found(entity("a", rows), entity("b", field("other"))) == {"entities/a/fields/0/via": "children.via"}
+
+
+@pytest.mark.parametrize("key", ["a__b", "x__", "no_pkey"])
+def test_keys_cannot_look_like_a_part_of_the_databases_own_names(key):
+    assert found(entity(key)) == {f"entities/{key}/key": "key.reserved"}
+    assert found(entity("a", field(key))) == {"entities/a/fields/0/key": "key.reserved"}
+
+
+@pytest.mark.parametrize("key", ["a__b", "ix_shop", "uq_a", "fk_a"])
+def test_an_apps_key_cannot_either(key):
+    assert found(key=key) == {f"app/{key}/key": "key.reserved"}
+
+
+@pytest.mark.parametrize(
+    "key", ["id", "revision", "created_at", "updated_by", "deleted_at", "ctid", "xmin", "tableoid"]
+)
+def test_system_columns_are_taken(key):
+    assert found(entity("a", field(key)))["entities/a/fields/0/key"] == "key.reserved"
+
+
+def test_keys_of_entities_occur_once():
+    assert found(entity("a"), entity("a")) == {"entities/a/key": "key.duplicate"}
+
+
+A, B = entity("a"), entity("b")
+
+
+@pytest.mark.parametrize(
+    "after, expected",
+    [
+        ([entity("b", renamed_from="a")], {}),
+        ([entity("b", renamed_from="a"), A], {}),  # the old a is b now, and this a is new
+        ([entity("c", renamed_from="a"), entity("d", renamed_from="a")], {"entities/d/renamed_from": "rename.taken"}),
+        ([entity("c", renamed_from="x"), entity("d", renamed_from="x")], {}),  # nothing was called x
+        ([entity("b", renamed_from="a"), entity("a", renamed_from="b")], {}),
+    ],
+)
+def test_marks_of_renames_are_about_what_is_published(after, expected):
+    assert found(*after, published=[A]) == expected
+
+
+def test_something_that_stays_was_not_renamed():
+    assert found(A, entity("b", renamed_from="a"), published=[A, B]) == {"entities/b/renamed_from": "rename.taken"}
+    fields = [field("x"), field("y", renamed_from="x")]
+    assert found(entity("a", *fields), published=[entity("a", field("x"), field("y"))]) == {
+        "entities/a/fields/1/renamed_from": "rename.taken"
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
+from builder.kernel.limits import SAFE_INTEGER
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.publish.lineage import Lineage, read_lineage
@@ -103,11 +104,7 @@ def get_package(connection: sa.Connection, app: str, version: int) -> str:
     Raises:
         Problem: ``version.not_found``.
     """
-    row = tables.version
-    found = connection.scalar(sa.select(row.c.package).where((row.c.app == app) & (row.c.version == version)))
-    if found is None:
-        raise no_version(app, version)
-    return str(found)
+    return str(_read_version(connection, tables.version.c.package, app, version))
 
 
 def get_lineage(connection: sa.Connection, app: str, version: int) -> Lineage:
@@ -116,11 +113,17 @@ def get_lineage(connection: sa.Connection, app: str, version: int) -> Lineage:
     Raises:
         Problem: ``version.not_found``.
     """
+    return read_lineage(str(_read_version(connection, tables.version.c.lineage, app, version)))
+
+
+def _read_version(connection: sa.Connection, column: sa.Column[Any], app: str, version: int) -> Any:
     row = tables.version
-    found = connection.scalar(sa.select(row.c.lineage).where((row.c.app == app) & (row.c.version == version)))
+    here = (row.c.app == app) & (row.c.version == version)
+    # a number that no column holds is no version either
+    found = connection.scalar(sa.select(column).where(here)) if 0 < version <= SAFE_INTEGER else None
     if found is None:
         raise no_version(app, version)
-    return read_lineage(str(found))
+    return found
 
 
 def load_published(registry: Registry, app: str) -> PublishedApp | None:

@@ -107,6 +107,22 @@ def test_entities_swap_their_keys_with_records_counters_and_history(registry):
     assert (column(registry, "b", "x"), column(registry, "a", "r")) == (["b1"], [target])
 
 
+def test_counters_of_an_entity_that_left_wait_for_it(registry):
+    """Its key is taken by another entity with numbers of its own; both go on counting where they were."""
+    number = field("no", "auto_number", pattern="{seq:3}")
+    create(registry, entity("a"), entity("b"))
+    for key, count in (("a", 1), ("b", 2)):
+        for _ in range(count):
+            insert(registry, key, {})
+    publish(registry, entity("a", number), entity("b", number))
+    publish(registry, entity("a", number, renamed_from="b"))
+    assert findings(registry) == []
+    publish(registry, entity("c", number, renamed_from="a"), entity("a", number))
+    with registry.database.snapshot() as connection:
+        found = connection.execute(sa.select(tables.counter.c.entity, tables.counter.c.value))
+        assert {row.entity: row.value for row in found} == {"a": 1, "c": 2}
+
+
 def test_an_entity_takes_the_key_of_one_that_left(registry):
     create(registry, entity("a", field("x")), entity("b", field("x")))
     insert(registry, "a", {"x": "a1"})

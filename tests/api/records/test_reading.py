@@ -321,10 +321,9 @@ async def test_bounds_of_a_list(desk: Desk) -> None:
     assert "count" not in reply.json()["meta"]
     for text in ("-1", "501", "1.5", "x", "", "９", "99999999999999999999", "1e2", "+5"):
         problem(await desk.send("GET", "records/region", params={"limit": text}), "query.invalid")
-    wrong: list[Any] = [-1, 501, "5", True, None, 1.5, []]
+    wrong: list[Any] = [-1, 501, 10**40, "5", True, None, 1.5, []]
     for value in wrong:
         problem(await desk.query("region", limit=value), "query.invalid")
-    problem(await desk.query("region", limit=10**40), "request.malformed")
     for text in ("all", "", "EXACT"):
         problem(await desk.send("GET", "records/region", params={"count": text}), "query.invalid")
     filtered = await desk.query("region", filter={"name": {"_lt": "r010"}}, count="exact", limit=3)

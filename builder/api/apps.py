@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from builder.api.context import Author, Context, author_id, exact_body, moment, precondition, reply
 from builder.definition.app import App
-from builder.definition.kinds import APP, Definition, dump_definition
+from builder.definition.kinds import APP, Definition, assemble, dump_definition
 from builder.definition.parse import DocumentInvalid, parse_definition, parse_document
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
@@ -93,7 +93,7 @@ def _read_new(body: JSON) -> Definition:
     except DocumentInvalid as invalid:
         raise invalid.problem() from None
     assert isinstance(document, App)
-    return Definition(document, ())
+    return assemble([document])
 
 
 def _read_definition(body: JSON) -> Definition:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
-from builder.compiled.computing import ComputationInvalid, FieldId, FormulaFault, compute, has_computed
+from builder.compiled.computing import ComputationInvalid, FieldId, FormulaFault, compute, draft_schema, has_computed
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
+from builder.definition.references import FormulaPlace, find_formulas
 from builder.fields.parts.computed import ComputedField
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
+from formulas.checker import check
+from formulas.errors import FormulaError, FormulaErrors
+from formulas.filters import parse_filter
+from formulas.schema import Schema
+from formulas.types import Type
 
 
 def check_formulas(definition: Definition) -> Iterator[Finding]:
@@ -31,6 +37,40 @@ def check_formulas(definition: Definition) -> Iterator[Finding]:
                 yield error("field.computed", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}", message)
 
 
+def check_marked_formulas(definition: Definition) -> Iterator[Finding]:
+    """Every formula and filter of a document names what there is and gives what it has to."""
+    schema: Schema | None = None
+    entities = {entity.key for entity in definition.entities}
+    for place in find_formulas(definition):
+        if place.entity not in entities:
+            continue  # the name of the entity is reported where it stands
+        schema = schema or draft_schema(definition)
+        for wrong in _errors_of(place, schema):
+            message = _positioned(wrong)
+            pointer = place.pointer + wrong.pointer
+            yield error(f"formula.{wrong.kind.lower()}", place.document, pointer, message)
+
+
+def _errors_of(place: FormulaPlace, schema: Schema) -> tuple[FormulaError, ...]:
+    try:
+        if isinstance(place.text, str):
+            expected = None if place.gives == "any" else Type(place.gives)  # type: ignore[arg-type] # a kind by name
+            check(place.text, schema, place.entity, expected=expected)
+        else:
+            parse_filter(place.text, schema, place.entity)
+    except FormulaErrors as errors:
+        return errors.errors
+    return ()
+
+
+def _positioned(wrong: FormulaError) -> Text:
+    """Say what is wrong and, in a text, from where on."""
+    if wrong.at is None:
+        return say(wrong.message.zh, wrong.message.en)
+    place = wrong.at[0] + 1
+    return say(f"{wrong.message.zh}(第 {place} 个字符起)", f"{wrong.message.en} (from character {place})")
+
+
 def _indexed_volatile(definition: Definition, volatile: set[FieldId]) -> Iterator[Finding]:
     for entity in definition.entities:
         keys = {key for owner, key in volatile if owner == entity.key}
@@ -50,9 +90,9 @@ def _finding(definition: Definition, fault: FormulaFault) -> Finding:
     owner = definition.find_entity(entity)
     index = next((place for place, field in enumerate(owner.fields if owner else ()) if field.key == key), 0)
     member = {"lookup": "path", "rollup": "relation"}.get(owner.fields[index].type if owner else "", "formula")
-    at = fault.error.at
-    where = say("", "") if at is None else say(f"(第 {at[0] + 1} 个字符起)", f" (from character {at[0] + 1})")
-    message = say(fault.error.message.zh + where.zh, fault.error.message.en + where.en)
     return error(
-        f"formula.{fault.error.kind.lower()}", DocumentId(ENTITIES.name, entity), f"/fields/{index}/{member}", message
+        f"formula.{fault.error.kind.lower()}",
+        DocumentId(ENTITIES.name, entity),
+        f"/fields/{index}/{member}",
+        _positioned(fault.error),
     )

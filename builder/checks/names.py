@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error, warning
 from builder.definition.entity import RESERVED_KEYS
-from builder.definition.kinds import ENTITIES, Definition, DocumentId
+from builder.definition.kinds import BY_NAME, ENTITIES, Definition, DocumentId
 from builder.fields.base import label_text
 from builder.kernel.limits import ENTITIES_PER_APP
 from builder.kernel.text import say
@@ -28,12 +28,15 @@ def check_size(definition: Definition) -> Iterator[Finding]:
 
 
 def check_keys(definition: Definition) -> Iterator[Finding]:
-    """Keys of entities and of an entity's fields occur once, and none is reserved."""
+    """Keys of documents of a kind and of an entity's fields occur once, and none is reserved."""
     yield from _reserved(definition.key, DocumentId("app", definition.key), "/key", _APP_PREFIXES)
-    for key, count in Counter(entity.key for entity in definition.entities).items():
+    for document, count in Counter(document for document, _ in definition.documents()).items():
         if count > 1:
-            message = say(f"有 {count} 个实体的键都是“{key}”", f'{count} entities have the key "{key}"')
-            yield error("key.duplicate", DocumentId(ENTITIES.name, key), "/key", message)
+            title = BY_NAME[document.kind].title
+            message = say(
+                f"有 {count} 个{title.zh}的键都是“{document.key}”", f'{title.en}: {count} have the key "{document.key}"'
+            )
+            yield error("key.duplicate", document, "/key", message)
     for entity in definition.entities:
         document = DocumentId(ENTITIES.name, entity.key)
         yield from _reserved(entity.key, document, "/key")

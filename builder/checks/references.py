@@ -1,35 +1,75 @@
-"""Every name of another document leads somewhere."""
+"""Every name of another document, and every field path, leads somewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
-from builder.definition.kinds import ENTITIES, Definition, DocumentId
-from builder.definition.references import find_references
+from builder.compiled.computing import draft_schema
+from builder.definition.kinds import BY_NAME, ENTITIES, Definition, DocumentId, key_of
+from builder.definition.references import OF_FIELDS, Reference, find_references
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
 from builder.kernel.problems import nearest_hint
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
+from formulas.schema import Schema
 
 
 def check_references(definition: Definition) -> Iterator[Finding]:
-    """Entities and fields that are named exist."""
+    """Documents, fields and paths that are named exist."""
     fields = {entity.key: [field.key for field in entity.fields] for entity in definition.entities}
+    schema: Schema | None = None
     for reference in find_references(definition):
-        if reference.kind == "entity" and reference.entity not in fields:
-            hint = nearest_hint(reference.entity, fields)
-            message = say(f"没有实体“{reference.entity}”{hint.zh}", f'There is no entity "{reference.entity}"{hint.en}')
-            yield error("reference.entity", reference.document, reference.pointer, message)
-        elif (
-            reference.kind == "field" and reference.entity in fields and reference.field not in fields[reference.entity]
-        ):
-            hint = nearest_hint(reference.field, fields[reference.entity])
-            message = say(
-                f"实体“{reference.entity}”没有字段“{reference.field}”{hint.zh}",
-                f'The entity "{reference.entity}" has no field "{reference.field}"{hint.en}',
-            )
-            yield error("reference.field", reference.document, reference.pointer, message)
+        message: Text | None
+        if reference.kind not in OF_FIELDS:
+            message = _missing_document(definition, reference)
+        elif reference.key not in fields:
+            continue  # the name of the entity is reported where it stands
+        elif reference.kind == "field":
+            message = _missing_field(fields, reference)
+        else:
+            schema = schema or draft_schema(definition)
+            path = reference.field.removeprefix("-")
+            message = wrong_step(schema, reference.key, path, through_many=reference.kind == "path")
+        if message is not None:
+            yield error(f"reference.{reference.kind}", reference.document, reference.pointer, message)
+
+
+def _missing_document(definition: Definition, reference: Reference) -> Text | None:
+    kind = ENTITIES if reference.kind == "entity" else BY_NAME[reference.kind]
+    keys = [key_of(document) for document in definition.of(kind)]
+    if reference.key in keys:
+        return None
+    hint = nearest_hint(reference.key, keys)
+    return say(
+        f"没有{kind.title.zh}“{reference.key}”{hint.zh}",
+        f'There is no {kind.title.en.lower()} "{reference.key}"{hint.en}',
+    )
+
+
+def _missing_field(fields: dict[str, list[str]], reference: Reference) -> Text | None:
+    if reference.field in fields[reference.key]:
+        return None
+    hint = nearest_hint(reference.field, fields[reference.key])
+    return say(
+        f"实体“{reference.key}”没有字段“{reference.field}”{hint.zh}",
+        f'The entity "{reference.key}" has no field "{reference.field}"{hint.en}',
+    )
+
+
+def wrong_step(schema: Schema, entity: str, path: str, *, through_many: bool) -> Text | None:
+    """Say what is wrong with a field path from an entity; None: it leads to a field."""
+    owner: str | None = entity
+    for step in path.split("."):
+        found = schema.find_field(owner, step) if owner is not None else None
+        if found is None:
+            known = [key for key, _ in schema.fields(owner)] if owner is not None else []
+            hint = nearest_hint(step, known)
+            return say(f"没有字段“{step}”{hint.zh}", f'There is no field "{step}"{hint.en}')
+        if found.many and not through_many:
+            return say(f"不能按“{step}”排序", f'Cannot sort by "{step}"')
+        owner = found.target_entity
+    return None
 
 
 def check_children(definition: Definition) -> Iterator[Finding]:

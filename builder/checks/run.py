@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 
 from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
-from builder.checks.formulas import check_formulas
+from builder.checks.formulas import check_formulas, check_marked_formulas
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.references import check_children, check_references
 from builder.checks.renames import check_renames
-from builder.checks.views import check_views
 from builder.definition.kinds import Definition
 
 ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
@@ -24,7 +23,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_title,
     check_search,
     check_formulas,
-    check_views,
+    check_marked_formulas,
 )
 
 

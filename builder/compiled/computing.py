@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from builder.compiled.system import system_fields
-from builder.definition.kinds import Definition, assemble
+from builder.definition.kinds import ENTITIES, Definition, assemble
 from builder.fields.base import Field, Invalid, label_text
 from builder.fields.boolean import BooleanField
 from builder.fields.children import ChildrenField
@@ -163,7 +163,10 @@ class _Resolver:
             )
             for entity in self.definition.entities
         ]
-        return assemble([self.definition.app, *entities, *self.definition.views])
+        others = [
+            document for kind, listed in self.definition.parts.items() if kind != ENTITIES.name for document in listed
+        ]
+        return assemble([self.definition.app, *entities, *others])
 
     # -- the schema ----------------------------------------------------------------------------------------------------
 

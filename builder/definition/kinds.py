@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from builder.definition.app import App
 from builder.definition.entity import Entity
@@ -14,14 +14,19 @@ from builder.kernel.canonical import as_json, content_hash
 from builder.kernel.text import Text, say
 
 JSON = Any
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of document: ``name`` is its folder in a package and its part of a route."""
+class Kind(Generic[M]):
+    """A kind of document: ``name`` is its folder in a package and its part of a route.
+
+    A new kind is its model and one line here; keys, references, formulas, renames, packages and the JSON Schema follow from the
+    marks of its members (``builder/fields/base.py``).
+    """
 
     name: str
-    model: type[Model]
+    model: type[M]
     title: Text
     single: bool = False
     """True: the app has exactly one, in ``{name}.json``."""
@@ -30,8 +35,8 @@ class Kind:
 APP = Kind("app", App, say("应用", "App"), single=True)
 ENTITIES = Kind("entities", Entity, say("实体", "Entity"))
 VIEWS = Kind("views", View, say("视图", "View"))
-KINDS: tuple[Kind, ...] = (APP, ENTITIES, VIEWS)
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS)
+BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 
 class DocumentId(NamedTuple):
@@ -46,8 +51,26 @@ class Definition:
     """All documents of an app, parsed: one immutable value."""
 
     app: App
-    entities: tuple[Entity, ...]
-    views: tuple[View, ...] = ()
+    parts: Mapping[str, tuple[Model, ...]] = field(default_factory=dict)
+    """Name of a kind -> its documents in the order of their keys; kinds without documents are left out."""
+
+    def of(self, kind: Kind[M]) -> tuple[M, ...]:
+        """Return the documents of a kind, in the order of their keys."""
+        return cast(tuple[M, ...], self.parts.get(kind.name, ()))
+
+    def find(self, kind: Kind[M], key: str) -> M | None:
+        """Return a document by key."""
+        return next((document for document in self.of(kind) if key_of(document) == key), None)
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """Its entities."""
+        return self.of(ENTITIES)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Its views."""
+        return self.of(VIEWS)
 
     @property
     def key(self) -> str:
@@ -57,41 +80,38 @@ class Definition:
     def documents(self) -> Iterator[tuple[DocumentId, Model]]:
         """Yield every document, in the order of kinds, then of keys."""
         yield DocumentId(APP.name, self.app.key), self.app
-        for entity in self.entities:
-            yield DocumentId(ENTITIES.name, entity.key), entity
-        for view in self.views:
-            yield DocumentId(VIEWS.name, view.key), view
+        for name, documents in self.parts.items():
+            for document in documents:
+                yield DocumentId(name, key_of(document)), document
 
     def find_entity(self, key: str) -> Entity | None:
         """Return an entity by key."""
-        return next((entity for entity in self.entities if entity.key == key), None)
+        return self.find(ENTITIES, key)
 
     def find_view(self, key: str) -> View | None:
         """Return a view by key."""
-        return next((view for view in self.views if view.key == key), None)
+        return self.find(VIEWS, key)
 
     def hash(self) -> str:
         """Return the hash of the definition's canonical form."""
         return content_hash(dump_definition(self))
 
 
+def key_of(document: Model) -> str:
+    """Return a document's key: every kind has one."""
+    return str(cast(Any, document).key)
+
+
 def assemble(documents: Iterable[Model]) -> Definition:
-    """Put parsed documents together; entities and views come in the order of their keys, so that equal apps are equal values."""
-    apps: list[App] = []
-    entities: list[Entity] = []
-    views: list[View] = []
-    for document in documents:
-        if isinstance(document, App):
-            apps.append(document)
-        elif isinstance(document, Entity):
-            entities.append(document)
-        elif isinstance(document, View):
-            views.append(document)
-    return Definition(
-        apps[0],
-        tuple(sorted(entities, key=lambda entity: entity.key)),
-        tuple(sorted(views, key=lambda view: view.key)),
-    )
+    """Put parsed documents together, kinds in the order of ``KINDS``, keys in theirs, so that equal apps are equal values."""
+    given = list(documents)
+    parts = {
+        kind.name: tuple(sorted((d for d in given if type(d) is kind.model), key=key_of))
+        for kind in KINDS
+        if not kind.single
+    }
+    app = next(document for document in given if isinstance(document, App))
+    return Definition(app, {name: listed for name, listed in parts.items() if listed})
 
 
 def dump_document(document: Model) -> dict[str, JSON]:
@@ -115,11 +135,8 @@ def _with_types(full: JSON, short: JSON) -> JSON:
 
 
 def dump_definition(definition: Definition) -> dict[str, JSON]:
-    """Write an app as one JSON value: ``{"app": {…}, "entities": [{…}], "views": [{…}]}``; without views there is no ``views``."""
-    written: dict[str, JSON] = {
-        APP.name: dump_document(definition.app),
-        ENTITIES.name: [dump_document(entity) for entity in definition.entities],
-    }
-    if definition.views:
-        written[VIEWS.name] = [dump_document(view) for view in definition.views]
+    """Write an app as one JSON value: ``{"app": {…}, "entities": [{…}], "views": [{…}]}``; kinds without documents are left out, entities never."""
+    written: dict[str, JSON] = {APP.name: dump_document(definition.app), ENTITIES.name: []}
+    for name, documents in definition.parts.items():
+        written[name] = [dump_document(document) for document in documents]
     return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import jsonschema
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_
 from builder.kernel.text import Text, say
 
 JSON = Any
+M = TypeVar("M", bound=Model)
 
 
 class DocumentInvalid(Exception):
@@ -36,7 +37,7 @@ class DocumentInvalid(Exception):
         )
 
 
-def parse_document(kind: Kind, document: JSON) -> Model:
+def parse_document(kind: Kind[M], document: JSON) -> M:
     """Parse one document. Missing keys are made from labels (pinyin).
 
     Raises:
@@ -74,7 +75,7 @@ def parse_definition(package: JSON) -> Definition:
     return assemble(documents)
 
 
-def _documents_of(kind: Kind, package: dict[str, JSON], violations: list[Violation]) -> Iterator[tuple[str, JSON]]:
+def _documents_of(kind: Kind[Any], package: dict[str, JSON], violations: list[Violation]) -> Iterator[tuple[str, JSON]]:
     if kind.single:
         if kind.name in package:
             yield f"/{kind.name}", package[kind.name]
@@ -119,7 +120,7 @@ def _validator(name: str) -> Any:
     return _Validator(document_schema(BY_NAME[name]))
 
 
-def _schema_violations(kind: Kind, document: JSON) -> Iterator[Violation]:
+def _schema_violations(kind: Kind[M], document: JSON) -> Iterator[Violation]:
     for error in _validator(kind.name).iter_errors(document):
         yield from _explain(error)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition, DocumentId
-from builder.fields.base import Model, Refers
+from builder.fields.base import Formula, Model, Refers
 from builder.kernel.problems import escape_pointer
 
 JSON = Any
+
+OF_FIELDS = ("field", "path", "order")
+"""Kinds of references that lead to a field rather than to a document."""
 
 
 class Reference(NamedTuple):
@@ -20,26 +23,64 @@ class Reference(NamedTuple):
     document: DocumentId
     pointer: str
     kind: str
-    """``entity`` or ``field``."""
-    entity: str
-    """The entity named, or the entity whose field is named."""
+    """``entity``, ``field``, ``path``, ``order`` (a path with or without ``-``), or the name of a kind of document."""
+    key: str
+    """The document named, or the entity whose field is named or from which a path leads on."""
     field: str
-    """Empty for an entity."""
+    """The field or path; empty for a document."""
+
+
+class FormulaPlace(NamedTuple):
+    """One place that holds a formula or a JSON filter."""
+
+    document: DocumentId
+    pointer: str
+    entity: str
+    """The entity over whose records it is."""
+    gives: str
+    text: str | dict[str, JSON]
 
 
 def find_references(definition: Definition) -> Iterator[Reference]:
     """Yield every reference of an app."""
-    for document_id, document in definition.documents():
-        own = document.key if isinstance(document, Entity) else ""
-        for pointer, mark, value, holder in _walk_model(document, ""):
-            if mark.kind == "entity":
-                yield Reference(document_id, pointer, "entity", value, "")
+    for found in _find_marks(definition):
+        if isinstance(found.mark, Refers):
+            if found.mark.kind in OF_FIELDS:
+                yield Reference(found.document, found.pointer, found.mark.kind, found.owner, found.value)
             else:
-                owner = own if mark.of == "." else str(getattr(holder, mark.of))
-                yield Reference(document_id, pointer, "field", owner, value)
+                yield Reference(found.document, found.pointer, found.mark.kind, found.value, "")
 
 
-_Found = tuple[str, Refers, str, Model]
+def find_formulas(definition: Definition) -> Iterator[FormulaPlace]:
+    """Yield every formula and filter of an app's documents that is marked as one (computed fields have their own way of checking)."""
+    for found in _find_marks(definition):
+        if isinstance(found.mark, Formula):
+            yield FormulaPlace(found.document, found.pointer, found.owner, found.mark.gives, found.value)
+
+
+class _Marked(NamedTuple):
+    document: DocumentId
+    pointer: str
+    mark: Refers | Formula
+    value: Any
+    owner: str
+    """The entity that ``of`` names; empty if it names none."""
+
+
+def _find_marks(definition: Definition) -> Iterator[_Marked]:
+    for document_id, document in definition.documents():
+        for pointer, mark, value, holder in _walk_model(document, ""):
+            yield _Marked(document_id, pointer, mark, value, _owner(mark.of, document, holder))
+
+
+def _owner(of: str, document: Model, holder: Model) -> str:
+    if of == ".":
+        return document.key if isinstance(document, Entity) else ""
+    named = getattr(document, of[1:]) if of.startswith("/") else getattr(holder, of) if of else None
+    return str(named or "")
+
+
+_Found = tuple[str, Refers | Formula, Any, Model]
 
 
 def _walk_model(model: Model, pointer: str) -> Iterator[_Found]:
@@ -50,23 +91,36 @@ def _walk_model(model: Model, pointer: str) -> Iterator[_Found]:
 
 
 def _walk(annotation: Any, metadata: Any, value: Any, pointer: str, holder: Model) -> Iterator[_Found]:
+    mark = next((item for item in metadata if isinstance(item, Refers | Formula)), None)
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
         yield from _walk(inner, [*metadata, *more], value, pointer, holder)
+    elif mark is not None and isinstance(value, str | dict):
+        yield pointer, mark, value, holder
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for arm in get_args(annotation):
+            if _is_arm(arm, value):
+                yield from _walk(arm, (), value, pointer, holder)
     elif isinstance(value, Model):
         yield from _walk_model(value, pointer)
     elif isinstance(value, tuple):
         item_type = (get_args(annotation) or (Any,))[0]
         for index, item in enumerate(value):
             yield from _walk(item_type, (), item, f"{pointer}/{index}", holder)
-    elif isinstance(value, str):
-        mark = next((item for item in metadata if isinstance(item, Refers)), None)
-        if mark is not None:
-            yield pointer, mark, value, holder
-        elif get_origin(annotation) in (Union, types.UnionType):
-            for arm in get_args(annotation):
-                if arm is not type(None):
-                    yield from _walk(arm, (), value, pointer, holder)
+    elif isinstance(value, Mapping):
+        item_type = (get_args(annotation) or (Any, Any))[-1]
+        for key, item in value.items():
+            yield from _walk(item_type, (), item, f"{pointer}/{escape_pointer(key)}", holder)
+
+
+def _is_arm(arm: Any, value: Any) -> bool:
+    """Whether a value is of an arm of a union, by its outer type."""
+    if get_origin(arm) is Annotated:
+        return _is_arm(get_args(arm)[0], value)
+    if get_origin(arm) in (Union, types.UnionType):
+        return any(_is_arm(inner, value) for inner in get_args(arm))
+    outer = get_origin(arm) or arm
+    return isinstance(outer, type) and isinstance(value, outer)
 
 
 def set_at(document: JSON, pointer: str, value: JSON) -> None:

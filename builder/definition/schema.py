@@ -13,7 +13,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @cache
-def document_schema(kind: Kind) -> dict[str, JSON]:
+def document_schema(kind: Kind[Any]) -> dict[str, JSON]:
     """Return the schema of one kind of document."""
     schema: dict[str, JSON] = kind.model.model_json_schema(mode="validation")
     return {"$schema": _DIALECT, **schema}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from builder.fields.base import BothLanguages, Key, Label, Model, Option, Refers
+from builder.fields.base import BothLanguages, Formula, Key, Label, Model, Option, Refers
 from builder.kernel.limits import FIELD_PATHS, PAGE_RECORDS, SORT_KEYS
 
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,5}$", max_length=250)]
@@ -21,11 +21,13 @@ class View(Model):
     label: Label
     entity: Annotated[Key, Refers("entity")]
     help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
-    filter: FilterText | dict[str, Any] | None = None
+    filter: Annotated[FilterText | dict[str, Any] | None, Formula(of="entity", gives="boolean")] = None
     """Which records: a formula, or conditions as JSON."""
-    sort: Annotated[tuple[SortPath, ...], Option(max_length=SORT_KEYS)] = ()
+    sort: Annotated[tuple[Annotated[SortPath, Refers("order", of="entity")], ...], Option(max_length=SORT_KEYS)] = ()
     """Field paths; ``-`` in front for descending. The newest first if left out."""
-    columns: Annotated[tuple[FieldPath, ...], Option(max_length=FIELD_PATHS)] = ()
+    columns: Annotated[
+        tuple[Annotated[FieldPath, Refers("path", of="entity")], ...], Option(max_length=FIELD_PATHS)
+    ] = ()
     """Field paths to show; all of the record if left out."""
     limit: Annotated[int, Option(ge=1, le=PAGE_RECORDS)] | None = None
     """Records of a page."""

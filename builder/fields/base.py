@@ -56,15 +56,28 @@ def label_text(label: Label | None) -> Text:
 
 
 class Refers:
-    """Marks a member that holds the key of another document: ``Annotated[Key, Refers("entity")]``.
+    """Marks a member that holds the key of another document: ``Annotated[Key, Refers("entity")]``, ``Refers("roles")``: any kind by name.
 
-    ``Refers("field", of="entity")`` says: a field of the entity named by the sibling member; ``of="."``: of the entity this stands in.
-    Checks find broken references by these marks, and a rename rewrites along them.
+    ``Refers("field", of="entity")`` says: a field of the entity named by the sibling member; ``of="/entity"``: named by the member of
+    the document itself; ``of="."``: of the entity this stands in. ``Refers("path", of=…)``: a field path from there, which may have a
+    ``-`` in front (an order). Checks find broken references by these marks, and a rename rewrites along them.
     """
 
     def __init__(self, kind: str, *, of: str = "") -> None:
         self.kind = kind
         self.of = of
+
+
+class Formula:
+    """Marks a member that holds a formula over the records of an entity: ``Annotated[str, Formula(of="/entity", gives="boolean")]``.
+
+    ``of`` names the entity as in ``Refers``. ``gives`` is the kind of type it has to have (``formulas/types.py``), or ``any``; a
+    condition (``boolean``) may also be a JSON filter tree where the member allows an object. Checks and renames go by these marks.
+    """
+
+    def __init__(self, *, of: str, gives: str = "any") -> None:
+        self.of = of
+        self.gives = gives
 
 
 class Invalid(Exception):
@@ -259,6 +272,7 @@ __all__ = [
     "BothLanguages",
     "Field",
     "FieldSample",
+    "Formula",
     "Invalid",
     "Key",
     "Label",

@@ -169,13 +169,15 @@ def _unknown_file(name: str) -> Violation:
     return in_file(Violation("unknown", "", message), name)
 
 
-def _parse_file(kind: Kind, place: _Place, content: bytes) -> Model:
+def _parse_file(kind: Kind[Any], place: _Place, content: bytes) -> Model:
     document = _parse_content(content)
+    parsed: Model | None
     if kind.single or not isinstance(document, dict):
-        return parse_document(kind, document)
+        parsed = parse_document(kind, document)
+        return parsed
     if "key" not in document and is_key(place.stem):
         document = {"key": place.stem, **document}
-    parsed: Model | None = None
+    parsed = None
     violations: list[Violation] = []
     try:
         parsed = parse_document(kind, document)

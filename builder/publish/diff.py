@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, cut_name, table_name
-from builder.definition.kinds import dump_document
+from builder.definition.kinds import ENTITIES, KINDS, Kind, dump_document, key_of
 from builder.definition.renames import follow_renames, match_keys
 from builder.publish.field_diff import Blank, FieldChanges, Former, Frame
 from builder.publish.impact import IndexValue
@@ -94,7 +94,9 @@ class _Diff:
             )
         self._create_entities(former)
         self._rules += _changed_documents(self._change.base, self._target, former)
-        self._rules += _changed_views(self._change.base, self._target)
+        for kind in KINDS:
+            if not kind.single and kind is not ENTITIES:
+                self._rules += _changed_of_kind(kind, self._change.base, self._target)
         steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
         steps += compute_steps(self._change.base, self._target, steps, {k: f.table.name for k, f in former.items()})
         return Diff(steps, {key: self._lines[key] for key in self._target.entities})
@@ -304,13 +306,13 @@ def _changed_documents(
             yield ChangeDocument(entity=key, document=f"entities/{key}", members=members)
 
 
-def _changed_views(base: CompiledApp | None, target: CompiledApp) -> Iterator[ChangeDocument]:
-    before = {view.key: dump_document(view) for view in base.definition.views} if base else {}
-    after = {view.key: dump_document(view) for view in target.definition.views}
+def _changed_of_kind(kind: Kind[Any], base: CompiledApp | None, target: CompiledApp) -> Iterator[ChangeDocument]:
+    before = {key_of(document): dump_document(document) for document in base.definition.of(kind)} if base else {}
+    after = {key_of(document): dump_document(document) for document in target.definition.of(kind)}
     for key in sorted(before.keys() | after.keys()):
         members = _changed_members(before.get(key, {}), after.get(key, {}))
         if members:
-            yield ChangeDocument(entity="", document=f"views/{key}", members=members)
+            yield ChangeDocument(entity="", document=f"{kind.name}/{key}", members=members)
 
 
 def _changed_members(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ from builder.registry.registry import Registry, no_app
 from builder.store import tables
 
 JSON = Any
+M = TypeVar("M", bound=Model)
 
 
 class Draft(NamedTuple):
@@ -30,7 +31,7 @@ class Draft(NamedTuple):
     """The draft's revision when this was last changed."""
 
 
-def get_kind(name: str) -> Kind:
+def get_kind(name: str) -> Kind[Any]:
     """Return a kind of document by its name.
 
     Raises:
@@ -115,7 +116,7 @@ def lock_draft(connection: sa.Connection, app: str) -> int:
 def put_document(
     registry: Registry,
     app: str,
-    kind: Kind,
+    kind: Kind[Any],
     key: str | None,
     body: JSON,
     *,
@@ -139,7 +140,7 @@ def put_document(
 def patch_document(
     registry: Registry,
     app: str,
-    kind: Kind,
+    kind: Kind[Any],
     key: str,
     patch: JSON,
     *,
@@ -173,7 +174,9 @@ def merge_patch(target: JSON, patch: JSON) -> JSON:
     return merged
 
 
-def delete_document(registry: Registry, app: str, kind: Kind, key: str, *, expected: Precondition = ANYTHING) -> None:
+def delete_document(
+    registry: Registry, app: str, kind: Kind[Any], key: str, *, expected: Precondition = ANYTHING
+) -> None:
     """Take a document out of the draft; its table stays until the draft is published, and is then kept aside.
 
     Raises:
@@ -217,7 +220,7 @@ def touch(connection: sa.Connection, app: str) -> int:
 # -- details ----------------------------------------------------------------------------------------------------------------
 
 
-def _parse(kind: Kind, body: JSON) -> Model:
+def _parse(kind: Kind[M], body: JSON) -> M:
     try:
         return parse_document(kind, body)
     except DocumentInvalid as invalid:
@@ -232,7 +235,7 @@ def _key_of(document: Model) -> str:
     return str(document.key)  # type: ignore[attr-defined]
 
 
-def _refuse_other_key(app: str, kind: Kind, key: str | None, found: str) -> None:
+def _refuse_other_key(app: str, kind: Kind[Any], key: str | None, found: str) -> None:
     wanted = app if kind is APP else key
     if wanted in (None, found):
         return

@@ -112,8 +112,8 @@ def _mark_of(published: Sequence[Renamed], was: str | None, new_key: str) -> str
 
 def _rewrite_references(definition: Definition, bodies: Mapping[DocumentId, JSON], wish: _Wish) -> None:
     for reference in find_references(definition):
-        named_field = reference.kind == "field" and (reference.entity, reference.field) == (wish.entity, wish.field)
-        named_entity = not wish.field and reference.kind == "entity" and reference.entity == wish.entity
+        named_field = reference.kind == "field" and (reference.key, reference.field) == (wish.entity, wish.field)
+        named_entity = not wish.field and reference.kind == "entity" and reference.key == wish.entity
         if named_field or named_entity:
             set_at(bodies[reference.document], reference.pointer, wish.new_key)
 

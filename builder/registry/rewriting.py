@@ -13,8 +13,7 @@ from typing import Any
 from builder.compiled.computing import draft_schema
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition, DocumentId
-from builder.definition.references import set_at
-from builder.definition.view import View
+from builder.definition.references import find_formulas, find_references, set_at
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.problems import escape_pointer
 from formulas.checker import check
@@ -48,13 +47,13 @@ def rewrite_texts(definition: Definition, bodies: dict[DocumentId, JSON], rename
     rewriting = _Rewriting(_Aliased(draft_schema(definition), rename.entity, rename.key), rename)
     for document_id, document in definition.documents():
         if isinstance(document, Entity):
-            changes = rewriting.entity(document)
-        elif isinstance(document, View):
-            changes = rewriting.view(document)
-        else:
-            continue
-        for pointer, value in changes:
-            set_at(bodies[document_id], pointer, value)
+            for pointer, value in rewriting.entity(document):
+                set_at(bodies[document_id], pointer, value)
+    for place in find_formulas(definition):
+        set_at(bodies[place.document], place.pointer, rewriting.formula(place.text, place.entity))
+    for reference in find_references(definition):
+        if reference.kind in ("path", "order"):
+            set_at(bodies[reference.document], reference.pointer, rewriting.path(reference.field, reference.key))
 
 
 @dataclass(frozen=True)
@@ -91,16 +90,11 @@ class _Rewriting:
                     passes = self._passes_in(entity.key, field, member)
                     yield from _if_changed(f"/fields/{place}/{member}", text, self._rewrite(text, passes))
 
-    def view(self, view: View) -> Iterator[tuple[str, JSON]]:
-        """Yield (pointer, new value) for filter, order and columns of a view."""
-        if isinstance(view.filter, str):
-            new = self._rewrite(view.filter, lambda text: self._checks(text, view.entity))
-            yield from _if_changed("/filter", view.filter, new)
-        elif view.filter is not None:
-            yield from _if_changed("/filter", view.filter, self._rewrite_tree(view.filter, view.entity))
-        for member, paths in (("sort", view.sort), ("columns", view.columns)):
-            for place, path in enumerate(paths):
-                yield from _if_changed(f"/{member}/{place}", path, self._rewrite_path(path, view.entity))
+    def formula(self, text: str | dict[str, JSON], entity: str) -> JSON:
+        """Return a formula or a JSON filter over an entity with the new name."""
+        if isinstance(text, str):
+            return self._rewrite(text, lambda changed: self._checks(changed, entity))
+        return self._rewrite_tree(text, entity)
 
     def _passes_in(self, entity: str, field: ComputedField, member: str) -> Passes:
         return lambda text: self._checks(field.model_copy(update={member: text}).expression(), entity)
@@ -143,7 +137,8 @@ class _Rewriting:
                 new = _renamed_at(new, pointer, self.rename.new_key)
         return new
 
-    def _rewrite_path(self, path: str, entity: str) -> str:
+    def path(self, path: str, entity: str) -> str:
+        """Return a field path from an entity with the new name."""
         sign = "-" if path.startswith("-") else ""
         owner: str | None = entity
         steps: list[str] = []

@@ -20,11 +20,11 @@ from builder.store.statement import POSTGRESQL, Query, Row, Unit
 from builder.store.types import Identifier, Whole, Words
 from runtime.records.caller import StaleApp
 from runtime.records.changes import update_record
-from runtime.records.computing import spread
 from runtime.records.pins import check_guard
+from runtime.records.seams import finish
 from runtime.records.statements import RecordStatements
 from runtime.records.values import NewRecord
-from runtime.records.writer import Writing, insert_records
+from runtime.records.writer import Writing, begin, insert_records
 
 JSON = Any
 
@@ -38,9 +38,9 @@ async def create_alone(database: Database, w: Writing, records: Sequence[NewReco
     if database.dialect != POSTGRESQL or len(records) != 1 or records[0].children:
         return False
     entity = records[0].entity
-    w.changes.clear()
+    begin(w)
     inserting = insert_records(w, list(records))
-    wanted = _collect(inserting) + _collect(spread(w))
+    wanted = _collect(inserting) + _collect(finish(w))
     if [query.statement for query in wanted] != [w.statements.insert(entity), w.statements.event()]:
         return False
     values = {**_values(wanted[0]), **_event_values(wanted[1]), **_guard_values(w)}
@@ -58,7 +58,7 @@ async def update_alone(
     """
     if database.dialect != POSTGRESQL:
         return None
-    w.changes.clear()
+    begin(w)
     unit = update_record(w, entity, record_id, body, if_match)
     next(unit)  # it asks for the record, which is read without being held: the revision is compared when it is written
     look = w.statements.kept(("look", entity.key), lambda _: _look_statement(w.statements, entity))
@@ -76,7 +76,7 @@ async def update_alone(
         after: dict[str, JSON] = stop.value
     if not wanted:
         return after  # nothing changes
-    wanted += _collect(spread(w))
+    wanted += _collect(finish(w))
     keys = tuple(field.key for field in entity.stored if f"v_{field.key}" in wanted[0].values)
     if [query.statement for query in wanted] != [w.statements.update(entity, keys), w.statements.event()]:
         return None

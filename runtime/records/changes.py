@@ -18,6 +18,7 @@ from runtime.records.creating import new_record
 from runtime.records.deleting import delete_records
 from runtime.records.holding import Held, expect_revision, hold_record
 from runtime.records.listing import check_listed, link_files
+from runtime.records.seams import Intent, judge
 from runtime.records.values import (
     NewRecord,
     Values,
@@ -121,6 +122,9 @@ def plan_change(
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
         change.lists.append((yield from _plan_list(w, definition, record_id, rows, f"{pointer}/{key}", violations)))
+    if change.writes and w.course.rules_of(entity):
+        intent = Intent("updated", entity, record_id, held.shown, change.whole, frozenset(changed), pointer)
+        violations += yield from judge(w, [intent])
     return change
 
 

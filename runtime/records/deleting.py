@@ -15,6 +15,8 @@ from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.holding import HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import unlink_files
+from runtime.records.seams import Fact, Intent, judge
+from runtime.records.values import refuse
 from runtime.records.writer import Writing, canonical, make_event, write_change, write_events
 
 _CHUNK = 1_000
@@ -65,8 +67,21 @@ def _delete(w: Writing, records: list[HeldRecord]) -> Unit[None]:
         others = [i for i in pointing.ids if (pointing.referrer.entity, i) not in deletion.doomed]
         if others:
             raise _referenced(w.app.entities[pointing.referrer.entity], pointing.referrer, others)
+    yield from _judge_deletion(w, list(deletion.doomed.values()))
     yield from _blank_references(w, deletion)
     yield from _delete_rows(w, list(deletion.doomed.values()))
+
+
+def _judge_deletion(w: Writing, records: list[HeldRecord]) -> Unit[None]:
+    intents: dict[str, list[Intent]] = {}
+    for record in records:
+        if w.course.rules_of(record.entity):
+            intent = Intent("deleted", record.entity, record.id, record.held.shown, {}, frozenset(), "")
+            intents.setdefault(record.entity.key, []).append(intent)
+    violations = []
+    for listed in intents.values():
+        violations += yield from judge(w, listed)
+    refuse(violations)
 
 
 def _follow(w: Writing, deletion: _Deletion, level: list[HeldRecord]) -> Unit[list[HeldRecord]]:
@@ -158,6 +173,9 @@ def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
         w.changes.note(entity, record.id, entity.fields, canonical(entity, shown) if entity.computed else shown, {})
         changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] != item.blank_json()}
         events.append(make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes))
+        if w.course.reactions_of(entity):
+            fact = Fact("deleted", entity, record.id, record.held.revision + 1, shown, {}, frozenset(changes))
+            w.course.facts.append(fact)
     yield from write_events(w, events)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from builder.kernel.problems import Violation
 from builder.store.statement import Unit
 from runtime.records.changes import update_record
-from runtime.records.computing import spread
 from runtime.records.creating import new_record
+from runtime.records.seams import finish
 from runtime.records.values import refuse
 from runtime.records.writer import Writing, insert_records, lock_app
 
@@ -49,5 +49,5 @@ def load_records(
             progress(count)
     for key, record_id, values in later:
         yield from update_record(w, w.app.entities[key], record_id, values, None)
-    yield from spread(w)
+    yield from finish(w)
     return count

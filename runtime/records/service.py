@@ -29,7 +29,7 @@ from runtime.records.aggregates import Groups, plan_groups, read_groups
 from runtime.records.alone import create_alone, update_alone
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import plan_change, update_record
-from runtime.records.computing import Changes, spread
+from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, suspects_of_change, unexplained
@@ -37,6 +37,7 @@ from runtime.records.holding import not_found
 from runtime.records.loading import Progress, load_records
 from runtime.records.pins import Pins, check_guard, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
+from runtime.records.seams import Course, Seams, finish
 from runtime.records.statements import RecordStatements
 from runtime.records.values import record_body, refuse
 from runtime.records.views import Views
@@ -70,10 +71,13 @@ class Written:
 class Records:
     """Reads and writes the records of all apps of one database."""
 
-    def __init__(self, database: Database, registry: Registry, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, database: Database, registry: Registry, clock: Clock, ids: Ids, seams: Seams | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._seams = seams or Seams()
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)
         self._one_plans: Kept[OnePlan] = Kept()
@@ -223,7 +227,7 @@ class Records:
             def unit() -> Unit[list[Written]]:
                 yield from lock_app(w)
                 yield from insert_records(w, records)
-                yield from spread(w)
+                yield from finish(w)
                 return (yield from self._written(w, owner, [record_json(w, record) for record in records]))
 
             if not records:
@@ -286,7 +290,7 @@ class Records:
             def unit() -> Unit[Written]:
                 yield from lock_app(w)
                 shown = yield from update_record(w, owner, known, body, if_match)
-                yield from spread(w)
+                yield from finish(w)
                 return (yield from self._written(w, owner, [shown]))[0]
 
             def look_again() -> Unit[list[Violation]]:
@@ -320,7 +324,7 @@ class Records:
             def unit() -> Unit[None]:
                 yield from lock_app(w)
                 yield from delete_record(w, owner, known, if_match)
-                yield from spread(w)
+                yield from finish(w)
 
             try:
                 await self._database.write(unit)
@@ -353,7 +357,8 @@ class Records:
 
     def _writing(self, published: PublishedApp, caller: Caller) -> Writing:
         statements = RecordStatements(published, self._cache)
-        return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app))
+        course = Course(published.app, self._seams)
+        return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app), course)
 
     def _written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
         """Return written records as a read shows them; of many, what the database computes is left for the caller to read."""

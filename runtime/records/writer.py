@@ -21,6 +21,7 @@ from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
 from runtime.records.listing import check_listed, link_files
 from runtime.records.pins import check_guard
+from runtime.records.seams import Course, Fact, Intent, judge
 from runtime.records.statements import RecordStatements
 from runtime.records.values import NewRecord, Values, field_json, refuse, same_json, with_aliases
 
@@ -37,6 +38,7 @@ class Writing:
     now: datetime
     ids: Ids
     changes: Changes
+    course: Course
 
     @property
     def app(self) -> CompiledApp:
@@ -51,13 +53,19 @@ class Held(NamedTuple):
     shown: dict[str, JSON]
 
 
+def begin(w: Writing) -> None:
+    """Forget what an earlier try of this write has done."""
+    w.changes.clear()
+    w.course.facts.clear()
+
+
 def lock_app(w: Writing) -> Unit[None]:
     """Make sure the pinned app is the published one, and that it stays so until this write is committed.
 
     Raises:
         StaleApp, StaleIdentity.
     """
-    w.changes.clear()
+    begin(w)
     rows = yield Query(w.statements.lock_app(), {"app": w.app.key})
     if not rows:
         raise StaleApp
@@ -76,15 +84,44 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
             if entity.computed:
                 compute_local(w, entity, record.values)
             w.changes.note(entity, record.id, entity.fields, {}, record.values)
-        if entity.listing:
-            refuse((yield from check_listed(w, entity, [(r.values, {}, r.pointer) for r in group])))
+        yield from _refuse_wrong(w, entity, group)
         rows = [_row(w, record) for record in group]
         statement = w.statements.insert(entity)
         yield Query(statement, rows if len(rows) > 1 else rows[0])
         yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
         if entity.listing:
             yield from link_files(w, entity, {record.id: record.values for record in group})
+        if w.course.reactions_of(entity):
+            w.course.facts += [_creation(w, record) for record in group]
         yield from insert_records(w, [child for record in group for child in record.children])
+
+
+def _refuse_wrong(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
+    """Refuse new records for what only the database and the rules of other rooms can tell."""
+    violations: list[Violation] = []
+    if entity.listing:
+        violations += yield from check_listed(w, entity, [(r.values, {}, r.pointer) for r in group])
+    if w.course.rules_of(entity):
+        intents = [
+            Intent(
+                "created",
+                entity,
+                r.id,
+                {},
+                r.values,
+                frozenset(k for k, v in r.values.items() if v is not None),
+                r.pointer,
+            )
+            for r in group
+        ]
+        violations += yield from judge(w, intents)
+    refuse(violations)
+
+
+def _creation(w: Writing, record: NewRecord) -> Fact:
+    shown = record_json(w, record)
+    given = frozenset(key for key, value in record.values.items() if value is not None)
+    return Fact("created", record.entity, record.id, 1, {}, shown, given)
 
 
 def _by_entity(records: list[NewRecord]) -> list[list[NewRecord]]:
@@ -176,7 +213,10 @@ def write_change(
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
     yield from write_events(w, [make_event(w, entity, record_id, "updated", revision, changes)])
     updated_at = entity.system["updated_at"].to_json(w.now)
-    return held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+    after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+    if w.course.reactions_of(entity):
+        w.course.facts.append(Fact("updated", entity, record_id, revision, held.shown, after, frozenset(keys)))
+    return after
 
 
 def canonical(entity: CompiledEntity, shown: Mapping[str, JSON]) -> Values:

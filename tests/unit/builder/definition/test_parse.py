@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.definition.kinds import APP, ENTITIES, dump_definition, dump_document
+from builder.definition.kinds import APP, ENTITIES, KINDS, dump_definition, dump_document
 from builder.definition.parse import DocumentInvalid, parse_definition, parse_document
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from tests.support.builder import entity, field, package
@@ -125,7 +125,7 @@ def test_the_key_of_an_app_made_from_its_label_fits():
     )
 )
 def test_anything_else_than_a_document_is_refused_without_an_accident(value):
-    for kind in (APP, ENTITIES):
+    for kind in KINDS:
         with pytest.raises(DocumentInvalid):
             parse_document(kind, value)
 

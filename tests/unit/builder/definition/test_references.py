@@ -23,7 +23,7 @@ def test_every_place_that_names_another_document_is_found():
             entity("order", field("buyer", "reference", entity="customer"), unique=[["buyer"]], indexes=[["buyer"]]),
         )
     )
-    found = {(r.document.key, r.pointer, r.kind, r.entity, r.field) for r in find_references(definition)}
+    found = {(r.document.key, r.pointer, r.kind, r.key, r.field) for r in find_references(definition)}
     assert found == {
         ("customer", "/title_field", "field", "customer", "name"),
         ("customer", "/fields/1/entity", "entity", "order", ""),

@@ -1,0 +1,147 @@
+"""Where other rooms stand in the one write path: rules judge what a write is about to do, reactions follow what it has done.
+
+Both run inside the write's transaction, on every door. A rule only reads; what it finds joins the other violations of the write. A
+reaction may write (through this same path); what it writes is judged and reacted to in turn, up to ``CAUSATION_DEPTH`` rounds.
+Neither costs anything for entities it does not concern: that is asked once per published version, not per write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.kernel.limits import CAUSATION_DEPTH
+from builder.kernel.problems import Problem, Violation
+from builder.kernel.text import say
+from builder.store.statement import Unit
+from runtime.records.computing import spread
+
+if TYPE_CHECKING:
+    from runtime.records.writer import Writing
+
+JSON = Any
+Deed = Literal["created", "updated", "deleted"]
+
+
+class Intent(NamedTuple):
+    """What a write is about to do to one record."""
+
+    deed: Deed
+    entity: CompiledEntity
+    record_id: str
+    before: Mapping[str, JSON]
+    """The record as the API shows it, held until the end of the transaction; empty for a new one."""
+    after: Mapping[str, Any]
+    """Its plain values in canonical form, as they will be; empty for one that goes. A value that was refused is as it was."""
+    changed: frozenset[str]
+    """Keys of fields whose values change; of a new record those that are not blank."""
+    pointer: str
+    """Where in the request the record stands."""
+
+
+class Fact(NamedTuple):
+    """What a write has done to one record."""
+
+    deed: Deed
+    entity: CompiledEntity
+    record_id: str
+    revision: int
+    before: Mapping[str, JSON]
+    """As the API showed it; empty for a new one."""
+    after: Mapping[str, JSON]
+    """As the API shows it, without what the database computes afterwards; empty for one that is gone."""
+    changed: frozenset[str]
+
+
+class WriteRule(Protocol):
+    """Judges writes: stages, locks, row rules."""
+
+    def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
+        """Whether it may have anything to say about records of an entity."""
+        ...
+
+    def judge(self, w: Writing, intents: Sequence[Intent]) -> Unit[list[Violation]]:
+        """Return what is wrong with these, all of one entity; or raise a ``Problem`` that says more than a violation can."""
+        ...
+
+
+class Reaction(Protocol):
+    """Follows writes: timers, automations, outbox."""
+
+    def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
+        """Whether it may have anything to do after writes to records of an entity."""
+        ...
+
+    def react(self, w: Writing, facts: Sequence[Fact]) -> Unit[None]:
+        """Do what follows; facts come in the order in which they happened, of all entities it concerns."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seams:
+    """The rules and reactions of an instance, in the order in which they act."""
+
+    rules: tuple[WriteRule, ...] = ()
+    reactions: tuple[Reaction, ...] = ()
+
+
+@dataclass(slots=True)
+class Course:
+    """What stands by in one write, and what has happened in it so far."""
+
+    app: CompiledApp
+    seams: Seams
+    facts: list[Fact] = field(default_factory=list)
+    _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
+    _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
+
+    def rules_of(self, entity: CompiledEntity) -> tuple[WriteRule, ...]:
+        """Return the rules that concern an entity."""
+        found = self._rules.get(entity.key)
+        if found is None:
+            found = tuple(rule for rule in self.seams.rules if rule.concerns(self.app, entity))
+            self._rules[entity.key] = found
+        return found
+
+    def reactions_of(self, entity: CompiledEntity) -> tuple[Reaction, ...]:
+        """Return the reactions that concern an entity."""
+        found = self._reactions.get(entity.key)
+        if found is None:
+            found = tuple(reaction for reaction in self.seams.reactions if reaction.concerns(self.app, entity))
+            self._reactions[entity.key] = found
+        return found
+
+
+def judge(w: Writing, intents: Sequence[Intent]) -> Unit[list[Violation]]:
+    """Return what the rules say about intents of one entity."""
+    violations: list[Violation] = []
+    for rule in w.course.rules_of(intents[0].entity) if intents else ():
+        violations += yield from rule.judge(w, intents)
+    return violations
+
+
+def finish(w: Writing) -> Unit[None]:
+    """End a write: bring computed fields up to date and let everything follow that has to, until nothing more happens.
+
+    Raises:
+        Problem: ``limit.causation`` if it never ends.
+    """
+    yield from spread(w)
+    for _ in range(CAUSATION_DEPTH):
+        facts, w.course.facts = w.course.facts, []
+        if not facts:
+            return
+        w.changes.clear()
+        for reaction in w.course.seams.reactions:
+            concerned = [fact for fact in facts if reaction in w.course.reactions_of(fact.entity)]
+            if concerned:
+                yield from reaction.react(w, concerned)
+        yield from spread(w)
+    if w.course.facts:
+        detail = say(
+            f"自动处理互相触发,超过 {CAUSATION_DEPTH} 轮;未写入任何内容",
+            f"What follows from writes went on for more than {CAUSATION_DEPTH} rounds; nothing was written",
+        )
+        raise Problem("limit.causation", detail, extra={"maximum": CAUSATION_DEPTH})

@@ -38,6 +38,8 @@ async def create_alone(database: Database, w: Writing, records: Sequence[NewReco
     if database.dialect != POSTGRESQL or len(records) != 1 or records[0].children:
         return False
     entity = records[0].entity
+    if w.course.reactions_of(entity):
+        return False
     begin(w)
     inserting = insert_records(w, list(records))
     wanted = _collect(inserting) + _collect(finish(w))
@@ -56,7 +58,7 @@ async def update_alone(
     Raises:
         Problem, StaleApp, StaleIdentity, ConstraintRefused: as the long form does.
     """
-    if database.dialect != POSTGRESQL:
+    if database.dialect != POSTGRESQL or w.course.reactions_of(entity):
         return None
     begin(w)
     unit = update_record(w, entity, record_id, body, if_match)

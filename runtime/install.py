@@ -101,6 +101,7 @@ def add_people(services: Services, package: Package) -> None:
                 "email": user.email,
                 "department_id": departments.get(user.department or ""),
                 "manager_id": users.get(user.manager or ""),
+                "position": user.position,
             }
             users[user.username] = services.identity.users.create_user(values).id
 

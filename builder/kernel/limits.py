@@ -28,6 +28,8 @@ QUERY_RELATIONS = 40  # joins of one query; SQLite takes 64 tables
 FIELD_PATHS = 300
 EVENTS_PAGE = 500
 COUNTED_RECORDS = 10_000  # how far count=estimated counts exactly
+AREAS_PER_PERSON = 100
+AREA_LENGTH = 100
 CAUSATION_DEPTH = 8  # rounds of what follows from a write inside its transaction
 GROUPS = 10_000
 GROUPS_DEFAULT = 1_000

@@ -145,6 +145,10 @@ department = sa.Table(
     sa.Column("key", Words, nullable=False, unique=True),
     sa.Column("name", Words, nullable=False),
     sa.Column("parent_id", Identifier, sa.ForeignKey(PREFIX + "department.id")),
+    sa.Column("manager_id", Identifier, sa.ForeignKey(PREFIX + "user.id", use_alter=True)),
+    sa.Column("source", Words, comment="the directory it comes from, such as dingtalk"),
+    sa.Column("external_id", Words, comment="its id there"),
+    sa.UniqueConstraint("source", "external_id"),
 )
 
 user = sa.Table(
@@ -161,6 +165,13 @@ user = sa.Table(
     sa.Column("active", YesNo, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("revision", Whole, nullable=False),
+    sa.Column("kind", Words, nullable=False, server_default="person", comment="person, service, external"),
+    sa.Column("position", Words, comment="as the company calls it"),
+    sa.Column("areas", Words, nullable=False, server_default="[]", comment="keys, JSON list"),
+    sa.Column("phone", Words),
+    sa.Column("source", Words, comment="the directory they come from, such as dingtalk"),
+    sa.Column("external_id", Words, comment="their id there"),
+    sa.UniqueConstraint("source", "external_id"),
 )
 
 session = sa.Table(
@@ -170,6 +181,8 @@ session = sa.Table(
     sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), nullable=False, index=True),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("address", Words, comment="where the login came from"),
+    sa.Column("client", Words, comment="what the login was made with, as it named itself"),
 )
 
 token = sa.Table(
@@ -222,4 +235,31 @@ identity = sa.Table(
     metadata,
     sa.Column("id", Whole, primary_key=True, comment="one row, 1"),
     sa.Column("epoch", Whole, nullable=False, comment="grows when any right may have shrunk: cached actors die"),
+)
+
+security_event = sa.Table(
+    PREFIX + "security_event",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, autoincrement=False, comment="1, 2, 3 … without a gap"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", Words, nullable=False, comment="login, token.created, …: runtime/identity/audit.py"),
+    sa.Column("actor", Words, comment="user id, or system; null = nobody known"),
+    sa.Column("subject", Words, comment="the user, token or record it is about"),
+    sa.Column("address", Words, nullable=False),
+    sa.Column("request_id", Words, nullable=False),
+    sa.Column("detail", Words, nullable=False, comment="JSON object, canonical"),
+    sa.Column("hash", Words, nullable=False, comment="of the hash before and of this event"),
+    sa.Index("ix_dougong_security_event_at", "at"),
+    sa.Index("ix_dougong_security_event_actor", "actor", "id"),
+    sa.Index("ix_dougong_security_event_subject", "subject", "id"),
+)
+
+security_head = sa.Table(
+    PREFIX + "security_head",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, comment="one row, 1; whoever writes an event holds it"),
+    sa.Column("last_id", Whole, nullable=False),
+    sa.Column("last_hash", Words, nullable=False),
+    sa.Column("anchor_id", Whole, nullable=False, comment="the last event that was cut off by retention"),
+    sa.Column("anchor_hash", Words, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Routes of one's own identity: log in and out, one-time links, password, tokens. Thin: rules live in ``runtime.identity``."""
+"""Routes of one's own identity: log in and out, one-time links, password, sessions, tokens. Thin: rules live in ``runtime.identity``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from runtime.api.bodies import (
     LoginAnswer,
     LoginBody,
     PasswordBody,
+    SessionAnswer,
     SetupBody,
     TokenAnswer,
     TokenBody,
     UserAnswer,
 )
-from runtime.api.caller import Caller, Here, request_credential
-from runtime.api.http import client_address, require_same_origin
+from runtime.api.caller import Caller, Here, client_of, origin_of, request_credential
+from runtime.api.http import require_same_origin
 from runtime.identity.actors import SESSION_COOKIE, Actor
 from runtime.identity.sessions import Login
 from runtime.services import Services
@@ -31,7 +32,10 @@ router = APIRouter(tags=["identity"])
 def log_in(body: LoginBody, request: Request, response: Response, here: Here) -> Answer[LoginAnswer]:
     """Open a session. Ten failures in fifteen minutes, per user name and per address, answer 429."""
     _refuse_other_sites(here, request)
-    login = here.identity.sessions.log_in(body.username, body.password, client_address(request.scope))
+    origin = origin_of(request)
+    login = here.identity.sessions.log_in(
+        body.username, body.password, origin.address, client=client_of(request), request_id=origin.request_id
+    )
     return _opened(here, response, login, body.mode)
 
 
@@ -39,7 +43,14 @@ def log_in(body: LoginBody, request: Request, response: Response, here: Here) ->
 def set_up(body: SetupBody, request: Request, response: Response, here: Here) -> Answer[LoginAnswer]:
     """Use a one-time link: set a password (the first admin chooses a user name too) and open a session."""
     _refuse_other_sites(here, request)
-    login = here.identity.setup.redeem(body.link, body.password, username=body.username, name=body.name)
+    login = here.identity.setup.redeem(
+        body.link,
+        body.password,
+        username=body.username,
+        name=body.name,
+        origin=origin_of(request),
+        client=client_of(request),
+    )
     return _opened(here, response, login, body.mode)
 
 
@@ -47,7 +58,7 @@ def set_up(body: SetupBody, request: Request, response: Response, here: Here) ->
 def log_out(request: Request, response: Response, here: Here, caller: Caller) -> None:
     """End this session."""
     require_person(caller)
-    here.identity.sessions.log_out(_session_hash(here, request))
+    here.identity.sessions.log_out(_session_hash(here, request), origin_of(request, caller))
     response.delete_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="lax", secure=here.settings.secure_cookie)
 
 
@@ -65,8 +76,21 @@ def change_password(body: PasswordBody, request: Request, here: Here, caller: Ca
         body.current,
         body.password,
         session_hash=_session_hash(here, request),
-        address=client_address(request.scope),
+        by=origin_of(request, caller),
     )
+
+
+@router.get("/api/auth/sessions")
+def list_sessions(request: Request, here: Here, caller: Caller) -> Answer[list[SessionAnswer]]:
+    """List one's own open sessions, the newest first."""
+    found = here.identity.sessions.list_sessions(_person(caller), current=_session_hash(here, request))
+    return Answer(data=[SessionAnswer.of(session) for session in found])
+
+
+@router.delete("/api/auth/sessions/{session_id}", status_code=204)
+def end_session(session_id: str, request: Request, here: Here, caller: Caller) -> None:
+    """End one of one's own sessions, such as the one on a phone that was lost."""
+    here.identity.sessions.end_session(_person(caller), session_id, origin_of(request, caller))
 
 
 @router.get("/api/auth/tokens")
@@ -76,18 +100,22 @@ def list_tokens(here: Here, caller: Caller) -> Answer[list[TokenAnswer]]:
 
 
 @router.post("/api/auth/tokens", status_code=201)
-def create_token(body: TokenBody, here: Here, caller: Caller) -> Answer[TokenAnswer]:
+def create_token(body: TokenBody, request: Request, here: Here, caller: Caller) -> Answer[TokenAnswer]:
     """Make a token; its secret is shown this once."""
     user = here.identity.users.get_user(_person(caller))
-    secret, token = here.identity.tokens.create_token(user, body.name, body.scopes, body.expires_at)
+    secret, token = here.identity.tokens.create_token(
+        user, body.name, body.scopes, body.expires_at, by=origin_of(request, caller)
+    )
     return Answer(data=TokenAnswer.of(token, secret))
 
 
 @router.delete("/api/auth/tokens/{token_id}", status_code=204)
-def revoke_token(token_id: str, here: Here, caller: Caller) -> None:
+def revoke_token(token_id: str, request: Request, here: Here, caller: Caller) -> None:
     """Revoke a token: one's own, or as admin anybody's. It is refused from the next request on."""
     owner = _person(caller)
-    here.identity.tokens.revoke_token(token_id, owner=None if caller.role == "admin" else owner)
+    here.identity.tokens.revoke_token(
+        token_id, owner=None if caller.role == "admin" else owner, by=origin_of(request, caller)
+    )
 
 
 def _person(caller: Actor) -> str:

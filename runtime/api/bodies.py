@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
 
 from builder.kernel.clock import instant_text
+from builder.kernel.limits import AREA_LENGTH, AREAS_PER_PERSON
 from runtime.identity.actors import Actor
 from runtime.identity.departments import Department
+from runtime.identity.sessions import Session
 from runtime.identity.tokens import Token
 from runtime.identity.users import User
 
@@ -18,6 +20,9 @@ Moment = Annotated[datetime, PlainSerializer(instant_text, return_type=str)]
 Password = Annotated[str, Field(min_length=1, max_length=1_000, json_schema_extra={"format": "password"})]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 RoleName = Literal["admin", "builder", "member"]
+KindName = Literal["person", "service", "external"]
+Area = Annotated[str, Field(min_length=1, max_length=AREA_LENGTH)]
+Areas = Annotated[list[Area], Field(max_length=AREAS_PER_PERSON)]
 
 
 class Body(BaseModel):
@@ -74,6 +79,10 @@ class UserBody(Body):
     role: RoleName = "member"
     department_id: Name | None = None
     manager_id: Name | None = None
+    kind: KindName = "person"
+    position: Name | None = None
+    phone: Annotated[str, Field(max_length=40)] | None = None
+    areas: Areas = Field(default_factory=list)
     password: Password | None = None
 
 
@@ -86,6 +95,9 @@ class UserChange(Body):
     department_id: Name | None = Field(default_factory=lambda: None)
     manager_id: Name | None = Field(default_factory=lambda: None)
     active: bool = Field(default_factory=bool)
+    position: Name | None = Field(default_factory=lambda: None)
+    phone: Annotated[str, Field(max_length=40)] | None = Field(default_factory=lambda: None)
+    areas: Areas = Field(default_factory=list)
 
 
 class DepartmentBody(Body):
@@ -94,6 +106,15 @@ class DepartmentBody(Body):
     key: Name
     name: Name
     parent_id: Name | None = None
+    manager_id: Name | None = None
+
+
+class DepartmentChange(Body):
+    """What changes of a department; members that are not there stay as they are."""
+
+    name: Name = Field(default_factory=str)
+    parent_id: Name | None = Field(default_factory=lambda: None)
+    manager_id: Name | None = Field(default_factory=lambda: None)
 
 
 class ActorAnswer(BaseModel):
@@ -105,6 +126,9 @@ class ActorAnswer(BaseModel):
     role: str
     scopes: list[str] | None
     department_id: str | None
+    kind: str
+    position: str | None
+    areas: list[str]
 
     @classmethod
     def of(cls, actor: Actor) -> ActorAnswer:
@@ -116,6 +140,9 @@ class ActorAnswer(BaseModel):
             role=actor.role,
             scopes=None if actor.scopes is None else sorted(actor.scopes),
             department_id=actor.department_id,
+            kind=actor.kind,
+            position=actor.position,
+            areas=list(actor.areas),
         )
 
 
@@ -135,11 +162,40 @@ class UserAnswer(BaseModel):
     has_password: bool
     created_at: Moment
     revision: int
+    kind: str
+    position: str | None
+    phone: str | None
+    areas: list[str]
+    source: str | None
+    external_id: str | None
 
     @classmethod
     def of(cls, user: User) -> UserAnswer:
         """Show a user."""
         return cls.model_validate(user)
+
+    @field_validator("areas", mode="before")
+    @classmethod
+    def _listed(cls, areas: tuple[str, ...]) -> list[str]:
+        return list(areas)
+
+
+class SessionAnswer(BaseModel):
+    """One open session: where it came from and with what, as that named itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    created_at: Moment
+    expires_at: Moment
+    address: str | None
+    client: str | None
+    is_current: bool
+
+    @classmethod
+    def of(cls, session: Session) -> SessionAnswer:
+        """Show a session."""
+        return cls.model_validate(session)
 
 
 class LoginAnswer(BaseModel):
@@ -196,6 +252,7 @@ class DepartmentAnswer(BaseModel):
     key: str
     name: str
     parent_id: str | None
+    manager_id: str | None
 
     @classmethod
     def of(cls, department: Department) -> DepartmentAnswer:

@@ -8,8 +8,18 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from runtime.access.gate import require_actor
-from runtime.api.http import ACTOR_ID, SAFE_METHODS, Scope, find_header, list_header, require_same_origin
+from runtime.api.http import (
+    ACTOR_ID,
+    REQUEST_ID,
+    SAFE_METHODS,
+    Scope,
+    client_address,
+    find_header,
+    list_header,
+    require_same_origin,
+)
 from runtime.identity.actors import Actor, Credential, find_credential
+from runtime.identity.audit import Origin
 from runtime.services import Services
 
 
@@ -50,6 +60,17 @@ def services_of(request: Request) -> Services:
 async def actor_of(request: Request) -> Actor:
     """Return who calls, or raise ``auth.required`` (FastAPI dependency)."""
     return require_actor(await request_actor(services_of(request), request.scope))
+
+
+def origin_of(request: Request, caller: Actor | None = None) -> Origin:
+    """Return who does something, for the security audit."""
+    actor = None if caller is None else caller.user_id or caller.username
+    return Origin(actor, client_address(request.scope), request.scope.get(REQUEST_ID, ""))
+
+
+def client_of(request: Request) -> str:
+    """Return what a request was made with, as it names itself."""
+    return request.headers.get("user-agent", "")
 
 
 Here = Annotated[Services, Depends(services_of)]

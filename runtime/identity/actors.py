@@ -27,6 +27,8 @@ from builder.store.statement import Query, Statement, Unit, prepare
 Role = Literal["admin", "builder", "member"]
 ROLES: tuple[Role, ...] = ("member", "builder", "admin")
 """From least to most."""
+UserKind = Literal["person", "service", "external"]
+KINDS: tuple[UserKind, ...] = ("person", "service", "external")
 
 SESSION_COOKIE = "dougong_session"
 TOKEN_PREFIX = "dgt_"  # noqa: S105 - a mark that secret scanners can look for
@@ -46,6 +48,10 @@ class Actor:
     role: Role
     scopes: frozenset[str] | None = None
     department_id: str | None = None
+    kind: UserKind = "person"
+    position: str | None = None
+    areas: tuple[str, ...] = ()
+    manager_id: str | None = None
 
 
 SYSTEM = Actor(user_id=None, username="system", name="Dougong", role="admin")
@@ -170,7 +176,9 @@ class Authenticator:
         rows = yield Query(statement, {"hash": credential.hash})
         if not rows:
             return None
-        user_id, username, name, role, department_id, expires_at, epoch, scopes = rows[0]
+        user_id, username, name, role, department_id, kind, position, areas, manager_id, expires_at, epoch, scopes = (
+            rows[0]
+        )
         expires = _instant(expires_at)
         if expires is not None and expires <= self._clock.now():
             return None
@@ -181,6 +189,10 @@ class Authenticator:
             role=cast("Role", role),
             scopes=None if scopes is None else frozenset(parse_json(scopes)),
             department_id=None if department_id is None else str(department_id),
+            kind=cast("UserKind", kind),
+            position=position,
+            areas=tuple(parse_json(areas)),
+            manager_id=None if manager_id is None else str(manager_id),
         )
         return Known(actor, int(epoch), expires, credential.by_cookie)
 
@@ -209,7 +221,8 @@ def _token_select() -> sa.Select[Any]:
 
 def _user_columns() -> list[sa.ColumnElement[Any]]:
     user = tables.user.c
-    return [user.id, user.username, user.name, user.role, user.department_id]
+    known = [user.id, user.username, user.name, user.role, user.department_id]
+    return [*known, user.kind, user.position, user.areas, user.manager_id]
 
 
 def _epoch() -> sa.ColumnElement[int]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.store.database import Database
+from runtime.identity.audit import Audit
 from runtime.identity.departments import Departments
 from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Sessions
@@ -25,17 +26,20 @@ class Identity:
     sessions: Sessions
     tokens: Tokens
     setup: Setup
+    audit: Audit
 
 
 def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetime: timedelta) -> Identity:
     """Put the identity services of one instance together."""
     passwords = Passwords()
-    users = Users(database, clock, ids, passwords)
-    sessions = Sessions(database, clock, ids, passwords, lifetime=session_lifetime)
+    audit = Audit(database, clock)
+    users = Users(database, clock, ids, passwords, audit)
+    sessions = Sessions(database, clock, ids, passwords, audit, lifetime=session_lifetime)
     return Identity(
         users=users,
-        departments=Departments(database, ids),
+        departments=Departments(database, ids, audit),
         sessions=sessions,
-        tokens=Tokens(database, clock, ids),
-        setup=Setup(database, clock, ids, passwords, users, sessions),
+        tokens=Tokens(database, clock, ids, audit),
+        setup=Setup(database, clock, ids, passwords, users, sessions, audit),
+        audit=audit,
     )

@@ -1,12 +1,13 @@
 """Sessions: logging in, logging out, changing one's password.
 
-Reads and writes: dougong_session (hashes of secrets), dougong_user. A session ends at a fixed time after the login.
+Reads and writes: dougong_session (hashes of secrets), dougong_user, security events. A session ends at a fixed time after the login.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,10 +19,26 @@ from builder.store.database import Database
 from builder.store.tables import session as table
 from builder.store.tables import user as user_table
 from runtime.identity.actors import SESSION_PREFIX
+from runtime.identity.audit import Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.passwords import Passwords, password_violations
 from runtime.identity.throttle import Throttle
 from runtime.identity.users import User, as_user, normal_username, set_password
+
+_CLIENT_LENGTH = 200
+_ID_LENGTH = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session as its owner sees it."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime
+    address: str | None
+    client: str | None
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +54,9 @@ class Sessions:
     """Opens and ends sessions."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, *, lifetime: timedelta
+        self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, audit: Audit, *, lifetime: timedelta
     ) -> None:
+        self._audit = audit
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -46,7 +64,7 @@ class Sessions:
         self._throttle = Throttle(database, clock)
         self._lifetime = lifetime
 
-    def log_in(self, username: str, password: str, address: str) -> Login:
+    def log_in(self, username: str, password: str, address: str, *, client: str = "", request_id: str = "") -> Login:
         """Open a session.
 
         Raises:
@@ -59,6 +77,8 @@ class Sessions:
         stored = row.password_hash if row is not None and row.active else None
         right = self._passwords.verify(stored, password)
         if row is None or stored is None or not right:
+            nobody = Origin(None, address, request_id)
+            self._audit.note_alone("login.refused", nobody, row.id if row is not None else None)
             raise Problem("auth.refused")
         self._throttle.forgive(username, address)
         again = self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored
@@ -70,28 +90,63 @@ class Sessions:
                 raise Problem("auth.refused")
             if again != stored:
                 connection.execute(sa.update(user_table).where(user_table.c.id == row.id).values(password_hash=again))
-            return self.open(connection, as_user(found))
+            origin = Origin(row.id, address, request_id)
+            return self.open(connection, as_user(found), origin, client=client, way="password")
 
-    def open(self, connection: sa.Connection, user: User) -> Login:
-        """Open a session for a user inside a transaction; sessions that have run out are swept."""
+    def open(self, connection: sa.Connection, user: User, origin: Origin, *, client: str = "", way: str) -> Login:
+        """Open a session for a user inside a transaction; sessions that have run out are swept.
+
+        Args:
+            way: how they proved who they are: password, link, provider.
+        """
         now = self._clock.now()
         login = Login(user, SESSION_PREFIX + self._ids.secret(), now + self._lifetime)
         connection.execute(sa.delete(table).where(table.c.expires_at <= now))
         connection.execute(
             sa.insert(table).values(
-                secret_hash=secret_hash(login.secret), user_id=user.id, created_at=now, expires_at=login.expires_at
+                secret_hash=secret_hash(login.secret),
+                user_id=user.id,
+                created_at=now,
+                expires_at=login.expires_at,
+                address=origin.address,
+                client=client[:_CLIENT_LENGTH],
             )
         )
+        self._audit.note(connection, "login", origin, user.id, {"way": way})
         return login
 
-    def log_out(self, session_hash: str) -> None:
+    def list_sessions(self, user_id: str, *, current: str | None = None) -> list[Session]:
+        """Return a user's sessions that have not run out, the newest first; ``current`` is the hash of the one that asks."""
+        lasting = sa.select(table).where(table.c.user_id == user_id, table.c.expires_at > self._clock.now())
+        with self._database.snapshot() as connection:
+            rows = connection.execute(lasting.order_by(table.c.created_at.desc())).all()
+        return [_session(row, current) for row in rows]
+
+    def end_session(self, user_id: str, session_id: str, by: Origin) -> None:
+        """End one of a user's sessions by its id.
+
+        Raises:
+            Problem: ``identity.not_found``.
+        """
+        with self._database.transaction() as connection:
+            take_turns(connection)
+            rows = connection.execute(sa.select(table.c.secret_hash).where(table.c.user_id == user_id)).all()
+            found = next((row.secret_hash for row in rows if session_id_of(row.secret_hash) == session_id), None)
+            if found is None:
+                raise Problem("identity.not_found", say("没有这个会话", "There is no such session"))
+            connection.execute(sa.delete(table).where(table.c.secret_hash == found))
+            raise_epoch(connection)
+            self._audit.note(connection, "session.ended", by, user_id)
+
+    def log_out(self, session_hash: str, by: Origin) -> None:
         """End a session."""
         with self._database.transaction() as connection:
             take_turns(connection)
             if connection.execute(sa.delete(table).where(table.c.secret_hash == session_hash)).rowcount:
                 raise_epoch(connection)
+                self._audit.note(connection, "logout", by, by.actor)
 
-    def change_password(self, user_id: str, current: str, new: str, *, session_hash: str, address: str) -> None:
+    def change_password(self, user_id: str, current: str, new: str, *, session_hash: str, by: Origin) -> None:
         """Give a user a new password; all their other sessions end. Tokens stay: they are revoked one by one.
 
         Raises:
@@ -99,14 +154,31 @@ class Sessions:
         """
         with self._database.snapshot() as connection:
             row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id)).one()
-        self._throttle.charge(row.username, address)
+        self._throttle.charge(row.username, by.address)
         if not self._passwords.verify(row.password_hash, current):
             text = say("当前密码不正确", "The current password is wrong")
             raise Problem("auth.refused", text, violations=[Violation("wrong", "/current", text)])
-        self._throttle.forgive(row.username, address)
+        self._throttle.forgive(row.username, by.address)
         violations = password_violations(new, row.username)
         if violations:
             raise Problem("identity.invalid", violations=violations)
         hashed = self._passwords.hash(new)
         with self._database.transaction() as connection:
             set_password(connection, user_id, hashed, keep_session=session_hash)
+            self._audit.note(connection, "password.changed", by, user_id)
+
+
+def session_id_of(session_hash: str) -> str:
+    """Return the name by which a session is spoken of; neither its secret nor the stored hash follows from it."""
+    return secret_hash(session_hash)[:_ID_LENGTH]
+
+
+def _session(row: Any, current: str | None) -> Session:
+    return Session(
+        id=session_id_of(row.secret_hash),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        address=row.address,
+        client=row.client,
+        is_current=row.secret_hash == current,
+    )

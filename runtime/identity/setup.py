@@ -1,6 +1,6 @@
 """The first admin, and one-time links with which a person sets their own password.
 
-Reads and writes: dougong_setup_link (hashes of secrets), dougong_user. Links for the first admin die with the first admin, so nobody
+Reads and writes: dougong_setup_link (hashes of secrets), dougong_user, security events. Links for the first admin die with the first admin, so nobody
 who finds an old one can take an installation over; two people using two links at once cannot both become it.
 """
 
@@ -17,6 +17,7 @@ from builder.kernel.text import say
 from builder.store.database import Database
 from builder.store.tables import setup_link as table
 from builder.store.tables import user as user_table
+from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.epoch import take_turns
 from runtime.identity.passwords import Passwords, password_violations
 from runtime.identity.sessions import Login, Sessions
@@ -30,8 +31,16 @@ class Setup:
     """Makes the first admin and one-time links."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, users: Users, sessions: Sessions
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        passwords: Passwords,
+        users: Users,
+        sessions: Sessions,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -49,7 +58,7 @@ class Setup:
             if any_admin(connection):
                 return None
         if username is None or password is None:
-            return self._issue(None)
+            return self._issue(None, SYSTEM_ORIGIN)
         hashed = self._passwords.hash(password)
         with self._database.transaction() as connection:
             take_turns(connection)
@@ -58,11 +67,11 @@ class Setup:
                 self._users.insert(connection, values, password=password, hashed=hashed)
         return None
 
-    def issue_link(self, user: User) -> tuple[str, datetime]:
+    def issue_link(self, user: User, *, by: Origin = SYSTEM_ORIGIN) -> tuple[str, datetime]:
         """Make a link with which a user sets a password (a new user, or one who forgot it); returns secret and expiry."""
-        return self._issue(user.id), self._clock.now() + LINK_LIFETIME
+        return self._issue(user.id, by), self._clock.now() + LINK_LIFETIME
 
-    def _issue(self, user_id: str | None) -> str:
+    def _issue(self, user_id: str | None, by: Origin) -> str:
         secret = LINK_PREFIX + self._ids.secret()
         now = self._clock.now()
         with self._database.transaction() as connection:
@@ -72,9 +81,19 @@ class Setup:
                     secret_hash=secret_hash(secret), user_id=user_id, expires_at=now + LINK_LIFETIME
                 )
             )
+            self._audit.note(connection, "link.issued", by, user_id)
         return secret
 
-    def redeem(self, secret: str, password: str, *, username: str | None = None, name: str | None = None) -> Login:
+    def redeem(
+        self,
+        secret: str,
+        password: str,
+        *,
+        username: str | None = None,
+        name: str | None = None,
+        origin: Origin = SYSTEM_ORIGIN,
+        client: str = "",
+    ) -> Login:
         """Use a link: set the password (and for the first admin the user name) and log in.
 
         Raises:
@@ -89,7 +108,9 @@ class Setup:
                 user = self._first_admin(connection, username, name, password, hashed)
             else:
                 user = _with_password(connection, user_id, password, hashed)
-            return self._sessions.open(connection, user)
+            own = Origin(user.id, origin.address, origin.request_id)
+            self._audit.note(connection, "link.used", own, user.id)
+            return self._sessions.open(connection, user, own, client=client, way="link")
 
     def _find(self, secret: str) -> None:
         with self._database.snapshot() as connection:

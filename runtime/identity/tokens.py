@@ -1,4 +1,4 @@
-"""API tokens: secrets for programs, narrowed by scopes. Reads and writes: dougong_token (hashes of secrets)."""
+"""API tokens: secrets for programs, narrowed by scopes. Reads and writes: dougong_token (hashes of secrets), security events."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from builder.kernel.text import Text, say
 from builder.store.database import Database
 from builder.store.tables import token as table
 from runtime.identity.actors import ROLES, TOKEN_PREFIX
+from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.scopes import ADMIN, APP, BUILDER, SCOPES, is_scope
 from runtime.identity.users import NAME_LENGTH, User
@@ -39,13 +40,20 @@ class Token:
 class Tokens:
     """Makes and revokes tokens."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, audit: Audit) -> None:
+        self._audit = audit
         self._database = database
         self._clock = clock
         self._ids = ids
 
     def create_token(
-        self, user: User, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+        self,
+        user: User,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | None = None,
+        *,
+        by: Origin = SYSTEM_ORIGIN,
     ) -> tuple[str, Token]:
         """Make a token that acts as a user; returns its secret (this once) and what is kept of it.
 
@@ -76,6 +84,8 @@ class Tokens:
                     expires_at=expires_at,
                 )
             )
+            detail = {"user": user.id, "name": made.name, "scopes": list(made.scopes)}
+            self._audit.note(connection, "token.created", by, made.id, detail)
         return secret, made
 
     def list_tokens(self, user_id: str) -> list[Token]:
@@ -84,7 +94,7 @@ class Tokens:
             rows = connection.execute(_usable(user_id, self._clock.now()).order_by(table.c.id.desc())).all()
         return [_token(row) for row in rows]
 
-    def revoke_token(self, token_id: str, *, owner: str | None) -> None:
+    def revoke_token(self, token_id: str, *, owner: str | None, by: Origin = SYSTEM_ORIGIN) -> None:
         """End a token; it is refused from the next request on.
 
         Args:
@@ -103,6 +113,7 @@ class Tokens:
             if known is None or not connection.execute(change).rowcount:
                 raise Problem("identity.not_found", say("没有这个令牌", "There is no such token"))
             raise_epoch(connection)
+            self._audit.note(connection, "token.revoked", by, known)
 
 
 def _usable(user_id: str, now: datetime) -> sa.Select[Any]:

@@ -1,6 +1,6 @@
 """Users and departments.
 
-Reads and writes: dougong_user, dougong_department, dougong_session (a user who is switched off is logged out).
+Reads and writes: dougong_user, dougong_department, dougong_session (a user who is switched off is logged out), security events.
 Users are never deleted: what they did refers to them. They are switched off.
 """
 
@@ -15,15 +15,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids, find_uuid
+from builder.kernel.limits import AREA_LENGTH, AREAS_PER_PERSON, LABEL_LENGTH
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.database import Database
 from builder.store.tables import department as department_table
 from builder.store.tables import session as session_table
 from builder.store.tables import user as user_table
-from runtime.identity.actors import ROLES
+from runtime.identity.actors import KINDS, ROLES
+from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.passwords import Passwords, password_violations
 
@@ -32,7 +35,11 @@ EMAIL_LENGTH = 254
 _USERNAME = re.compile(r"[\w.@+-]{2,64}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CHAIN = 50
-CHANGEABLE = ("name", "email", "role", "department_id", "manager_id", "active")
+CHANGEABLE = ("name", "email", "role", "department_id", "manager_id", "active", "position", "phone", "areas")
+FOREIGN = ("source", "external_id")
+"""Where a user comes from; only a directory's sync says so."""
+_HARMLESS = frozenset({"name", "email", "phone"})
+"""Members on which no right hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,13 @@ class User:
     has_password: bool
     created_at: datetime
     revision: int
+    kind: str = "person"
+    """person, service (a program: tokens only), external (dealers, customers: never more than member)."""
+    position: str | None = None
+    areas: tuple[str, ...] = ()
+    phone: str | None = None
+    source: str | None = None
+    external_id: str | None = None
 
 
 def normal_username(text: str) -> str:
@@ -60,15 +74,19 @@ def normal_username(text: str) -> str:
 class Users:
     """Who there is."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, passwords: Passwords) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, audit: Audit) -> None:
+        self._audit = audit
         self._database = database
         self._clock = clock
         self._ids = ids
         self._passwords = passwords
 
-    def list_users(self, *, after: str = "", limit: int = 100) -> list[User]:
-        """Return users by user name, those after ``after``."""
+    def list_users(self, *, after: str = "", limit: int = 100, search: str = "") -> list[User]:
+        """Return users by user name, those after ``after``; ``search`` looks in user name, name and e-mail address."""
         select = sa.select(user_table).where(user_table.c.username > after).order_by(user_table.c.username).limit(limit)
+        if search:
+            looked_at = (user_table.c.username, user_table.c.name, user_table.c.email)
+            select = select.where(sa.or_(*(column.icontains(search, autoescape=True) for column in looked_at)))
         with self._database.snapshot() as connection:
             return [as_user(row) for row in connection.execute(select)]
 
@@ -88,7 +106,9 @@ class Users:
             row = connection.execute(select).one_or_none()
         return None if row is None else as_user(row)
 
-    def create_user(self, values: Mapping[str, Any], *, password: str | None = None) -> User:
+    def create_user(
+        self, values: Mapping[str, Any], *, password: str | None = None, by: Origin = SYSTEM_ORIGIN
+    ) -> User:
         """Make a user of ``username`` and the changeable members; without a password they need a setup link.
 
         Raises:
@@ -97,12 +117,18 @@ class Users:
         hashed = None if password is None else self._passwords.hash(password)  # slow: not inside the transaction
         try:
             with self._database.transaction() as connection:
-                return self.insert(connection, values, password=password, hashed=hashed)
+                return self.insert(connection, values, password=password, hashed=hashed, by=by)
         except sa.exc.IntegrityError:
             raise _taken() from None
 
     def insert(
-        self, connection: sa.Connection, values: Mapping[str, Any], *, password: str | None, hashed: str | None
+        self,
+        connection: sa.Connection,
+        values: Mapping[str, Any],
+        *,
+        password: str | None,
+        hashed: str | None,
+        by: Origin = SYSTEM_ORIGIN,
     ) -> User:
         """Make a user inside a transaction; ``hashed`` is the password's stored form."""
         username = normal_username(values["username"])
@@ -112,11 +138,17 @@ class Users:
             "department_id": None,
             "manager_id": None,
             "active": True,
+            "kind": values.get("kind") or "person",
+            "areas": (),
         }
+        row |= {name: values[name] for name in FOREIGN if values.get(name) is not None}
         row |= {name: value for name, value in _canonical(values).items() if name in CHANGEABLE and value is not None}
         row["name"] = str(values.get("name") or username).strip()
-        violations = _username_violations(username) + _violations(connection, row, None)
+        violations = _username_violations(username) + _violations(connection, row, None, row)
         violations += [] if password is None else password_violations(password, username)
+        if password is not None and row["kind"] == "service":
+            text = say("服务账号没有密码,请用令牌", "A service account has no password; give it a token")
+            violations.append(Violation("service", "/password", text))
         if violations:
             raise Problem("identity.invalid", violations=violations)
         if connection.execute(sa.select(user_table.c.id).where(user_table.c.username == username)).first():
@@ -128,10 +160,12 @@ class Users:
             "created_at": self._clock.now(),
             "revision": 1,
         }
-        connection.execute(sa.insert(user_table).values(**row))
+        connection.execute(sa.insert(user_table).values(**_stored(row)))
+        shown = {name: row[name] for name in ("username", "role", "kind")}
+        self._audit.note(connection, "user.created", by, row["id"], shown)
         return _get(connection, row["id"])
 
-    def update_user(self, user_id: str, changes: Mapping[str, Any]) -> User:
+    def update_user(self, user_id: str, changes: Mapping[str, Any], *, by: Origin = SYSTEM_ORIGIN) -> User:
         """Change members of ``CHANGEABLE``. Another role, department or manager, or switching off, counts with the next request.
 
         Raises:
@@ -139,21 +173,31 @@ class Users:
         """
         with self._database.transaction() as connection:
             take_turns(connection)
-            before = _get(connection, user_id)
-            changed = {name: value for name, value in _canonical(changes).items() if getattr(before, name) != value}
-            if not changed:
-                return before
-            violations = _violations(connection, changed, before.id)
-            if violations:
-                raise Problem("identity.invalid", violations=violations)
-            _keep_an_admin(connection, before, changed)
-            if changed.keys() - {"name", "email"}:
-                raise_epoch(connection)
-            changed["revision"] = before.revision + 1
-            connection.execute(sa.update(user_table).where(user_table.c.id == before.id).values(**changed))
-            if changed.get("active") is False:
-                connection.execute(sa.delete(session_table).where(session_table.c.user_id == before.id))
-            return _get(connection, before.id)
+            return self.change(connection, user_id, changes, by=by)
+
+    def change(self, connection: sa.Connection, user_id: str, changes: Mapping[str, Any], *, by: Origin) -> User:
+        """Change a user inside a transaction that has taken its turn."""
+        before = _get(connection, user_id)
+        changed = {name: value for name, value in _canonical(changes).items() if getattr(before, name) != value}
+        if not changed:
+            return before
+        violations = _violations(connection, changed, before.id, {"kind": before.kind, "role": before.role} | changed)
+        if violations:
+            raise Problem("identity.invalid", violations=violations)
+        _keep_an_admin(connection, before, changed)
+        if changed.keys() - _HARMLESS:
+            raise_epoch(connection)
+        stored = _stored(changed) | {"revision": before.revision + 1}
+        connection.execute(sa.update(user_table).where(user_table.c.id == before.id).values(**stored))
+        if changed.get("active") is False:
+            connection.execute(sa.delete(session_table).where(session_table.c.user_id == before.id))
+        # names and addresses of people stay out of what is kept for ever
+        told: dict[str, Any] = {
+            name: [getattr(before, name), value] for name, value in changed.items() if name not in _HARMLESS
+        }
+        told |= dict.fromkeys(sorted(changed.keys() & _HARMLESS), "changed")
+        self._audit.note(connection, "user.changed", by, before.id, told)
+        return _get(connection, before.id)
 
 
 def set_password(connection: sa.Connection, user_id: str, hashed: str, *, keep_session: str | None = None) -> None:
@@ -192,6 +236,12 @@ def as_user(row: Any) -> User:
         has_password=row.password_hash is not None,
         created_at=row.created_at,
         revision=row.revision,
+        kind=row.kind,
+        position=row.position,
+        areas=tuple(parse_json(row.areas)),
+        phone=row.phone,
+        source=row.source,
+        external_id=row.external_id,
     )
 
 
@@ -208,9 +258,16 @@ def _get(connection: sa.Connection, user_id: str) -> User:
 
 
 def _canonical(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ids in the one form in which they are stored."""
+    """Write ids in the one form in which they are stored, and areas as a set in order."""
     ids = {name: find_uuid(values[name]) for name in ("department_id", "manager_id") if values.get(name) is not None}
-    return {**values, **{name: known for name, known in ids.items() if known is not None}}
+    canonical = {**values, **{name: known for name, known in ids.items() if known is not None}}
+    if canonical.get("areas") is not None:
+        canonical["areas"] = tuple(sorted({str(area).strip() for area in canonical["areas"]}))
+    return canonical
+
+
+def _stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dump_json(list(value)).decode() if name == "areas" else value for name, value in row.items()}
 
 
 def _taken() -> Problem:
@@ -227,8 +284,11 @@ def _username_violations(username: str) -> list[Violation]:
     return [Violation("username", "/username", text)]
 
 
-def _violations(connection: sa.Connection, values: Mapping[str, Any], user_id: str | None) -> list[Violation]:
-    found = []
+def _violations(
+    connection: sa.Connection, values: Mapping[str, Any], user_id: str | None, whole: Mapping[str, Any]
+) -> list[Violation]:
+    """Return what is wrong with members; ``whole`` has at least kind and role as they will be."""
+    found = _word_violations(values) + _kind_violations(whole)
     if "name" in values and not 0 < len(values["name"].strip()) <= NAME_LENGTH:
         text = say(f"姓名须有 1 至 {NAME_LENGTH} 个字符", f"A name has 1 to {NAME_LENGTH} characters")
         found.append(Violation("name", "/name", text))
@@ -243,6 +303,33 @@ def _violations(connection: sa.Connection, values: Mapping[str, Any], user_id: s
     if not found and values.get("manager_id") is not None and _is_circle(connection, user_id, values["manager_id"]):
         found.append(Violation("circle", "/manager_id", say("上级关系成环", "The managers would form a circle")))
     return found
+
+
+def _word_violations(values: Mapping[str, Any]) -> list[Violation]:
+    found = []
+    for name, most in (("position", LABEL_LENGTH), ("phone", 40)):
+        if values.get(name) is not None and not 0 < len(values[name].strip()) <= most:
+            text = say(f"须有 1 至 {most} 个字符", f"1 to {most} characters")
+            found.append(Violation(name, f"/{name}", text, {"maximum": most}))
+    areas = values.get("areas") or ()
+    if len(areas) > AREAS_PER_PERSON or any(not 0 < len(area) <= AREA_LENGTH for area in areas):
+        text = say(
+            f"最多 {AREAS_PER_PERSON} 个区域,每个 1 至 {AREA_LENGTH} 个字符",
+            f"At most {AREAS_PER_PERSON} areas of 1 to {AREA_LENGTH} characters",
+        )
+        found.append(Violation("areas", "/areas", text))
+    return found
+
+
+def _kind_violations(whole: Mapping[str, Any]) -> list[Violation]:
+    if whole["kind"] not in KINDS:
+        return [
+            Violation("kind", "/kind", say("没有这种账号", "There is no such kind of account"), {"kinds": list(KINDS)})
+        ]
+    if whole["kind"] == "external" and whole["role"] != "member":
+        text = say("外部账号只能是 member", "An external account is never more than a member")
+        return [Violation("external", "/role", text)]
+    return []
 
 
 def _exists(connection: sa.Connection, table: sa.Table, identifier: str) -> bool:

@@ -156,6 +156,9 @@ async def test_the_first_start_announces_a_link_that_makes_one_admin(database_ur
             "role": "admin",
             "scopes": None,
             "department_id": None,
+            "kind": "person",
+            "position": None,
+            "areas": [],
         }
         problem(await client.post("/api/auth/setup", json=body | {"username": "second"}), "auth.link_invalid")
         assert len(service.identity.users.list_users()) == 1

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from builder.kernel.problems import Problem
+from runtime.identity.audit import SYSTEM_ORIGIN
 from tests.support.service import PASSWORD, Service, bearer, problem, running
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ async def elsewhere(service: Service, migrated_database_url: str):
 SHRINKING = {
     "switched off": lambda service, user: service.identity.users.update_user(user.id, {"active": False}),
     "another role": lambda service, user: service.identity.users.update_user(user.id, {"role": "member"}),
-    "logged out": lambda service, user: service.identity.sessions.log_out(service.last_hash),
+    "logged out": lambda service, user: service.identity.sessions.log_out(service.last_hash, SYSTEM_ORIGIN),
     "new password": lambda service, user: service.identity.setup.redeem(
         service.identity.setup.issue_link(user)[0], "another good one"
     ),

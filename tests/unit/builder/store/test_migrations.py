@@ -1,0 +1,61 @@
+"""What migrations make is what the code's tables say, on both databases; a database that has rows survives each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from builder.store import migrate, tables
+from builder.store.database import Database, open_database
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = open_database(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+def test_migrations_make_the_tables_the_code_uses(migrated_database_url: str) -> None:
+    with opened(migrated_database_url) as database, database.snapshot() as connection:
+        options = {"version_table": migrate.VERSION_TABLE, "compare_type": False}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
+    assert found == []
+
+
+def test_people_that_were_there_before_stay(database_url: str) -> None:
+    with opened(database_url) as database:
+        config = migrate._config()
+        with database.exclusive_schema() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0003_views")
+            user = {"id": "01a20244-e800-71d1-86b3-dc4a718de59f", "at": "2026-11-22T08:00:00.000Z"}
+            connection.execute(
+                sa.text(
+                    "INSERT INTO dougong_user (id, username, name, role, active, created_at, revision)"
+                    " VALUES (:id, 'old', 'Old', 'member', true, :at, 1)"
+                ),
+                user,
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO dougong_token (id, user_id, name, secret_hash, scopes, created_at)"
+                    " VALUES (:id, :id, 't', 'h', '[]', :at)"
+                ),
+                user,
+            )
+        migrate.migrate_database(database)
+        with database.snapshot() as connection:
+            person, token = tables.user, tables.token
+            row = connection.execute(sa.select(person)).one()
+            assert (row.username, row.kind, row.areas) == ("old", "person", "[]")
+            assert connection.scalar(sa.select(token.c.user_id)) == row.id

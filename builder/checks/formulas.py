@@ -8,6 +8,7 @@ from builder.checks.finding import Finding, error
 from builder.compiled.computing import ComputationInvalid, FieldId, FormulaFault, compute, draft_schema, has_computed
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.definition.references import FormulaPlace, find_formulas
+from builder.definition.templating import pieces
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.text import Text, say
 from formulas.checker import check
@@ -45,10 +46,19 @@ def check_marked_formulas(definition: Definition) -> Iterator[Finding]:
         if place.entity not in entities:
             continue  # the name of the entity is reported where it stands
         schema = schema or draft_schema(definition)
-        for wrong in _errors_of(place, schema):
-            message = _positioned(wrong)
-            pointer = place.pointer + wrong.pointer
-            yield error(f"formula.{wrong.kind.lower()}", place.document, pointer, message)
+        for offset, part in _formulas_of(place):
+            for wrong in _errors_of(part, schema):
+                message = _positioned(wrong, offset)
+                pointer = place.pointer + wrong.pointer
+                yield error(f"formula.{wrong.kind.lower()}", place.document, pointer, message)
+
+
+def _formulas_of(place: FormulaPlace) -> Iterator[tuple[int, FormulaPlace]]:
+    """Yield the formulas of a place with where they begin."""
+    if place.is_template and isinstance(place.text, str):
+        yield from ((piece.at, place._replace(text=piece.formula)) for piece in pieces(place.text))
+    else:
+        yield 0, place
 
 
 def _errors_of(place: FormulaPlace, schema: Schema) -> tuple[FormulaError, ...]:
@@ -63,11 +73,11 @@ def _errors_of(place: FormulaPlace, schema: Schema) -> tuple[FormulaError, ...]:
     return ()
 
 
-def _positioned(wrong: FormulaError) -> Text:
+def _positioned(wrong: FormulaError, offset: int = 0) -> Text:
     """Say what is wrong and, in a text, from where on."""
     if wrong.at is None:
         return say(wrong.message.zh, wrong.message.en)
-    place = wrong.at[0] + 1
+    place = offset + wrong.at[0] + 1
     return say(f"{wrong.message.zh}(第 {place} 个字符起)", f"{wrong.message.en} (from character {place})")
 
 

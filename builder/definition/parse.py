@@ -225,5 +225,12 @@ def _from_pydantic(item: Any) -> Violation:
     return Violation(str(item["type"]), pointer, say("取值不符合规则", f"Breaks a rule: {item['msg']}"))
 
 
+_TAGGED_LISTS = ("fields", "actions")
+"""Members that are lists of tagged models."""
+_TAGGED = ("trigger", "picker")
+"""Members that are tagged models."""
+
+
 def _is_tag(location: Sequence[Any], index: int) -> bool:
-    return index >= 2 and isinstance(location[index - 1], int) and location[index - 2] == "fields"
+    listed = index >= 2 and isinstance(location[index - 1], int) and location[index - 2] in _TAGGED_LISTS
+    return listed or (index >= 1 and location[index - 1] in _TAGGED)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition, DocumentId
-from builder.fields.base import Formula, Model, Refers
+from builder.fields.base import Formula, Model, Refers, Template
 from builder.kernel.problems import escape_pointer
 
 JSON = Any
@@ -39,6 +39,8 @@ class FormulaPlace(NamedTuple):
     """The entity over whose records it is."""
     gives: str
     text: str | dict[str, JSON]
+    is_template: bool = False
+    """A text for people with formulas inside (``builder/definition/templating.py``)."""
 
 
 def find_references(definition: Definition) -> Iterator[Reference]:
@@ -56,12 +58,42 @@ def find_formulas(definition: Definition) -> Iterator[FormulaPlace]:
     for found in _find_marks(definition):
         if isinstance(found.mark, Formula):
             yield FormulaPlace(found.document, found.pointer, found.owner, found.mark.gives, found.value)
+        elif isinstance(found.mark, Template):
+            yield FormulaPlace(found.document, found.pointer, found.owner, "any", found.value, is_template=True)
+
+
+class Place(NamedTuple):
+    """One model inside a document."""
+
+    document: DocumentId
+    pointer: str
+    model: Model
+    within: tuple[Model, ...]
+    """What it stands in, the document first."""
+
+
+def find_models(definition: Definition, kind: type[Model]) -> Iterator[Place]:
+    """Yield every model of a kind that stands anywhere in an app's documents."""
+    for document_id, document in definition.documents():
+        for pointer, model, within in _walk_parts(document, "", ()):
+            if isinstance(model, kind):
+                yield Place(document_id, pointer, model, within)
+
+
+def _walk_parts(part: Any, pointer: str, within: tuple[Model, ...]) -> Iterator[tuple[str, Model, tuple[Model, ...]]]:
+    if isinstance(part, Model):
+        yield pointer, part, within
+        for name in type(part).model_fields:
+            yield from _walk_parts(getattr(part, name), f"{pointer}/{escape_pointer(name)}", (*within, part))
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from _walk_parts(item, f"{pointer}/{index}", within)
 
 
 class _Marked(NamedTuple):
     document: DocumentId
     pointer: str
-    mark: Refers | Formula
+    mark: Refers | Formula | Template
     value: Any
     owner: str
     """The entity that ``of`` names; empty if it names none."""
@@ -69,48 +101,59 @@ class _Marked(NamedTuple):
 
 def _find_marks(definition: Definition) -> Iterator[_Marked]:
     for document_id, document in definition.documents():
-        for pointer, mark, value, holder in _walk_model(document, ""):
-            yield _Marked(document_id, pointer, mark, value, _owner(mark.of, document, holder))
+        for pointer, mark, value, holders in _walk_model(document, "", ()):
+            yield _Marked(document_id, pointer, mark, value, owner_of(mark.of, holders))
 
 
-def _owner(of: str, document: Model, holder: Model) -> str:
-    if of == ".":
-        return document.key if isinstance(document, Entity) else ""
-    named = getattr(document, of[1:]) if of.startswith("/") else getattr(holder, of) if of else None
+def owner_of(of: str, holders: tuple[Model, ...]) -> str:
+    """Return the entity that ``of`` of a mark names; empty if it names none. ``holders`` lead from the document to the member's model."""
+    if of in (".", ""):
+        document = holders[0]
+        return document.key if of and isinstance(document, Entity) else ""
+    level = len(holders) - 1
+    if of.startswith("/"):
+        level, of = 0, of[1:]
+    while of.startswith("../"):
+        level, of = level - 1, of[3:]
+    named: Any = holders[max(level, 0)]
+    for step in of.split("/"):
+        named = getattr(named, step, None)
     return str(named or "")
 
 
-_Found = tuple[str, Refers | Formula, Any, Model]
+_Mark = Refers | Formula | Template
+_Found = tuple[str, _Mark, Any, tuple[Model, ...]]
 
 
-def _walk_model(model: Model, pointer: str) -> Iterator[_Found]:
+def _walk_model(model: Model, pointer: str, within: tuple[Model, ...]) -> Iterator[_Found]:
     for name, info in type(model).model_fields.items():
         value = getattr(model, name)
         if value is not None:
-            yield from _walk(info.annotation, info.metadata, value, f"{pointer}/{escape_pointer(name)}", model)
+            at = f"{pointer}/{escape_pointer(name)}"
+            yield from _walk(info.annotation, info.metadata, value, at, (*within, model))
 
 
-def _walk(annotation: Any, metadata: Any, value: Any, pointer: str, holder: Model) -> Iterator[_Found]:
-    mark = next((item for item in metadata if isinstance(item, Refers | Formula)), None)
+def _walk(annotation: Any, metadata: Any, value: Any, pointer: str, holders: tuple[Model, ...]) -> Iterator[_Found]:
+    mark = next((item for item in metadata if isinstance(item, _Mark)), None)
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
-        yield from _walk(inner, [*metadata, *more], value, pointer, holder)
+        yield from _walk(inner, [*metadata, *more], value, pointer, holders)
     elif mark is not None and isinstance(value, str | dict):
-        yield pointer, mark, value, holder
+        yield pointer, mark, value, holders
     elif get_origin(annotation) in (Union, types.UnionType):
         for arm in get_args(annotation):
             if _is_arm(arm, value):
-                yield from _walk(arm, (), value, pointer, holder)
+                yield from _walk(arm, (), value, pointer, holders)
     elif isinstance(value, Model):
-        yield from _walk_model(value, pointer)
+        yield from _walk_model(value, pointer, holders)
     elif isinstance(value, tuple):
         item_type = (get_args(annotation) or (Any,))[0]
         for index, item in enumerate(value):
-            yield from _walk(item_type, (), item, f"{pointer}/{index}", holder)
+            yield from _walk(item_type, (), item, f"{pointer}/{index}", holders)
     elif isinstance(value, Mapping):
         item_type = (get_args(annotation) or (Any, Any))[-1]
         for key, item in value.items():
-            yield from _walk(item_type, (), item, f"{pointer}/{escape_pointer(key)}", holder)
+            yield from _walk(item_type, (), item, f"{pointer}/{escape_pointer(key)}", holders)
 
 
 def _is_arm(arm: Any, value: Any) -> bool:

@@ -58,9 +58,10 @@ def label_text(label: Label | None) -> Text:
 class Refers:
     """Marks a member that holds the key of another document: ``Annotated[Key, Refers("entity")]``, ``Refers("roles")``: any kind by name.
 
-    ``Refers("field", of="entity")`` says: a field of the entity named by the sibling member; ``of="/entity"``: named by the member of
-    the document itself; ``of="."``: of the entity this stands in. ``Refers("path", of=…)``: a field path from there, which may have a
-    ``-`` in front (an order). Checks find broken references by these marks, and a rename rewrites along them.
+    ``Refers("field", of="entity")`` says: a field of the entity named by the sibling member; ``of="../entity"``: by a member of what
+    this stands in; ``of="/entity"``: by the member of the document itself; ``of="."``: of the entity this stands in; more steps lead
+    through members (``../each/entity``). ``Refers("path", of=…)``: a field path from there, which may have a ``-`` in front (an
+    order). Checks find broken references by these marks, and a rename rewrites along them.
     """
 
     def __init__(self, kind: str, *, of: str = "") -> None:
@@ -78,6 +79,13 @@ class Formula:
     def __init__(self, *, of: str, gives: str = "any") -> None:
         self.of = of
         self.gives = gives
+
+
+class Template:
+    """Marks a text for people that may hold formulas over the records of an entity in double braces: ``客户 {{customer.name}}``."""
+
+    def __init__(self, *, of: str) -> None:
+        self.of = of
 
 
 class Invalid(Exception):
@@ -281,6 +289,7 @@ __all__ = [
     "OptionInvalid",
     "Refers",
     "ShortText",
+    "Template",
     "expect_text",
     "find_type",
     "is_key",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.compiled.computing import draft_schema
+from builder.definition import templating
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition, DocumentId
 from builder.definition.references import find_formulas, find_references, set_at
@@ -50,7 +51,8 @@ def rewrite_texts(definition: Definition, bodies: dict[DocumentId, JSON], rename
             for pointer, value in rewriting.entity(document):
                 set_at(bodies[document_id], pointer, value)
     for place in find_formulas(definition):
-        set_at(bodies[place.document], place.pointer, rewriting.formula(place.text, place.entity))
+        changed = rewriting.template if place.is_template else rewriting.formula
+        set_at(bodies[place.document], place.pointer, changed(place.text, place.entity))
     for reference in find_references(definition):
         if reference.kind in ("path", "order"):
             set_at(bodies[reference.document], reference.pointer, rewriting.path(reference.field, reference.key))
@@ -95,6 +97,10 @@ class _Rewriting:
         if isinstance(text, str):
             return self._rewrite(text, lambda changed: self._checks(changed, entity))
         return self._rewrite_tree(text, entity)
+
+    def template(self, text: str | dict[str, JSON], entity: str) -> JSON:
+        """Return a template over an entity with the new name in its formulas."""
+        return templating.rewrite(str(text), lambda formula: str(self.formula(formula, entity)))
 
     def _passes_in(self, entity: str, field: ComputedField, member: str) -> Passes:
         return lambda text: self._checks(field.model_copy(update={member: text}).expression(), entity)

@@ -13,8 +13,9 @@ from builder.registry.registry import PublishedApp
 from builder.store import tables
 from builder.store.statement import POSTGRESQL, Statement
 from builder.store.types import Identifier, Whole, Words
+from formulas.sql import Dialect
 from runtime.query.json_rows import json_object
-from runtime.query.statements import StatementCache, as_text
+from runtime.query.statements import StatementCache, as_text, sql_dialect
 
 
 class RecordStatements:
@@ -30,6 +31,15 @@ class RecordStatements:
     def kept(self, key: tuple[Any, ...], make: Callable[[str], Any]) -> Statement:
         """Return a statement of another module, kept by its key; ``make`` is given the dialect."""
         return self._get("kept", key, lambda: make(self._cache.dialect))
+
+    @property
+    def dialect(self) -> Dialect:
+        """``sqlite`` or ``postgresql``."""
+        return sql_dialect(self._cache.dialect)
+
+    def listed(self) -> sa.Select[Any]:
+        """The ids in the parameter ``ids``, a JSON array as text."""
+        return listed_ids(self._cache.dialect)
 
     def lock_app(self) -> Statement:
         """Pin and epoch; on PostgreSQL the app's row is held so that no publish can pass while this write is under way."""
@@ -64,7 +74,7 @@ class RecordStatements:
     def delete_many(self, entity: CompiledEntity) -> Statement:
         """Delete the records whose ids are listed in the JSON array ``ids``."""
         table = entity.table
-        return self._get("delete_many", (entity.key,), lambda: sa.delete(table).where(table.c.id.in_(self._listed())))
+        return self._get("delete_many", (entity.key,), lambda: sa.delete(table).where(table.c.id.in_(self.listed())))
 
     def cut(self, entity: CompiledEntity, field: str) -> Statement:
         """Blank one reference of a record that is about to be deleted."""
@@ -88,7 +98,7 @@ class RecordStatements:
 
         def make() -> sa.Select[Any]:
             columns = (table.c.id, table.c.revision, self._shown(entity))
-            return self._held(sa.select(*columns).where(table.c.id.in_(self._listed())).order_by(table.c.id), entity)
+            return self._held(sa.select(*columns).where(table.c.id.in_(self.listed())).order_by(table.c.id), entity)
 
         return self._get("hold_many", (entity.key,), make)
 
@@ -99,9 +109,6 @@ class RecordStatements:
 
     def _held(self, chosen: sa.Select[Any], entity: CompiledEntity) -> sa.Select[Any]:
         return chosen.with_for_update(of=entity.table) if self._cache.dialect == POSTGRESQL else chosen
-
-    def _listed(self) -> sa.Select[Any]:
-        return listed_ids(self._cache.dialect)
 
     def referring(self, entity: CompiledEntity, field: str) -> Statement:
         """Ids of records whose reference holds ``id``, at most ``limit``, the oldest first."""
@@ -125,7 +132,7 @@ class RecordStatements:
             (entity.key, field),
             lambda: (
                 sa.select(table.c.id)
-                .where(table.c[field].in_(self._listed()))
+                .where(table.c[field].in_(self.listed()))
                 .order_by(table.c.id)
                 .limit(sa.bindparam("limit", type_=sa.Integer()))
             ),
@@ -153,7 +160,7 @@ class RecordStatements:
     def existing(self, table_name: str) -> Statement:
         """Which of the ids listed in the JSON array ``ids`` a table has."""
         table = sa.table(table_name, sa.column("id", Identifier()))
-        return self._get("existing", (table_name,), lambda: sa.select(table.c.id).where(table.c.id.in_(self._listed())))
+        return self._get("existing", (table_name,), lambda: sa.select(table.c.id).where(table.c.id.in_(self.listed())))
 
     def count_on(self) -> Statement:
         """Raise a counter by ``step`` and return its value."""

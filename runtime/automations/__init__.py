@@ -1,0 +1,1 @@
+"""Automations: a trigger, a condition, actions. The actions serve reminders, stages and approvals as well."""

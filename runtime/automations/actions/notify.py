@@ -1,0 +1,32 @@
+"""``notify``: see ``builder/definition/actions/notify.py``."""
+
+from __future__ import annotations
+
+from builder.definition.actions.notify import Notify
+from builder.kernel.text import say
+from builder.store.statement import Unit
+from runtime.automations.actions.base import Occasion, Outcome, audience, missing_port
+from runtime.automations.ports import Letter
+
+
+class NotifyKind:
+    """Puts a message down; it is delivered once the transaction is committed."""
+
+    model = Notify
+
+    def carry_out(self, o: Occasion, action: Notify, key: str) -> Unit[Outcome]:
+        """Write the text as it is now, to the people it is for now."""
+        if o.ports.outward is None:
+            raise missing_port("消息", "messages")
+        user_ids = yield from audience(o, action.to)
+        subject = yield from o.render(action.subject)
+        if not user_ids:
+            zh, en = f"没有可通知的人:{subject.zh}", f"There is nobody to tell: {subject.en}"
+            return Outcome("passed", say(zh, en))
+        text = yield from o.render(action.text)
+        letter = Letter(
+            key, tuple(user_ids), action.channel, subject, text, o.w.app.key, o.entity.key, o.subject.record_id
+        )
+        yield from o.ports.outward.post_letter(o.w, letter)
+        count = len(user_ids)
+        return Outcome("done", say(f"已通知 {count} 人:{subject.zh}", f"Told {count} people: {subject.en}"))

@@ -1,0 +1,98 @@
+"""Who there is, asked inside a transaction. Reads: dougong_user, dougong_department."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.kernel.canonical import dump_json
+from builder.kernel.ids import find_uuid
+from builder.store import tables
+from builder.store.statement import Query, Unit
+from builder.store.types import Identifier, Words
+from runtime.records.writer import Writing
+
+_user, _department = tables.user, tables.department
+
+
+class PlatformPeople:
+    """People as the platform knows them."""
+
+    def by_username(self, w: Writing, usernames: Sequence[str]) -> Unit[list[str]]:
+        """Return ids of active people, in the order of the names."""
+        found: list[str] = []
+        statement = w.statements.kept(("people", "username"), lambda _: _select(_user.c.username == _named("name")))
+        for name in usernames:
+            rows = yield Query(statement, {"name": name.lower()})
+            found += [str(row[0]) for row in rows]
+        return found
+
+    def with_role(self, w: Writing, role: str) -> Unit[list[str]]:
+        """Return the ids of those who have a role, by user name."""
+        statement = w.statements.kept(("people", "role"), lambda _: _select(_user.c.role == _named("role")))
+        rows = yield Query(statement, {"role": role})
+        return [str(row[0]) for row in rows]
+
+    def in_department(self, w: Writing, department: str) -> Unit[list[str]]:
+        """Return the ids of the members of a department (key or id) and of those below it, by user name."""
+        by_id = find_uuid(department) is not None
+        statement = w.statements.kept(
+            ("people", "department", by_id), lambda _: _select(_user.c.department_id.in_(_below(by_id=by_id)))
+        )
+        rows = yield Query(statement, {"department": department})
+        return [str(row[0]) for row in rows]
+
+    def manager_of(self, w: Writing, user_id: str, levels: int) -> Unit[str | None]:
+        """Return the active manager so many levels up, or the highest there is below that."""
+        statement = w.statements.kept(
+            ("people", "manager"),
+            lambda _: sa.select(_user.c.manager_id, _user.c.active).where(
+                _user.c.id == sa.bindparam("id", type_=Identifier())
+            ),
+        )
+        found: str | None = None
+        here: str | None = user_id
+        level = 0
+        seen: set[str] = set()
+        while here is not None and here not in seen and level <= levels:
+            seen.add(here)
+            rows = yield Query(statement, {"id": here})
+            if not rows:
+                break
+            manager_id, is_active = rows[0]
+            if is_active and level:  # who left is passed over, his manager stands in
+                found = here
+            if is_active or not level:
+                level += 1
+            here = None if manager_id is None else str(manager_id)
+        return found
+
+    def active(self, w: Writing, user_ids: Sequence[str]) -> Unit[list[str]]:
+        """Return those of them who are active, each once, in their order."""
+        wanted = list(dict.fromkeys(i for i in user_ids if find_uuid(i)))
+        if not wanted:
+            return []
+        statement = w.statements.kept(("people", "active"), lambda _: _select(_user.c.id.in_(w.statements.listed())))
+        rows = yield Query(statement, {"ids": dump_json(wanted).decode()})
+        there = {str(row[0]) for row in rows}
+        return [user_id for user_id in wanted if user_id in there]
+
+
+def _select(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(_user.c.id).where(_user.c.active, condition).order_by(_user.c.username)
+
+
+def _named(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=Words())
+
+
+def _below(*, by_id: bool) -> sa.Select[Any]:
+    """Return the ids of a department and of all below it; a circle ends, because a row is taken up once."""
+    key = sa.bindparam("department", type_=Identifier() if by_id else Words())
+    top = sa.select(_department.c.id).where((_department.c.id if by_id else _department.c.key) == key)
+    tree = top.cte("below", recursive=True)
+    child = _department.alias("child")
+    tree = tree.union(sa.select(child.c.id).where(child.c.parent_id == tree.c.id))
+    return sa.select(tree.c.id)

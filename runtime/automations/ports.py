@@ -1,0 +1,136 @@
+"""What actions need of other rooms. The composition root fits them in; an action whose port is not there fails and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from builder.kernel.text import Text
+from builder.store.statement import Unit
+from runtime.expressions.expressions import Expressions
+from runtime.expressions.prepared import Subject
+from runtime.records.writer import Writing
+
+JSON = Any
+
+
+class Letter(NamedTuple):
+    """A message to people about a record."""
+
+    key: str
+    """Two letters of the same key are one."""
+    user_ids: tuple[str, ...]
+    channel: str | None
+    """A connection; None = the inbox."""
+    subject: Text
+    text: Text
+    app: str
+    entity: str
+    record_id: str
+
+
+class Call(NamedTuple):
+    """A request to another system."""
+
+    key: str
+    """Two calls of the same key are one; the other side is told it."""
+    connection: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: JSON
+    app: str
+    entity: str
+    record_id: str
+    answer: tuple[tuple[str, str], ...] = ()
+    """(JSON pointer into the answer, field of the record that takes it)."""
+
+
+class Outward(Protocol):
+    """Puts down, in the transaction of a write, what leaves the house once it is committed (``runtime/outbox``)."""
+
+    def post_letter(self, w: Writing, letter: Letter) -> Unit[None]:
+        """Put down a message."""
+        ...
+
+    def post_call(self, w: Writing, call: Call) -> Unit[None]:
+        """Put down a request.
+
+        Raises:
+            Problem: there is no such connection.
+        """
+        ...
+
+
+class Stages(Protocol):
+    """Moves records along their pipelines (``runtime/pipelines``)."""
+
+    def move(self, w: Writing, subject: Subject, transition: str, reason: Text | None) -> Unit[None]:
+        """Carry out a transition.
+
+        Raises:
+            Problem: a guard refuses it.
+        """
+        ...
+
+
+class Approvals(Protocol):
+    """Asks for approvals (``runtime/pipelines``)."""
+
+    def start(self, w: Writing, subject: Subject, approval: str) -> Unit[None]:
+        """Begin an approval of a record."""
+        ...
+
+
+class Chosen(NamedTuple):
+    """What an assignment rule decided."""
+
+    user_id: str | None
+    """None: nobody; the record waits in the pool or as the rule says."""
+    text: Text
+    """Why."""
+
+
+class Assigner(Protocol):
+    """Chooses people by rules (``runtime/assignments``)."""
+
+    def assign(self, w: Writing, subject: Subject, rule: str) -> Unit[Chosen]:
+        """Let a rule choose, write the choice into the record and keep the decision."""
+        ...
+
+
+class People(Protocol):
+    """Who there is; only people who are active count."""
+
+    def by_username(self, w: Writing, usernames: Sequence[str]) -> Unit[list[str]]:
+        """Return ids."""
+        ...
+
+    def with_role(self, w: Writing, role: str) -> Unit[list[str]]:
+        """Return the ids of those who have a role in the app."""
+        ...
+
+    def in_department(self, w: Writing, department: str) -> Unit[list[str]]:
+        """Return the ids of the members of a department (key or id) and of those below it."""
+        ...
+
+    def manager_of(self, w: Writing, user_id: str, levels: int) -> Unit[str | None]:
+        """Return the manager so many levels up, or the highest there is."""
+        ...
+
+    def active(self, w: Writing, user_ids: Sequence[str]) -> Unit[list[str]]:
+        """Return those of them who are active, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What actions stand on."""
+
+    people: People
+    expressions: Expressions = field(default_factory=Expressions)
+    outward: Outward | None = None
+    stages: Stages | None = None
+    approvals: Approvals | None = None
+    assigner: Assigner | None = None

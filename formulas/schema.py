@@ -46,6 +46,8 @@ class Context:
     roles: tuple[str, ...] = ()
     #: Non-working days and shifted working days of the tenant: date -> is it worked?
     calendar: Mapping[date, bool] = field(default_factory=dict)
+    #: Weekdays off where the calendar says nothing, Monday 0.
+    weekend: frozenset[int] = frozenset((5, 6))
 
     @property
     def today(self) -> date:

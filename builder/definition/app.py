@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import StringConstraints, field_validator
 
-from builder.fields.base import BothLanguages, Label, Model, wrong_option
+from builder.fields.base import BothLanguages, Key, Label, Model, Refers, wrong_option
 from builder.kernel.limits import APP_KEY_LENGTH
 
 AppKey = Annotated[str, StringConstraints(pattern=rf"^[a-z][a-z0-9_]{{0,{APP_KEY_LENGTH - 1}}}$")]
@@ -24,6 +24,8 @@ class App(Model):
     """The language of reminders and of callers who ask for none."""
     time_zone: str = "Asia/Shanghai"
     """IANA name; days, deadlines and numbers per month are counted in it."""
+    calendar: Annotated[Key, Refers("calendars")] | None = None
+    """The calendar in which working days and hours are counted; office hours with the country's holidays if left out."""
 
     @field_validator("time_zone")
     @classmethod

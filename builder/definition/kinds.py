@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from builder.definition.app import App
+from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
 from builder.definition.view import View
 from builder.fields.base import Model
@@ -35,7 +36,8 @@ class Kind(Generic[M]):
 APP = Kind("app", App, say("应用", "App"), single=True)
 ENTITIES = Kind("entities", Entity, say("实体", "Entity"))
 VIEWS = Kind("views", View, say("视图", "View"))
-KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS)
+CALENDARS = Kind("calendars", Calendar, say("日历", "Calendar"))
+KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS)
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 

@@ -75,3 +75,5 @@ PACKAGE_FILES = 2_000
 PACKAGE_BYTES = 64 * 1024 * 1024
 PACKAGE_RATIO = 100  # unpacked bytes to packed bytes of one file; real documents stay below 30
 SAMPLE_RECORDS_SHOWN = 10
+CALENDAR_DAYS = 2_000  # of one calendar's document; of one import too
+CALENDAR_SPANS = 6  # working spans of one day

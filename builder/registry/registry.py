@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from builder.calendars.working import WorkingCalendar
 from builder.compiled.app import CompiledApp, compile_app
+from builder.compiled.calendars import default_key, load_calendars
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
@@ -25,10 +28,17 @@ _COMPILED_KEPT = 200
 
 
 class PublishedApp(NamedTuple):
-    """A compiled app with the pin it was published under; the pin changes with every publish."""
+    """A compiled app with the pin it was published under; the pin changes with every publish and every change of a calendar."""
 
     app: CompiledApp
     pin: str
+    calendars: Mapping[str, WorkingCalendar]
+    """Its working calendars as they are; a change of their days changes the pin too."""
+
+    @property
+    def calendar(self) -> WorkingCalendar:
+        """The calendar the app counts in."""
+        return self.calendars[default_key(self.app.definition.app)]
 
 
 class CompiledCache:
@@ -86,7 +96,8 @@ def find_published(registry: Registry, connection: sa.Connection, app: str) -> P
     row = connection.execute(sa.select(*columns).select_from(joined).where(tables.app.c.key == app)).first()
     if row is None:
         return None
-    return PublishedApp(_compiled(registry, connection, app, row.version, row.package_hash), row.pin)
+    compiled = _compiled(registry, connection, app, row.version, row.package_hash)
+    return PublishedApp(compiled, row.pin, load_calendars(connection, compiled.definition))
 
 
 def _compiled(registry: Registry, connection: sa.Connection, app: str, version: int, package_hash: str) -> CompiledApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from builder.store.types import Identifier, Instant, TransactionId, Whole, Words, YesNo
+from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
 metadata = sa.MetaData(
     naming_convention={
@@ -262,4 +262,17 @@ security_head = sa.Table(
     sa.Column("last_hash", Words, nullable=False),
     sa.Column("anchor_id", Whole, nullable=False, comment="the last event that was cut off by retention"),
     sa.Column("anchor_hash", Words, nullable=False),
+)
+
+calendar_day = sa.Table(
+    PREFIX + "calendar_day",
+    metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("calendar", Words, primary_key=True, comment="key of a calendar, or default"),
+    sa.Column("day", Day, primary_key=True),
+    sa.Column("kind", Words, nullable=False, comment="off, work"),
+    sa.Column("name", Words),
+    sa.Column("hours", Words, comment="of a worked day, JSON; null = those of its weekday"),
+    sa.Column("source", Words, nullable=False, comment="user id, or import"),
+    sa.Column("updated_at", Instant, nullable=False),
 )

@@ -21,7 +21,6 @@ _NAMED = {
     **{n: {(n + 4) % 7, (n + 5) % 7} for n in range(1, 8)},
     **{10 + n: {(n + 5) % 7} for n in range(1, 8)},
 }
-STANDARD = frozenset((5, 6))
 
 
 def rest_days(weekend: Any) -> frozenset[int] | None:
@@ -110,7 +109,7 @@ def _between(context: Context, start: date, end: date, off: frozenset[int], holi
     cost=20,
 )
 def _workday(context: Context, start: date, count: int, holidays: tuple[date, ...] = ()) -> date | CellError:
-    return _walk(context, day_of(context, start), count, STANDARD, frozenset(holidays))
+    return _walk(context, day_of(context, start), count, context.weekend, frozenset(holidays))
 
 
 @WORKDAYS.add(
@@ -126,7 +125,7 @@ def _workday(context: Context, start: date, count: int, holidays: tuple[date, ..
     cost=20,
 )
 def _networkdays(context: Context, start: date, end: date, holidays: tuple[date, ...] = ()) -> int | CellError:
-    return _between(context, day_of(context, start), day_of(context, end), STANDARD, frozenset(holidays))
+    return _between(context, day_of(context, start), day_of(context, end), context.weekend, frozenset(holidays))
 
 
 @WORKDAYS.add(
@@ -178,4 +177,4 @@ def _networkdays_intl(
     needs_context=True,
 )
 def _is_workday(context: Context, day: date) -> bool:
-    return is_worked(context, day_of(context, day), STANDARD, frozenset())
+    return is_worked(context, day_of(context, day), context.weekend, frozenset())

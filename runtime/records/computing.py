@@ -76,8 +76,14 @@ def compute_local(w: Writing, entity: CompiledEntity, values: dict[str, Any]) ->
     for computed in entity.computed:
         if computed.place != "local" or computed.program is None:
             continue
-        context = context or Context(now=w.now, user=w.caller.actor_id, zone=w.app.zone)
+        context = context or _context(w)
         values[computed.key] = computed.keep(computed.program.run(_Values(values), context))
+
+
+def _context(w: Writing) -> Context:
+    calendar = w.published.calendar
+    user = w.caller.actor_id
+    return Context(now=w.now, user=user, zone=w.app.zone, calendar=calendar.days, weekend=calendar.weekend)
 
 
 class _Values:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp
+from builder.compiled.calendars import calendar_documents, default_key, load_calendars
 from builder.compiled.computing import Computed, FieldId
 from builder.compiled.recompute import recompute
 from builder.fields.base import label_text
@@ -18,9 +19,10 @@ from builder.publish.step import SAFE, Impact, Step, Work
 from formulas.evaluate import DictRow, Program
 from formulas.schema import Context
 from formulas.sql import Dialect, has_sql_form
-from formulas.tree import Tree, walk
+from formulas.tree import Call, Tree, walk
 
 _CHUNK = 2_000
+_WORKDAYS = frozenset({"WORKDAY", "NETWORKDAYS", "WORKDAY.INTL", "NETWORKDAYS.INTL", "ISWORKDAY"})
 _TOUCHING = frozenset({"add_field", "keep_field", "restore_field", "convert_field", "restore_entity", "keep_entity"})
 """Steps after which values that formulas read may be others."""
 
@@ -57,7 +59,8 @@ class ComputeField(Step):
         entity = self.app.entities[self.entity]
         names = sorted({d.field for d in self.computed.dependencies})
         table = entity.table
-        context = Context(now=work.now, zone=self.app.zone)
+        calendar = load_calendars(work.connection, self.app.definition)[default_key(self.app.definition.app)]
+        context = Context(now=work.now, zone=self.app.zone, calendar=calendar.days, weekend=calendar.weekend)
         update = sa.update(table).where(table.c.id == sa.bindparam("key")).values({self.field: sa.bindparam("fresh")})
         last: str | None = None
         while True:
@@ -83,15 +86,35 @@ def all_in_sql(tree: Tree) -> bool:
     return all(has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite") for node in walk(tree))
 
 
+def counts_workdays(computed: Computed) -> bool:
+    """Whether a computed field depends on which days are worked."""
+    return any(isinstance(node, Call) and node.function in _WORKDAYS for node in walk(computed.tree))
+
+
+def _changed_calendar(base: CompiledApp, target: CompiledApp) -> bool:
+    """Whether working days are counted in another calendar than before."""
+    before, after = (
+        (calendar_documents(app.definition)[default_key(app.definition.app)], app.zone) for app in (base, target)
+    )
+    return before != after
+
+
 def compute_steps(
-    base: CompiledApp | None, target: CompiledApp, steps: Iterable[Step], tables: dict[str, str]
+    base: CompiledApp | None,
+    target: CompiledApp,
+    steps: Iterable[Step],
+    tables: dict[str, str],
+    *,
+    other_days: bool = False,
 ) -> list[Step]:
     """Return what must be computed anew after these steps, in order of need.
 
     Args:
         tables: for entities that were there before, their table's present name.
+        other_days: the days of the calendar have changed.
     """
     touched: set[FieldId] = {(step.entity, step.field) for step in steps if step.kind in _TOUCHING}
+    other_days = other_days or (base is not None and _changed_calendar(base, target))
     found: list[Step] = []
     for computed in target.computed.values():
         if computed.place == "volatile" or computed.entity not in tables:
@@ -99,7 +122,8 @@ def compute_steps(
         before = base.computed.get(computed.id) if base is not None else None
         reads = {(d.entity, d.field) for d in computed.dependencies}
         same = before is not None and before.tree == computed.tree and before.place == computed.place
-        if same and computed.id not in touched and not reads & touched:
+        recounted = other_days and counts_workdays(computed)
+        if same and not recounted and computed.id not in touched and not reads & touched:
             continue
         touched.add(computed.id)
         found.append(

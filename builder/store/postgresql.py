@@ -197,23 +197,32 @@ async def _drive_in_transaction(connection: Any, unit: Unit[T]) -> T:
 
 
 async def _drive(connection: Any, unit: Unit[T]) -> T:
-    rows: Rows = ()
     try:
         query = next(unit)
         while True:
-            statement, values = query
-            if isinstance(values, list | tuple):
-                await connection.executemany(statement.sql, [statement.bind(row) for row in values])
-                rows = ()
-            elif statement.has_rows:
-                rows = await connection.fetch(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
+            try:
+                rows = await _ask(connection, query)
+            except asyncpg.IntegrityConstraintViolationError as error:
+                refused = _translate(error)
+                assert isinstance(refused, ConstraintRefused)
+                query = unit.throw(refused)  # who has set a savepoint may go back to it
             else:
-                tag = await connection.execute(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
-                rows = [(_affected(tag),)]
-            query = unit.send(rows)
+                query = unit.send(rows)
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+async def _ask(connection: Any, query: Query) -> Rows:
+    statement, values = query
+    if isinstance(values, list | tuple):
+        await connection.executemany(statement.sql, [statement.bind(row) for row in values])
+        return ()
+    if statement.has_rows:
+        rows: Rows = await connection.fetch(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
+        return rows
+    tag = await connection.execute(statement.sql, *statement.bind(values))  # type: ignore[arg-type]
+    return [(_affected(tag),)]
 
 
 def _single(query: Query) -> Unit[Rows]:

@@ -361,21 +361,29 @@ def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) ->
 
 
 def _drive(connection: sqlite3.Connection, unit: Unit[T]) -> T:
-    rows: Rows = ()
     try:
         query = next(unit)
         while True:
-            statement, values = query
-            if isinstance(values, list | tuple):
-                connection.executemany(statement.sql, [statement.bind(row) for row in values])
-                rows = ()
+            try:
+                rows = _ask(connection, query)
+            except sqlite3.IntegrityError as error:
+                refused = _translate(error)
+                assert isinstance(refused, ConstraintRefused)
+                query = unit.throw(refused)  # who has set a savepoint may go back to it
             else:
-                cursor = connection.execute(statement.sql, statement.bind(values))  # type: ignore[arg-type]
-                rows = cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
-            query = unit.send(rows)
+                query = unit.send(rows)
     except StopIteration as stop:
         result: T = stop.value
         return result
+
+
+def _ask(connection: sqlite3.Connection, query: Query) -> Rows:
+    statement, values = query
+    if isinstance(values, list | tuple):
+        connection.executemany(statement.sql, [statement.bind(row) for row in values])
+        return ()
+    cursor = connection.execute(statement.sql, statement.bind(values))  # type: ignore[arg-type]
+    return cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
 
 
 def _translate(error: BaseException) -> BaseException:

@@ -69,4 +69,6 @@ class Query(NamedTuple):
 
 
 Unit = Generator[Query, Rows, T]
-"""A unit of work: yields queries, receives rows, returns a result. It must not do anything else that waits."""
+"""A unit of work: yields queries, receives rows, returns a result. It must not do anything else that waits.
+
+What a constraint refuses is raised where the query was yielded (``ConstraintRefused``), so that a unit may go back to a savepoint."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from runtime.identity.actors import SYSTEM, Actor
 
-Door = Literal["rest", "batch", "install", "import"]
+Door = Literal["rest", "batch", "install", "import", "automation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class Caller:
     request_id: str
     door: Door = "rest"
     epoch: int | None = None
+    cause: str = ""
+    """The run of an automation (or the like) that this follows from; empty for what somebody asked for."""
+    depth: int = 0
+    """How many such runs stand before this one, over transactions too."""
 
     @property
     def actor_id(self) -> str | None:

@@ -37,6 +37,14 @@ class Changes:
         """Forget everything: a unit begins (again)."""
         self._ids.clear()
 
+    def mark(self) -> dict[tuple[str, str], set[str]]:
+        """Return what has been noted so far, for ``go_back``."""
+        return {key: set(ids) for key, ids in self._ids.items()}
+
+    def go_back(self, mark: dict[tuple[str, str], set[str]]) -> None:
+        """Forget what was noted since; a part of the write was undone."""
+        self._ids = mark
+
     def note(
         self,
         entity: CompiledEntity,

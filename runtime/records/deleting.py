@@ -174,7 +174,8 @@ def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
         changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] != item.blank_json()}
         events.append(make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes))
         if w.course.reactions_of(entity):
-            fact = Fact("deleted", entity, record.id, record.held.revision + 1, shown, {}, frozenset(changes))
+            revision = record.held.revision + 1
+            fact = Fact("deleted", entity, record.id, revision, shown, {}, frozenset(changes), w.caller)
             w.course.facts.append(fact)
     yield from write_events(w, events)
 

@@ -19,6 +19,7 @@ from builder.store.statement import Unit
 from runtime.records.computing import spread
 
 if TYPE_CHECKING:
+    from runtime.records.caller import Caller
     from runtime.records.writer import Writing
 
 JSON = Any
@@ -53,6 +54,8 @@ class Fact(NamedTuple):
     after: Mapping[str, JSON]
     """As the API shows it, without what the database computes afterwards; empty for one that is gone."""
     changed: frozenset[str]
+    caller: Caller
+    """Who wrote it: of what followed from a write, on whose behalf it was done and how far down the chain."""
 
 
 class WriteRule(Protocol):

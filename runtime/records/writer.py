@@ -121,7 +121,7 @@ def _refuse_wrong(w: Writing, entity: CompiledEntity, group: list[NewRecord]) ->
 def _creation(w: Writing, record: NewRecord) -> Fact:
     shown = record_json(w, record)
     given = frozenset(key for key, value in record.values.items() if value is not None)
-    return Fact("created", record.entity, record.id, 1, {}, shown, given)
+    return Fact("created", record.entity, record.id, 1, {}, shown, given, w.caller)
 
 
 def _by_entity(records: list[NewRecord]) -> list[list[NewRecord]]:
@@ -215,7 +215,8 @@ def write_change(
     updated_at = entity.system["updated_at"].to_json(w.now)
     after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
     if w.course.reactions_of(entity):
-        w.course.facts.append(Fact("updated", entity, record_id, revision, held.shown, after, frozenset(keys)))
+        fact = Fact("updated", entity, record_id, revision, held.shown, after, frozenset(keys), w.caller)
+        w.course.facts.append(fact)
     return after
 
 

@@ -10,6 +10,7 @@ from builder.kernel.ids import Ids
 from builder.store.database import Database
 from runtime.identity.audit import Audit
 from runtime.identity.departments import Departments
+from runtime.identity.directory import Directory
 from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Sessions
 from runtime.identity.setup import Setup
@@ -27,6 +28,7 @@ class Identity:
     tokens: Tokens
     setup: Setup
     audit: Audit
+    directory: Directory
 
 
 def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetime: timedelta) -> Identity:
@@ -34,12 +36,14 @@ def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetim
     passwords = Passwords()
     audit = Audit(database, clock)
     users = Users(database, clock, ids, passwords, audit)
+    departments = Departments(database, ids, audit)
     sessions = Sessions(database, clock, ids, passwords, audit, lifetime=session_lifetime)
     return Identity(
         users=users,
-        departments=Departments(database, ids, audit),
+        departments=departments,
         sessions=sessions,
         tokens=Tokens(database, clock, ids, audit),
         setup=Setup(database, clock, ids, passwords, users, sessions, audit),
         audit=audit,
+        directory=Directory(database, users, departments, audit),
     )

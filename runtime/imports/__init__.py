@@ -1,0 +1,1 @@
+"""What people bring in files: sheets of records, people, departments."""

@@ -50,6 +50,7 @@ class App:
             origin=settings.public_url,
             cors_origins=settings.cors_origins,
             body_bytes=settings.body_bytes,
+            language=settings.language,
         )
         self._files = FilesApi(services)
         self._edge = Edge(
@@ -79,6 +80,7 @@ class App:
             await self._prepare()
             yield self
         finally:
+            self.services.records.feeds.following.stop()
             await self.services.files.store.close()
             await database.stop()
             database.close()

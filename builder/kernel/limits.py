@@ -27,6 +27,14 @@ EXPAND_DEPTH = 3
 QUERY_RELATIONS = 40  # joins of one query; SQLite takes 64 tables
 FIELD_PATHS = 300
 EVENTS_PAGE = 500
+EVENTS_WAIT_SECONDS = 30  # of GET …/events?wait=
+EVENTS_HELD = 1_000  # of an app that is followed, in memory
+EVENTS_HELD_BYTES = 4 * 1024 * 1024
+STREAM_PAGE = 50  # events that a stream sends at once
+STREAMS = 10_000  # that one process serves
+STREAMS_PER_PERSON = 100
+STREAM_HEARTBEAT_SECONDS = 15
+STREAM_STALL_SECONDS = 30  # a client that takes nothing for so long is cut off
 COUNTED_RECORDS = 10_000  # how far count=estimated counts exactly
 AREAS_PER_PERSON = 100
 AREA_LENGTH = 100

@@ -83,6 +83,7 @@ CODES: Mapping[str, Code] = {
     "limit.depth": Code(400, say("嵌套过深", "Nested too deep")),
     "limit.batch": Code(413, say("批量过大", "Batch too large")),
     "limit.causation": Code(422, say("连锁触发过多", "Too much follows from it")),
+    "limit.streams": Code(429, say("收听的连接过多", "Too many streams")),
     "limit.time": Code(503, say("处理超时", "Took too long")),
     "formula.invalid": Code(422, say("公式有误", "Invalid formula")),
     "settings.invalid": Code(422, say("设置有误", "Invalid settings")),

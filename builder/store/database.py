@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from builder.store.commits import Commits
 from builder.store.statement import POSTGRESQL, SQLITE, Query, Rows, Unit
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Database(Protocol):
 
     dialect: str
     engine: sa.Engine
+    commits: Commits
 
     def transaction(self) -> AbstractContextManager[sa.Connection]:
         """Open a synchronous write transaction (SQLite: BEGIN IMMEDIATE). Commits on a clean exit."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from builder.kernel.canonical import parse_json
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
+from builder.store.commits import Commits
 from builder.store.connections import HeldConnections
 from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
 from builder.store.statement import POSTGRESQL, Query, Rows, Unit
@@ -57,6 +58,7 @@ class PostgresqlDatabase:
         self._dsn = f"postgresql://{rest}"
         self._connections = connections
         self._held: HeldConnections | None = None
+        self.commits = Commits()
         self.engine = sa.create_engine(
             f"postgresql+psycopg://{rest}",
             pool_size=4,
@@ -71,6 +73,7 @@ class PostgresqlDatabase:
         """Open a write transaction."""
         with self.engine.begin() as connection:
             yield connection
+        self.commits.tell()
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
@@ -88,6 +91,7 @@ class PostgresqlDatabase:
         """Open a write transaction; DDL is transactional here."""
         with self.engine.begin() as connection:
             yield connection
+        self.commits.tell()
 
     def close(self) -> None:
         """Close the synchronous side."""
@@ -125,12 +129,17 @@ class PostgresqlDatabase:
 
     async def write(self, make: Callable[[], Unit[T]]) -> T:
         """Run a writing unit in a transaction; once begun it is finished even if the client goes away."""
-        return await asyncio.shield(asyncio.ensure_future(self._run(make, _drive_in_transaction)))
+        return await asyncio.shield(asyncio.ensure_future(self._commit(make, _drive_in_transaction)))
+
+    async def _commit(self, make: Callable[[], Unit[T]], drive: Callable[[Any, Unit[T]], Any]) -> T:
+        result = await self._run(make, drive)
+        self.commits.tell()
+        return result
 
     async def write_alone(self, query: Query) -> Rows:
         """Run one writing statement without BEGIN and COMMIT: the server makes a transaction of it."""
         crash_point("write.commit")
-        return await self._run(lambda: _single(query), _drive)
+        return await self._commit(lambda: _single(query), _drive)
 
     async def _run(
         self,

@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store import exact
+from builder.store.commits import Commits
 from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
 from builder.store.statement import SQLITE, Query, Rows, Statement, Unit
 from formulas.sqlite_functions import install as install_formula_functions
@@ -77,6 +78,7 @@ class SqliteDatabase:
         self._synchronous = "FULL" if durable else "NORMAL"
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         self.engine = self._make_engine()
+        self.commits = Commits()
         self._write_lock = threading.Lock()
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
@@ -123,6 +125,7 @@ class SqliteDatabase:
             connection.begin(),
         ):
             yield connection
+        self.commits.tell()
 
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
@@ -144,6 +147,7 @@ class SqliteDatabase:
                         raise ConstraintRefused("reference", str(broken[0][0]))
             finally:
                 raw.execute("PRAGMA foreign_keys=ON")
+        self.commits.tell()
 
     def close(self) -> None:
         """Close the synchronous side."""
@@ -297,6 +301,8 @@ class SqliteDatabase:
             failure = _translate(error)
             failed = {outcome.waiting: outcome.error for outcome in outcomes if outcome.error is not None}
             outcomes = [_Outcome(waiting, None, failed.get(waiting, failure)) for waiting in group]
+        else:
+            self.commits.tell()
         if outcomes[-1].lost_all:
             # a failure took the whole transaction with it (a full disk does that): its neighbours go once more, each by itself
             for waiting in group:

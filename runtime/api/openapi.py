@@ -57,12 +57,12 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         "Problem": _problem_schema(),
         "Event": _event_schema(),
         "View": view_schema(),
-        "EventPage": _page_of("Event", ("after",)),
+        "EventPage": _page_of("Event", ("after", "has_more")),
     }
     for entity in app.entities.values():
         schemas |= _entity_schemas(app, entity, language)
         paths |= _entity_paths(app, entity, language)
-    paths[f"/api/{app.key}/events"] = _feed_path(language)
+    paths |= _feed_paths(app.key, language)
     paths |= view_paths(app.key, _PROBLEM)
     if has_files(app):
         schemas["File"] = file_schema()
@@ -189,6 +189,8 @@ def _page_of(name: str, meta: tuple[str, ...]) -> Schema:
     kinds: Schema = {
         "next_cursor": {"type": ["string", "null"]},
         "after": {"type": ["string", "null"]},
+        "before": {"type": ["string", "null"]},
+        "has_more": {"type": "boolean"},
         "count": {"type": "integer"},
         "count_is": {"type": "string", "enum": list(get_args(CountKind))},
     }
@@ -350,14 +352,29 @@ def _entity_paths(app: CompiledApp, entity: CompiledEntity, language: Language) 
     }
 
 
-def _feed_path(language: Language) -> Schema:
-    operation: Schema = {
+def _feed_paths(app: str, language: Language) -> Schema:
+    after = query_parameter("after", {"type": "string"})
+    narrow = [
+        query_parameter("entity", {"type": "array", "items": {"type": "string"}}),
+        query_parameter("record", {"type": "string", "format": "uuid"}),
+    ]
+    wait = query_parameter("wait", {"type": "integer", "minimum": 0, "maximum": limits.EVENTS_WAIT_SECONDS})
+    last: Schema = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
+    page: Schema = {
         "summary": say("变更", "Changes").pick(language),
         "operationId": "listEvents",
-        "parameters": [query_parameter("after", {"type": "string"}), _event_limit()],
+        "parameters": [after, *narrow, wait, _event_limit()],
         "responses": {"200": _answer({"$ref": "#/components/schemas/EventPage"}), "default": _PROBLEM},
     }
-    return {"get": operation}
+    frames: Schema = {"description": "Server-sent events; the data of each is an Event.", "content": {}}
+    frames["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    stream: Schema = {
+        "summary": say("变更流", "Stream of changes").pick(language),
+        "operationId": "streamEvents",
+        "parameters": [after, *narrow, last],
+        "responses": {"200": frames, "default": _PROBLEM},
+    }
+    return {f"/api/{app}/events": {"get": page}, f"/api/{app}/events/stream": {"get": stream}}
 
 
 def _event_limit() -> Schema:

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from builder.kernel.canonical import dump_json, parse_json
-from builder.kernel.limits import BODY_BYTES, EVENTS_PAGE
+from builder.kernel.limits import BODY_BYTES
 from builder.kernel.problems import Problem
-from builder.kernel.text import say
+from builder.kernel.text import Language, say
+from runtime.api.events import events_body, feed_page, page_size, stream
 from runtime.api.http import (
     ACTOR_ID,
     JSON_TYPE,
@@ -33,19 +34,17 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
-from runtime.identity.actors import Authenticator, find_credential
+from runtime.identity.actors import Authenticator, Credential, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
-from runtime.query.problems import invalid
 from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
-from runtime.records.events import EventPage, read_position
+from runtime.records.events import read_position
 from runtime.records.service import Records, Written
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
 Handler = Callable[["Exchange"], Awaitable[None]]
 
-_EVENTS_DEFAULT = 100
 _MINIMAL: Header = (b"preference-applied", b"return=minimal")
 _IF_MATCH = re.compile(r'(?:W/)?"(\d{1,15})"|(\d{1,15})', re.ASCII)  # proxies that compress make an ETag weak
 
@@ -61,12 +60,14 @@ class RecordsApi:
         origin: str | None,
         cors_origins: tuple[str, ...],
         body_bytes: int = BODY_BYTES,
+        language: Language = "zh",
     ) -> None:
         self.records = records
         self.authenticator = authenticator
         self.origin = origin
         self.cors_origins = cors_origins
         self.body_bytes = body_bytes
+        self.language: Language = language
         self.requests: Kept[ListRequest] = Kept()
 
     @staticmethod
@@ -95,7 +96,7 @@ class RecordsApi:
 class Exchange:
     """One request: its parts, and ways to answer."""
 
-    __slots__ = ("_body", "api", "app", "caller", "entity", "receive", "record_id", "scope", "send")
+    __slots__ = ("_body", "api", "app", "caller", "credential", "entity", "receive", "record_id", "scope", "send")
 
     def __init__(self, api: RecordsApi, scope: Scope, receive: Receive, send: Send) -> None:
         self.api = api
@@ -104,12 +105,14 @@ class Exchange:
         self.send = send
         self.app = self.entity = self.record_id = ""
         self.caller = Caller(None, scope[REQUEST_ID])
+        self.credential: Credential | None = None
         self._body: bytes | None = None
 
     async def recognise(self) -> None:
         """Learn who asks. A remembered actor is used at once; the statement that follows says whether it is still true."""
         authenticator = self.api.authenticator
         credential = find_credential(find_header(self.scope, b"authorization"), find_header(self.scope, b"cookie"))
+        self.credential = credential
         if credential is None:
             raise Problem("auth.required", say("请先登录,或带上令牌", "Log in first, or send a token"))
         if credential.by_cookie and self.scope["method"] not in SAFE_METHODS:
@@ -125,6 +128,11 @@ class Exchange:
             )
         self.caller = Caller(known.actor, self.scope[REQUEST_ID], "rest", known.epoch)
         self.scope[ACTOR_ID] = known.actor.username
+
+    async def recognise_again(self) -> None:
+        """Make sure that who asked is still known, later in a long exchange."""
+        if self.credential is None or self.api.authenticator.remembered(self.credential) is None:
+            await self.recognise()
 
     def through(self, door: Door) -> Caller:
         """Return the caller, coming through another door."""
@@ -188,7 +196,10 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
             return {"GET": _openapi}
         case ["events"]:
             x.scope[ROUTE] = "/api/{app}/events"
-            return {"GET": _feed}
+            return {"GET": feed_page}
+        case ["events", "stream"]:
+            x.scope[ROUTE] = "/api/{app}/events/stream"
+            return {"GET": stream}
         case ["views"]:
             x.scope[ROUTE] = "/api/{app}/views"
             return {"GET": list_views, "POST": create_view}
@@ -261,29 +272,10 @@ async def _timeline(x: Exchange) -> None:
     members = read_parameters(parse_query(x.scope), ("before", "limit"))
     position = read_position(members.get("before"), "before")
     page = await x.api.records.timeline(
-        x.caller, x.app, x.entity, x.record_id, position.id or None, _page_size(members.get("limit"))
+        x.caller, x.app, x.entity, x.record_id, position.id or None, page_size(members.get("limit"))
     )
-    await _answer_events(x, page, "before")
-
-
-async def _feed(x: Exchange) -> None:
-    members = read_parameters(parse_query(x.scope), ("after", "limit"))
-    after = read_position(members.get("after"), "after")
-    page = await x.api.records.feed(x.caller, x.app, after, _page_size(members.get("limit")))
-    await _answer_events(x, page, "after", standing=after.text())
-
-
-async def _answer_events(x: Exchange, page: EventPage, name: str, standing: str | None = None) -> None:
-    meta = {name: page.last.text() if page.last else standing}
-    await x.answer(200, dump_json({"data": page.events, "meta": meta}))
-
-
-def _page_size(text: str | None) -> int:
-    if text is None:
-        return _EVENTS_DEFAULT
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= EVENTS_PAGE):
-        raise invalid("limit", say(f"limit 是 1 到 {EVENTS_PAGE}", f"limit is from 1 to {EVENTS_PAGE}"))
-    return int(text)
+    before = page.last.text() if page.last else None
+    await x.answer(200, events_body(page.events, {"before": before}))
 
 
 # -- writes ---------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import uvicorn
 from builder.kernel.clock import SystemClock
 from runtime.app import App, create_app
 from runtime.cli.base import DONE, REFUSED, DatabaseUrl, tell, told
+from runtime.cli.connections import StreamingConnection
 from runtime.observe.logs import library_config
 from runtime.settings import PREFIX, Settings, load_settings
 
@@ -66,6 +67,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
+        "http": StreamingConnection,
         "access_log": False,  # the edge writes one line a request
         "server_header": False,
         "proxy_headers": True,

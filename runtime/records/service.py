@@ -33,6 +33,7 @@ from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, suspects_of_change, unexplained
+from runtime.records.feeds import Feeds
 from runtime.records.holding import not_found
 from runtime.records.loading import Progress, load_records
 from runtime.records.pins import Pins, check_guard, get_entity
@@ -83,6 +84,7 @@ class Records:
         self._one_plans: Kept[OnePlan] = Kept()
         self._page_plans: Kept[PagePlan] = Kept()
         self.views = Views(database, clock, ids)
+        self.feeds = Feeds(database, self._cache, self._pinned)
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -163,20 +165,6 @@ class Records:
             check_guard(published, caller, page.pin, page.epoch)
             if not page.events and before is None:
                 raise not_found(owner, known)  # every record has at least the event of its creation
-            return page
-
-        return await self._pinned(app, run)
-
-    async def feed(self, caller: Caller, app: str, after: events.FeedPosition, limit: int) -> events.EventPage:
-        """Return what changed in an app after a position, oldest first."""
-
-        async def run(published: PublishedApp) -> events.EventPage:
-            field_map = FieldMap(
-                {use for owner in published.app.entities.values() for use in _uses(owner, "history").uses}
-            )
-            gate(caller.actor, app, field_map)
-            page = await self._database.read(lambda: events.feed(self._cache, app, after, limit))
-            check_guard(published, caller, page.pin, page.epoch)
             return page
 
         return await self._pinned(app, run)

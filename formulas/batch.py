@@ -23,6 +23,7 @@ from formulas.checker import check
 from formulas.errors import CellError, FormulaError, FormulaErrors
 from formulas.evaluate import DictRow, program
 from formulas.literals import WrongValueError
+from formulas.locate import locate
 from formulas.schema import Context
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
@@ -48,15 +49,15 @@ class Batch:
     def line(self, text: str) -> dict[str, Any]:
         """The answer to one line; a bad line is answered, never raised."""
         if len(text) > LINE_LIMIT:
-            return {"id": None, "error": {"kind": "LIMIT", "message": "the line is too long"}}
+            return {"id": None, "error": {"kind": "LIMIT", "message": "the line is too long", "at": [0, 0]}}
         try:
             request = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
         except (ValueError, RecursionError):
-            return {"id": None, "error": {"kind": "PARSE", "message": "the line is not JSON"}}
+            return {"id": None, "error": {"kind": "PARSE", "message": "the line is not JSON", "at": [0, 0]}}
         if not isinstance(request, dict) or not isinstance(request.get("expr"), str):
             return {
                 "id": _id(request),
-                "error": {"kind": "PARSE", "message": "an object with a text in expr is expected"},
+                "error": {"kind": "PARSE", "message": "an object with a text in expr is expected", "at": [0, 0]},
             }
         return {"id": _id(request), **self.answer(request["expr"], request.get("fields") or {})}
 
@@ -65,13 +66,14 @@ class Batch:
         try:
             schema, values = read_fields(fields)
         except (WrongValueError, RecursionError):
-            return {"error": {"kind": "TYPE", "message": "a field holds something that is no value"}}
+            return {"error": {"kind": "TYPE", "message": "a field holds something that is no value", "at": [0, 0]}}
         try:
             value = self.evaluate(expression, schema, values)
         except FormulaErrors as errors:
             return {"error": _problem(errors.errors[0])}
         if isinstance(value, CellError):
-            return {"error": {"kind": value.kind, "message": value.message.en, "at": [0, len(expression)]}}
+            at = locate(expression, schema, schema.root, DictRow(values), self.context)
+            return {"error": {"kind": value.kind, "message": value.message.en, "at": list(at)}}
         return {"value": value}
 
     def evaluate(self, expression: str, schema: BatchSchema, values: dict[str, Any]) -> Any:

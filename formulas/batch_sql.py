@@ -25,6 +25,9 @@ PIECE_LIMIT = 200
 _NESTED = Message("明细中的明细不能在批处理中计算", "rows of rows are not computed by the SQL back ends of a batch")
 
 
+REFUSED = CellError("LIMIT", Message("数据库无法计算这个公式", "the database cannot compute this formula"))
+
+
 class Database:
     """A connection that evaluates: SQLite in memory, or a PostgreSQL server."""
 
@@ -49,8 +52,10 @@ class Database:
         """
         try:
             found = self.many([(tree, row)], schema, context)[0]
-        except FormulaError:  # too large for one statement
+        except (FormulaError, RecursionError):  # too large for one statement
             return program(tree).run(row, context)
+        except sa.exc.DBAPIError:
+            return REFUSED
         if found is not None:
             return found
         judged = program(tree).run(row, context)
@@ -81,6 +86,8 @@ def computed(tree: Tree, row: DictRow, context: Context, dialect: Dialect) -> Tr
     """The tree with values in place of the calls that have no SQL form."""
     parts = tuple(computed(part, row, context, dialect) for part in children(tree)) if isinstance(tree, Call) else ()
     node = with_children(tree, parts) if parts else tree
+    if isinstance(node, Path) and node.type == BLANK:
+        return Literal(None, BLANK)  # a field of which nothing is known fits beside everything
     if has_sql_form(node, dialect):
         return node
     value = program(tree).run(row, context)

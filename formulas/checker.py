@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from formulas.arithmetic_types import arithmetic, combine, negative, percent
 from formulas.coercion import as_instant, compare, literal_for
@@ -18,15 +17,16 @@ from formulas.filters import join, negate
 from formulas.functions import find_function, function_names, known_function
 from formulas.functions.declare import LETTER_NAMES, Function, Parameter, unify
 from formulas.names import Relation, Scope, resolve
+from formulas.nodes import DEPTH_LIMIT, chain, constant, names_in, number_literal, tree_depth, written_size
 from formulas.parser import parse
+from formulas.recordcalls import record_function
 from formulas.rollups import ROLLUPS, build_rollup
 from formulas.schema import Schema
 from formulas.syntax import Node
-from formulas.tree import Call, Literal, Path, Tree, children, size, walk
-from formulas.types import BLANK, BOOLEAN, TEXT, Type, decimal, integer, set_of
+from formulas.tree import Call, Literal, Path, Tree, walk
+from formulas.types import BLANK, BOOLEAN, DATE, TEXT, Type, decimal, integer, set_of
 
 TREE_LIMIT = 1_000
-DEPTH_LIMIT = 100
 _LOGIC = {"AND": "and", "OR": "or"}
 _COMPARE = {"=": "eq", "<>": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
@@ -112,12 +112,12 @@ class _Checker:
 
     def bound(self, tree: Tree, syntax: Node) -> None:
         """Bound the tree and what IFS and SWITCH become."""
-        if _depth(tree) > DEPTH_LIMIT or _written_size(tree) > TREE_LIMIT:
+        if tree_depth(tree) > DEPTH_LIMIT or written_size(tree) > TREE_LIMIT:
             self.fail("LIMIT", syntax, "公式过于复杂", "the formula is too complex")
 
     def check(self, node: Node, scope: Scope) -> Tree:
         if node.kind == "number":
-            return _number(node.value)
+            return number_literal(node.value)
         if node.kind == "text":
             return Literal(node.value, TEXT)
         if node.kind == "name":
@@ -145,8 +145,8 @@ class _Checker:
         return found.tree
 
     def constants(self, node: Node, scope: Scope) -> Tree:
-        """`["a", "b"]`: constants of one type."""
-        items = [self.guarded(part, scope) for part in node.args]
+        """`["a", "b"]`: constants of one type; `DATE(2024, 1, 1)` is one too."""
+        items = [constant(self.guarded(part, scope)) for part in node.args]
         element = unify([item.type for item in items])
         values = [item.value for item in items if isinstance(item, Literal)]
         if element is None or len(values) < len(items):
@@ -164,10 +164,10 @@ class _Checker:
                 self.expect(inner, node.args[0], "n")
             return negative(self.zeroed(inner)) if node.value == "-" else inner
         if node.value in _LOGIC:
-            parts = [self.condition(part, scope) for part in _chain(node, node.value)]
+            parts = [self.condition(part, scope) for part in chain(node, node.value)]
             return join(_LOGIC[node.value], parts)
         if node.value == "&":
-            return self.apply(find_function("CONCAT"), _chain(node, "&"), node, scope)
+            return self.apply(find_function("CONCAT"), chain(node, "&"), node, scope)
         if node.value in ("+", "*"):
             return self.long_chain(node, scope)
         left, right = self.guarded(node.args[0], scope), self.guarded(node.args[1], scope)
@@ -175,7 +175,7 @@ class _Checker:
 
     def long_chain(self, node: Node, scope: Scope) -> Tree:
         """Sums and products are exact, so a long chain may be grouped evenly: depth stays small."""
-        parts = _chain(node, node.value)
+        parts = chain(node, node.value)
         trees = [self.guarded(part, scope) for part in parts]
         if len(trees) <= 16 or not all(tree.type.is_number or tree.type == BLANK for tree in trees):
             tree = trees[0]
@@ -243,6 +243,12 @@ class _Checker:
             return join(function.name.lower(), [self.condition(part, scope) for part in self.counted(function, node)])
         if function.name == "NOT":
             return negate(self.condition(self.counted(function, node)[0], scope))
+        if function.family == "record":
+            return record_function(self, function, node, scope)
+        if function.name == "AGE":  # as a span up to today, so that databases compute it
+            birth = self.apply(function, node.args, node, scope).args[0]  # type: ignore[union-attr]
+            unit = Literal("Y", TEXT, fixed=True)
+            return combine(find_function("DATEDIF"), [birth, Call("TODAY", (), DATE), unit], node)
         if function.name in ("EXISTS", "ALL"):
             raise self.stop("TYPE", node, "第一个参数应为一对多关联", "the first argument must be a to-many relation")
         return self.apply(function, node.args, node, scope)
@@ -304,7 +310,7 @@ class _Checker:
         if place >= len(node.args):
             return None
         found: Relation | None = None
-        for name in _names(node.args[place]):
+        for name in names_in(node.args[place]):
             try:
                 relation = resolve(self.schema, scope, name).relation
             except FormulaError:
@@ -367,54 +373,3 @@ def _wanted(function: Function, place: int, parameter: Parameter, given: Type) -
 
 def _expected(wanted: Message, given: Type) -> tuple[str, str]:
     return f"应为{wanted.zh}，但这里是{given.name.zh}", f"expected {wanted.en}, found {given.name.en}"
-
-
-def _chain(node: Node, operator: str) -> list[Node]:
-    """The operands of `a & b & c` from left to right."""
-    parts: list[Node] = []
-    while node.kind == "binary" and node.value == operator:
-        parts.append(node.args[1])
-        node = node.args[0]
-    return [node, *reversed(parts)]
-
-
-def _names(node: Node) -> list[Node]:
-    pending, found = [node], []
-    while pending:
-        part = pending.pop()
-        if part.kind == "name":
-            found.append(part)
-        pending.extend(part.args)
-    return found
-
-
-def _number(value: Decimal) -> Literal:
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)
-    digits = max(value.adjusted() + 1, 1)
-    if exponent >= 0:
-        return Literal(int(value), integer(digits))
-    return Literal(value, decimal(-exponent, digits - exponent))
-
-
-def _depth(tree: Tree) -> int:
-    """The longest way from root to leaf, found without recursion."""
-    deepest, level = 0, [tree]
-    while level:
-        deepest += 1
-        level = [part for node in level for part in children(node)]
-        if deepest > DEPTH_LIMIT:
-            break
-    return deepest
-
-
-def _written_size(tree: Tree) -> int:
-    """Nodes once IFS and SWITCH are written as IF: SWITCH repeats its subject."""
-    count = 0
-    for node in walk(tree):
-        count += 1
-        if isinstance(node, Call) and node.function == "SWITCH":
-            count += size(node.args[0]) * len(node.args)
-        elif isinstance(node, Call) and node.function == "IFS":
-            count += len(node.args)
-    return count

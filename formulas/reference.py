@@ -23,6 +23,7 @@ FAMILY_NAMES: dict[str, tuple[str, str]] = {
     "conversion": ("转换与格式", "Conversion and formats"),
     "places": ("位置", "Positions"),
     "people": ("人员", "People"),
+    "record": ("本记录", "The record itself"),
 }
 DIALECTS: tuple[Dialect, ...] = ("sqlite", "postgresql")
 _REWRITTEN = frozenset(("AND", "OR", "NOT", "IFS", "SWITCH", "EXISTS", "ALL"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
-from typing import Protocol
+from typing import Any, Protocol
 
 from formulas.types import Type
 
@@ -23,6 +23,8 @@ class FieldInfo:
     target_entity: str | None = None
     many: bool = False
     label: str = ""
+    #: The system numbers it.
+    numbered: bool = False
 
 
 class Schema(Protocol):
@@ -48,6 +50,8 @@ class Context:
     calendar: Mapping[date, bool] = field(default_factory=dict)
     #: Weekdays off where the calendar says nothing, Monday 0.
     weekend: frozenset[int] = frozenset((5, 6))
+    #: In the rules of a write: the canonical values of the record before it; None for a new record.
+    before: Mapping[str, Any] | None = None
 
     @property
     def today(self) -> date:

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from formulas.functions.record import OF_FIELDS
 from formulas.literals import format_instant
 from formulas.numbers import number_text
 from formulas.schema import Schema
@@ -73,7 +74,8 @@ class _Writer:
         special = _SPECIAL.get(call.function)
         if special is not None:
             return special(self, call)
-        return self.function(call.function, call.args), _TIGHT
+        args = call.args[1:] if call.function in OF_FIELDS else call.args
+        return self.function(call.function, args), _TIGHT
 
     def infix(self, call: Call) -> tuple[str, int]:
         sign, power = _INFIX[call.function]

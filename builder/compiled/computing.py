@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from builder.compiled.system import system_fields
 from builder.definition.kinds import ENTITIES, Definition, assemble
+from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field, Invalid, label_text
 from builder.fields.boolean import BooleanField
 from builder.fields.children import ChildrenField
@@ -30,6 +31,7 @@ from formulas.checker import check
 from formulas.dependencies import Dependency, computation_order
 from formulas.errors import CellError, FormulaError, FormulaErrors, Message
 from formulas.evaluate import Program, program
+from formulas.functions import find_function
 from formulas.schema import Context, FieldInfo, Schema
 from formulas.sql import has_sql_form
 from formulas.tree import Call, Param, Rollup, Tree, children, walk, with_children
@@ -132,7 +134,9 @@ def has_computed(definition: Definition) -> bool:
 def field_info(item: Field) -> FieldInfo:
     """Return a field as formulas see it."""
     target = item.entity if isinstance(item, ReferenceField | ChildrenField) and item.key != "id" else None
-    return FieldInfo(item.key, item.formula_type(), target, isinstance(item, ChildrenField), label_text(item.label).zh)
+    numbered = isinstance(item, AutoNumberField)
+    many = isinstance(item, ChildrenField)
+    return FieldInfo(item.key, item.formula_type(), target, many, label_text(item.label).zh, numbered)
 
 
 @dataclass
@@ -227,7 +231,11 @@ class _Resolver:
         )
 
     def _refuse_without_sql(self, tree: Tree, place: Place) -> None:
-        """A value that the database computes needs a SQL form of everything in it."""
+        """A value that the database computes needs a SQL form of everything in it; one that is kept knows of no write."""
+        for node in walk(tree):
+            if isinstance(node, Call) and find_function(node.function).volatility == "context":
+                zh, en = f"{node.function} 只能用于写入规则", f"{node.function} works only in the rules of a write"
+                raise FormulaError("TYPE", Message(zh, en))
         if place == "local":
             return
         for node in walk(with_variables(tree)):

@@ -15,6 +15,7 @@ from formulas.functions.operators import OPERATORS
 from formulas.functions.people import PEOPLE
 from formulas.functions.places import PLACES
 from formulas.functions.powers import POWERS
+from formulas.functions.record import RECORD
 from formulas.functions.regexes import REGEXES
 from formulas.functions.sets import SETS
 from formulas.functions.spans import SPANS
@@ -26,7 +27,7 @@ __all__ = ["CATCHERS", "FAMILIES", "find_function", "list_functions"]
 
 FAMILIES: tuple[Family, ...] = (
     *(LOGIC, ARITHMETIC, POWERS, FINANCE, AGGREGATES, TEXTS, WORDING, REGEXES),
-    *(DATES, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, OPERATORS),
+    *(DATES, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, RECORD, OPERATORS),
 )
 _BY_NAME: dict[str, Function] = {function.name: function for family in FAMILIES for function in family.functions}
 _ALIASES: dict[str, str] = {alias: function.name for function in _BY_NAME.values() for alias in function.aliases}

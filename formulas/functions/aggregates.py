@@ -50,6 +50,7 @@ def total(values: Sequence[Number]) -> Number | CellError:
     nulls="S",
     core=True,
     rollup=True,
+    aliases=("SUMIFS",),
 )
 def sum_of(*args: Any) -> Number | CellError:
     """The sum of numbers and of members of sets."""
@@ -73,6 +74,7 @@ def mean(values: Sequence[Number]) -> Number | None:
     core=True,
     rollup=True,
     gives_blank=True,
+    aliases=("AVERAGEIFS",),
 )
 def average_of(*args: Any) -> Number | None:
     """The mean."""
@@ -91,6 +93,7 @@ def average_of(*args: Any) -> Number | None:
     core=True,
     rollup=True,
     gives_blank=True,
+    aliases=("MINIFS",),
 )
 def min_of(*args: Any) -> Any:
     """The smallest value."""
@@ -109,6 +112,7 @@ def min_of(*args: Any) -> Any:
     core=True,
     rollup=True,
     gives_blank=True,
+    aliases=("MAXIFS",),
 )
 def max_of(*args: Any) -> Any:
     """The largest value."""
@@ -126,6 +130,7 @@ def max_of(*args: Any) -> Any:
     nulls="S",
     core=True,
     rollup=True,
+    aliases=("COUNTIFS",),
 )
 def _count(*args: Any) -> int:
     return sum(not isinstance(value, bool) and hasattr(value, "as_integer_ratio") for value in numbers(args))
@@ -234,8 +239,15 @@ def rounded(value: Decimal | CellError) -> Decimal | CellError:
     return value if isinstance(value, CellError) else round_to(value, INEXACT_SCALE)
 
 
-def _statistic(name: str, zh: str, en: str, run: Callable[[list[Number]], Any], *examples: tuple[str, Any]) -> None:
-    AGGREGATES.add(name, "N, N...", INEXACT, zh, en, *examples, nulls="S", rollup=True, fails=True)(
+def _statistic(
+    name: str,
+    zh: str,
+    en: str,
+    run: Callable[[list[Number]], Any],
+    *examples: tuple[str, Any],
+    aliases: tuple[str, ...] = (),
+) -> None:
+    AGGREGATES.add(name, "N, N...", INEXACT, zh, en, *examples, nulls="S", rollup=True, fails=True, aliases=aliases)(
         lambda *args: run(numbers(args))
     )
 
@@ -247,6 +259,7 @@ _statistic(
     lambda v: rounded(variance(v, 1)),
     ("VAR.S(2, 4, 6)", 4),
     ("VAR.S(1)", "#DIV0"),
+    aliases=("VAR",),
 )
 _statistic(
     "VAR.P",
@@ -254,6 +267,7 @@ _statistic(
     "The variance of a whole population.",
     lambda v: rounded(variance(v, 0)),
     ("VAR.P(1, 3)", 1),
+    aliases=("VARP",),
 )
 _statistic(
     "STDEV.S",
@@ -261,6 +275,7 @@ _statistic(
     "The standard deviation of a sample.",
     lambda v: root(variance(v, 1)),
     ("STDEV.S(2, 4, 6)", 2),
+    aliases=("STDEV",),
 )
 _statistic(
     "STDEV.P",
@@ -268,6 +283,7 @@ _statistic(
     "The standard deviation of a population.",
     lambda v: root(variance(v, 0)),
     ("STDEV.P(1, 3)", 1),
+    aliases=("STDEVP",),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,23 +12,31 @@ import msgspec
 from formulas.errors import CellError
 from formulas.functions.dates import local
 from formulas.functions.declare import Family
+from formulas.functions.formats import FormatError, format_moment, format_number, in_text_section
 from formulas.functions.powers import WHOLE
-from formulas.numbers import Number, is_bounded, number_text, round_to
+from formulas.numbers import Number, is_bounded, round_to
 from formulas.schema import Context
 from formulas.types import BOOLEAN, TEXT, decimal
 from formulas.values import NUM, TEXT_LIMIT, TOO_LARGE, VALUE, display
 
 CONVERSION = Family("conversion")
 PARSED = decimal(20, 120)
-_NUMBER = re.compile(r"[+-]?(?:\d{1,100}(?:\.\d{0,20})?|\.\d{1,20})\Z", re.ASCII)
+_SPACES = " \t\u00a0\u3000"
+_CURRENCY = re.compile(r"^([+-]?)\s*[$¥￥€£]\s*", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(?:\d{1,100}(?:\.\d{0,20})?|\.\d{1,20}|\d{1,20}(?:\.\d{0,20})?[eE][+-]?[0-7]?\d)\Z", re.ASCII
+)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){1,30}(?:\.\d{0,20})?\Z", re.ASCII)
 
 
 def read_number(text: str) -> Decimal | CellError:
-    """Plain digits with an optional sign, point, thousands commas and percent sign."""
-    plain = text.strip(" \t\u00a0\u3000")
+    """Plain digits with an optional sign, point, thousands commas, exponent, currency and percent sign; (5) is -5."""
+    plain = text.strip(_SPACES)
+    if plain.startswith("(") and plain.endswith(")") and plain[1:2] not in ("-", "+", ""):
+        plain = "-" + plain[1:-1]
     percent = plain.endswith("%")
-    plain = plain.removesuffix("%").rstrip(" \t\u00a0\u3000")
-    if "," in plain and re.fullmatch(r"[+-]?\d{1,3}(?:,\d{3}){1,30}(?:\.\d{0,20})?", plain, re.ASCII):
+    plain = _CURRENCY.sub(r"\1", plain.removesuffix("%").rstrip(_SPACES))
+    if "," in plain and _GROUPED.match(plain):
         plain = plain.replace(",", "")
     if not _NUMBER.match(plain):
         return VALUE
@@ -43,6 +51,8 @@ def read_number(text: str) -> Decimal | CellError:
     "A text as a number.",
     ('VALUE("1,000.50")', 1000.5),
     ('VALUE("15%")', 0.15),
+    ('VALUE("$1,000")', 1000),
+    ('VALUE("1.5e3")', 1500),
     ('VALUE("12abc")', "#VALUE"),
     fails=True,
     core=True,
@@ -62,10 +72,19 @@ def _value(text: str) -> Decimal | CellError:
     fails=True,
 )
 def _numbervalue(text: str, point: str = ".", group: str = ",") -> Decimal | CellError:
-    if len(point) != 1 or point == group:
+    point = point[:1]
+    if not point or point == group[:1]:
         return VALUE
-    head, found, tail = text.replace(" ", "").partition(point)
-    return read_number((head.replace(group, "") if group else head) + ("." if found else "") + tail)
+    plain = text.replace(" ", "")
+    if not plain:
+        return Decimal(0)
+    digits = plain.rstrip("%")
+    percents = len(plain) - len(digits)
+    head, found, tail = digits.partition(point)
+    number = read_number((head.replace(group[:1], "") if group else head) + ("." if found else "") + tail)
+    if isinstance(number, CellError) or percents > 10:
+        return VALUE
+    return round_to(number.scaleb(-2 * percents), 20)
 
 
 @CONVERSION.add(
@@ -105,12 +124,6 @@ def _n(value: Any) -> Number:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-_DATE_PART = re.compile(r"yyyy|yy|mm|m|dddd|dd|d|hh|h|ss|s|\"[^\"]*\"|.", re.S | re.I)
-_NUMBER_PART = re.compile(
-    r"^(?P<head>[^#0,.%]*)(?P<digits>[#0,]*(?:\.[#0]*)?)(?P<percent>%?)(?P<tail>[^#0,.%]*)$", re.S
-)
-_WEEKDAYS = "一二三四五六日"
-
 
 @CONVERSION.add(
     "TEXT",
@@ -123,6 +136,11 @@ _WEEKDAYS = "一二三四五六日"
     ('TEXT(DATE(2024,2,9), "yyyy年m月d日")', "2024年2月9日"),
     ('TEXT(7, "000")', "007"),
     ('TEXT(-1234.5, "¥#,##0")', "-¥1,235"),
+    ('TEXT(1234567.89, "#,##0.0,")', "1,234.6"),
+    ('TEXT(12200000, "0.00E+00")', "1.22E+07"),
+    ('TEXT(-5, "0.0;(0.0)")', "(5.0)"),
+    ('TEXT(DATE(2012,3,14), "dddd, d mmm yyyy")', "Wednesday, 14 Mar 2012"),
+    ('TEXT(DATE(2012,3,14), "aaaa")', "星期三"),
     needs_context=True,
     fails=True,
     core=True,
@@ -130,76 +148,25 @@ _WEEKDAYS = "一二三四五六日"
 def _text(context: Context, value: Any, pattern: str) -> str | CellError:
     if len(pattern) > 200:
         return VALUE
+    try:
+        return _formatted(context, value, pattern)
+    except FormatError:
+        return VALUE
+
+
+def _formatted(context: Context, value: Any, pattern: str) -> str | CellError:
     if isinstance(value, bool | str):
-        return display(value)
+        return in_text_section(display(value), pattern) if isinstance(value, str) else display(value)
     if isinstance(value, int | Decimal):
         return format_number(value, pattern)
     if isinstance(value, date | time):
         return format_moment(local(context, value) if isinstance(value, date) else value, pattern)
-    return (
-        format_moment(_midnight() + value, pattern) if isinstance(value, timedelta) and value >= timedelta(0) else VALUE
-    )
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        return format_moment(_MIDNIGHT + value, pattern, elapsed=int(value.total_seconds()))
+    return VALUE
 
 
-def _midnight() -> datetime:
-    return datetime(1, 1, 1, tzinfo=UTC)
-
-
-def format_number(value: Number, pattern: str) -> str | CellError:
-    """Sections for negative numbers and zero after `;`, quoted texts, `#`, `0`, `,`, `.` and `%`."""
-    sections = pattern.split(";")
-    section, number = sections[0], Decimal(value)
-    if number < 0 and len(sections) > 1:
-        section, number = sections[1], -number
-    elif not number and len(sections) > 2:
-        section = sections[2]
-    if section.lower() in ("general", "@", ""):
-        return number_text(number)
-    found = _NUMBER_PART.match(section.replace('"', ""))
-    return VALUE if found is None else _digits(number, found)
-
-
-def _digits(number: Decimal, found: re.Match[str]) -> str:
-    whole, _, places = found["digits"].partition(".")
-    if found["percent"]:
-        number = number.scaleb(2)
-    rounded = round_to(number, len(places))
-    units, _, fraction = format(abs(rounded), "f").partition(".")
-    units = units.lstrip("0").rjust(whole.count("0"), "0")
-    fraction = fraction[: len(places)].ljust(len(places), "0")
-    while fraction and places[len(fraction) - 1] == "#" and fraction.endswith("0"):
-        fraction = fraction[:-1]
-    if "," in whole:
-        units = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", units)
-    sign = "-" if rounded < 0 and (units.strip("0,") or fraction.strip("0")) else ""
-    return sign + found["head"] + units + ("." + fraction if fraction else "") + found["percent"] + found["tail"]
-
-
-def format_moment(moment: Any, pattern: str) -> str:
-    """`yyyy`, `mm`, `dd`, `hh`, `ss`; an `m` beside hours or seconds is minutes."""
-    parts = _DATE_PART.findall(pattern)
-    marks = [part.lower() for part in parts]
-    letters = [place for place, mark in enumerate(marks) if mark and mark[0] in "ymdhs" and mark[0].isascii()]
-    words: list[str] = []
-    for place, mark in enumerate(marks):
-        if place not in letters:
-            words.append(parts[place].strip('"'))
-            continue
-        around = letters.index(place)
-        before = marks[letters[around - 1]][0] if around else ""
-        after = marks[letters[around + 1]][0] if around + 1 < len(letters) else ""
-        words.append(_moment_part(moment, mark, minutes=before == "h" or after == "s"))
-    return "".join(words)
-
-
-def _moment_part(moment: Any, mark: str, minutes: bool) -> str:
-    if mark == "dddd":
-        return "星期" + _WEEKDAYS[moment.weekday()]
-    name = {"y": "year", "d": "day", "h": "hour", "s": "second", "m": "minute" if minutes else "month"}[mark[0]]
-    number = getattr(moment, name, 0)
-    if mark[0] == "y":
-        return f"{number:04d}" if mark == "yyyy" else f"{number % 100:02d}"
-    return f"{number:02d}" if len(mark) == 2 else str(number)
+_MIDNIGHT = datetime(1, 1, 1)  # noqa: DTZ001 - a duration has no zone
 
 
 @CONVERSION.add(

@@ -12,7 +12,9 @@ from formulas.functions.declare import Family, same
 from formulas.literals import WrongValueError, to_instant
 from formulas.moments import UNITS, add_months, add_units, context_value
 from formulas.schema import Context
+from formulas.sqlforms.core import Emitter, Sql
 from formulas.sqlforms.template import pg
+from formulas.tree import Call
 from formulas.types import DATE, DATETIME, DURATION, integer
 from formulas.values import BAD_DATE, NUM, VALUE
 
@@ -67,10 +69,11 @@ def _now(context: Context) -> Any:
     return context_value("NOW", context)
 
 
-_MONTH = "(({0}::bigint - 1) * 12 + {1} - 1)"
+#: As in spreadsheets a year before 1900 counts from 1900.
+_MONTH = "(({0}::bigint + case when {0} < 1900 then 1900 else 0 end - 1) * 12 + {1} - 1)"
 _DAY = f"(({_FIRST} + make_interval(months => {_MONTH}::int))::date - {_FIRST} + {{2}}::bigint - 1)"
 _DATE = (
-    f"case when {{0}} between 1 and 9999 and {{1}} between -120000 and 120000 and {_MONTH} between 0 and {LAST_MONTH} then"
+    f"case when {{0}} between 0 and 9999 and {{1}} between -120000 and 120000 and {_MONTH} between 0 and {LAST_MONTH} then"
     f" case when {_DAY} between 0 and {LAST_DAY} then {_FIRST} + {_DAY}::int end end"
 )
 
@@ -79,20 +82,21 @@ _DATE = (
     "DATE",
     "i, i, i",
     DATE,
-    "日期：由年、月、日组成，越界时顺延",
-    "A date from year, month and day; months and days roll over.",
+    "日期：由年、月、日组成，月、日越界时顺延；小于 1900 的年份加 1900",
+    "A date from year, month and day; months and days roll over, a year before 1900 counts from 1900.",
     ("DATE(2024, 2, 29)", {"date": "2024-02-29"}),
     ("DATE(2008, 14, 2)", {"date": "2009-02-02"}),
     ("DATE(2008, 1, 35)", {"date": "2008-02-04"}),
-    ("DATE(0, 1, 1)", "#NUM"),
+    ("DATE(124, 1, 2)", {"date": "2024-01-02"}),
+    ("DATE(-1, 1, 1)", "#NUM"),
     core=True,
     fails=True,
     postgresql=pg(_DATE),
 )
 def _date(year: int, month: int, day: int) -> date | CellError:
-    if not (1 <= year <= 9999 and -120_000 <= month <= 120_000 and -4_000_000 <= day <= 4_000_000):
+    if not (0 <= year <= 9999 and -120_000 <= month <= 120_000 and -4_000_000 <= day <= 4_000_000):
         return BAD_DATE
-    months = (year - 1) * 12 + month - 1
+    months = (year + (1900 if year < 1900 else 0) - 1) * 12 + month - 1
     if not 0 <= months <= LAST_MONTH:
         return BAD_DATE
     return date(months // 12 + 1, months % 12 + 1, 1) + timedelta(days=day - 1)
@@ -102,14 +106,16 @@ def _date(year: int, month: int, day: int) -> date | CellError:
     "TIME",
     "i, i, i",
     DURATION,
-    "时长：由时、分、秒组成",
-    "A duration from hours, minutes and seconds.",
+    "时间：由时、分、秒组成，满 24 小时从零起",
+    "The time of day from hours, minutes and seconds; a full day starts again from 0.",
     ("HOUR(DATETIME(DATE(2024,1,1), TIME(10, 30, 0)))", 10),
+    ("HOUR(TIME(27, 0, 0))", 3),
+    ("TIME(-1, 0, 0)", "#NUM"),
     fails=True,
 )
 def _time(hours: int, minutes: int, seconds: int) -> timedelta | CellError:
     total = hours * 3600 + minutes * 60 + seconds
-    return timedelta(seconds=total) if abs(total) <= 10**11 else NUM
+    return timedelta(seconds=total % 86_400) if 0 <= total <= 10**11 else NUM
 
 
 @DATES.add(
@@ -174,11 +180,33 @@ _part(
     ("DAY(DATE(2024,2,29))", 29),
     core=True,
 )
-_part("HOUR", "m", "时：时间的小时", "The hour, 0 to 23.", lambda d: int(d.hour), "extract(hour from {0})::int")
-_part("MINUTE", "m", "分：时间的分钟", "The minute.", lambda d: int(d.minute), "extract(minute from {0})::int")
-_part(
-    "SECOND", "m", "秒：时间的秒", "The whole second.", lambda d: int(d.second), "floor(extract(second from {0}))::int"
-)
+
+
+def _clock(name: str, zh: str, en: str, size: int, most: int, *examples: tuple[str, Any]) -> None:
+    """A part of the clock time of an instant, of a time of day, or of a duration; a date stands for its beginning."""
+
+    def read(context: Context, moment: Any) -> int:
+        if isinstance(moment, timedelta):
+            return int(moment.total_seconds()) // size % most
+        if isinstance(moment, date) and not isinstance(moment, datetime):
+            return 0
+        return int(getattr(local(context, moment) if isinstance(moment, datetime) else moment, name.lower()))
+
+    def form(emitter: Emitter, call: Call) -> Sql:
+        if call.args[0].type.kind == "duration":
+            return pg(f"mod(mod(floor({{0}}::numeric / {size})::bigint, {most}) + {most}, {most})::int")(emitter, call)
+        return pg(
+            f"floor(extract({name.lower()} from {{0}}::time))::int"
+            if call.args[0].type.kind != "date"
+            else "case when {0} is not null then 0 end"
+        )(emitter, call)
+
+    DATES.add(name, "h", SMALL, zh, en, *examples, needs_context=True, postgresql=form)(read)
+
+
+_clock("HOUR", "时：时间的小时", "The hour, 0 to 23.", 3600, 24, ("HOUR(TIME(10, 30, 5))", 10))
+_clock("MINUTE", "分：时间的分钟", "The minute.", 60, 60, ("MINUTE(TIME(10, 30, 5))", 30))
+_clock("SECOND", "秒：时间的秒", "The whole second.", 1, 60, ("SECOND(TIME(10, 30, 5))", 5))
 _part(
     "QUARTER",
     "x",

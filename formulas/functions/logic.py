@@ -7,7 +7,7 @@ from typing import Any
 from formulas.errors import CellError
 from formulas.functions.declare import Family, unified, unify
 from formulas.types import BLANK, BOOLEAN
-from formulas.values import NA, NUM
+from formulas.values import NA, VALUE
 
 LOGIC = Family("logic")
 
@@ -260,14 +260,14 @@ def _in(value: Any, *choices: Any) -> bool:
     "选择：按序号取值",
     "The value at a place, counted from 1.",
     ('CHOOSE(2, "a", "b")', "b"),
-    ("CHOOSE(3, 1, 2)", "#NUM"),
+    ("CHOOSE(3, 1, 2)", "#VALUE"),
     nulls="L",
     fails=True,
 )
 def _choose(place: int | None, *values: Any) -> Any:
     if place is None:
         return None
-    return values[place - 1] if 1 <= place <= len(values) else NUM
+    return values[place - 1] if 1 <= place <= len(values) else VALUE
 
 
 @LOGIC.add(

@@ -23,7 +23,7 @@ from formulas.numbers import (
 )
 from formulas.sqlforms.template import pg
 from formulas.types import decimal
-from formulas.values import DIV0, NUM, TOO_LARGE
+from formulas.values import DIV0, NUM, TOO_LARGE, Failure
 
 POWERS = Family("numbers")
 INEXACT = decimal(INEXACT_SCALE, INEXACT_DIGITS)
@@ -281,7 +281,7 @@ def _angle(
 
 def _atan2(x: float, y: float) -> float:
     if x == 0 and y == 0:
-        raise ValueError
+        raise Failure(DIV0)
     return math.atan2(y, x)
 
 

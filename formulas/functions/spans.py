@@ -5,12 +5,14 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from formulas.errors import CellError
 from formulas.functions.dates import SMALL, day_of, unit_of
 from formulas.functions.declare import Family
+from formulas.functions.formats import MONTHS
 from formulas.moments import add_months
 from formulas.numbers import divide
 from formulas.schema import Context
@@ -51,16 +53,14 @@ def whole_months(start: date, end: date) -> int:
     ('DATEDIF(DATE(2001,6,1), DATE(2002,8,15), "D")', 440),
     ('DATEDIF(DATE(2001,6,1), DATE(2002,8,15), "YM")', 2),
     ('DATEDIF(DATE(2024,2,2), DATE(2024,2,1), "D")', "#NUM"),
-    ('DATEDIF(DATE(2024,2,1), DATE(2024,2,1), "X")', "#VALUE"),
+    ('DATEDIF(DATE(2024,2,1), DATE(2024,2,1), "X")', "#NUM"),
     needs_context=True,
     fails=True,
     core=True,
 )
 def _datedif(context: Context, start: date, end: date, unit: str) -> int | CellError:
     first, last, word = day_of(context, start), day_of(context, end), unit.upper()
-    if word not in ("Y", "M", "D", "YM", "YD", "MD"):
-        return VALUE
-    if last < first:
+    if word not in ("Y", "M", "D", "YM", "YD", "MD") or last < first:
         return NUM
     months = whole_months(first, last)
     if word in ("Y", "M", "YM"):
@@ -195,35 +195,75 @@ def _us_days(first: date, last: date) -> int:
     return (last.year - first.year) * 360 + (last.month - first.month) * 30 + end - start
 
 
-_DATE = re.compile(r"\s*(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?\s*\Z", re.ASCII)
-_TIME = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*\Z", re.ASCII)
+_NAME = r"(?P<name>[A-Za-z]{3,9})\.?"
+_CLOCK = r"(?:[ T]+\d{1,2}:\d{2}(?::\d{2})?)?\s*\Z"
+_DATES = tuple(
+    re.compile(r"\s*" + shape + _CLOCK, re.ASCII)
+    for shape in (
+        r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?",
+        r"(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4})",
+        r"(?P<d>\d{1,2})[- /]" + _NAME + r"[- /,]+(?P<y>\d{4})",
+        _NAME + r"\s+(?P<d>\d{1,2}),?\s+(?P<y>\d{4})",
+    )
+)
+_FORMAT_PARTS = re.compile(r"yyyy|mm|dd|m|d|.", re.S)
+_TIME = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(?:([AaPp])\.?[Mm]\.?)?\s*\Z", re.ASCII)
 
 
 @SPANS.add(
     "DATEVALUE",
-    "t",
+    "t, t!?",
     DATE,
-    "文本转日期：2024-2-29、2024/2/29、2024年2月29日",
-    "A text as a date: year, month, day.",
+    "文本转日期：2024-2-29、2024年2月29日、2/29/2024、29-Feb-2024；可指定格式如 dd/mm/yyyy",
+    "A text as a date: year first, month/day/year, or with the month's English name; a format such as dd/mm/yyyy may be given.",
     ('DATEVALUE("2024/2/29")', {"date": "2024-02-29"}),
     ('DATEVALUE("2024年2月29日")', {"date": "2024-02-29"}),
+    ('DATEVALUE("22-MAY-2011")', {"date": "2011-05-22"}),
+    ('DATEVALUE("29.02.2024", "dd.mm.yyyy")', {"date": "2024-02-29"}),
     ('DATEVALUE("2023-02-29")', "#VALUE"),
     fails=True,
 )
-def _datevalue(text: str) -> date | CellError:
-    found = _DATE.match(text)
-    try:
-        return date(*map(int, found.groups())) if found else VALUE
-    except ValueError:
+def _datevalue(text: str, pattern: str = "") -> date | CellError:
+    shapes = (_date_shape(pattern.lower()),) if pattern else _DATES
+    found = next((match for shape in shapes if len(text) <= 100 and (match := shape.match(text))), None)
+    if found is None:
         return VALUE
+    parts = found.groupdict()
+    month = parts["m"] if parts.get("m") else _month_of(parts.get("name") or "")
+    try:
+        return date(int(parts["y"]), int(month), int(parts["d"]))
+    except (ValueError, KeyError):
+        return VALUE
+
+
+def _month_of(name: str) -> int:
+    """The number of an English month, whole or by its first three letters; 0 for another word."""
+    word = name.lower()
+    known = (full for full in MONTHS if word in (full.lower(), full[:3].lower(), "sept" if full == "September" else ""))
+    return next((MONTHS.index(full) + 1 for full in known), 0)
+
+
+@lru_cache(maxsize=256)
+def _date_shape(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a format; a part named twice, or none, matches nothing."""
+    shape, seen = r"\s*", set()
+    for part in _FORMAT_PARTS.findall(pattern[:100]):
+        letter = part[0]
+        if letter in "ymd" and part != "y" and letter not in seen:
+            seen.add(letter)
+            shape += f"(?P<{letter}>\\d{{{len(part)}}})" if len(part) > 1 else f"(?P<{letter}>\\d{{1,2}})"
+        else:
+            shape += re.escape(part)
+    return re.compile(shape + r"\s*\Z" if len(seen) == 3 else r"(?!)", re.ASCII)
 
 
 @SPANS.add(
     "TIMEVALUE",
     "t",
     DURATION,
-    "文本转时长：8:30、08:30:15",
-    "A text as hours, minutes and seconds.",
+    "文本转时间：8:30、08:30:15、2:24 PM",
+    "A text as hours, minutes and seconds, with AM or PM if it says so.",
+    ('HOUR(TIMEVALUE("2:24 PM"))', 14),
     ('TIMEVALUE("25:00")', "#VALUE"),
     fails=True,
 )
@@ -231,7 +271,11 @@ def _timevalue(text: str) -> timedelta | CellError:
     found = _TIME.match(text)
     if not found:
         return VALUE
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
+    half = (found.group(4) or "").lower()
+    if half and not 1 <= hours <= 12:
+        return VALUE
+    hours = hours % 12 + (12 if half == "p" else 0) if half else hours
     if hours > 23 or minutes > 59 or seconds > 59:
         return VALUE
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from formulas.errors import CellError
@@ -246,16 +247,52 @@ def find(needle: str, text: str, start: int = 1) -> int | CellError:
     "SEARCH",
     "t, t, i?",
     LENGTH,
-    "搜索：不区分大小写的位置，从 1 起",
-    "The place of a text in another, case does not count; VALUE if it is not there.",
+    "搜索：不区分大小写的位置，从 1 起；? 代表一个字符，* 代表任意字符",
+    "The place of a text in another, case does not count; ? stands for a character, * for any number, ~ before them for themselves.",
     ('SEARCH("E", "Statements", 6)', 7),
+    ('SEARCH("m?n", "Statements")', 6),
+    ('SEARCH("t*s", "Statements")', 2),
+    ('SEARCH("~?", "Why?")', 4),
     ('SEARCH("x", "abc")', "#VALUE"),
     fails=True,
     postgresql=forms.search,
 )
 def _search(needle: str, text: str, start: int = 1) -> int | CellError:
+    if "*" in needle or "?" in needle or "~" in needle:
+        return find_pattern(needle.lower(), text.lower(), start)
     found: int | CellError = find(needle.lower(), text.lower(), start)
     return found
+
+
+def find_pattern(pattern: str, text: str, start: int) -> int | CellError:
+    """The place where a pattern begins: `?` any character, `*` any characters, `~` takes the next one as it is.
+
+    What stands between two stars is looked for once each, in order: if that fails from the first place, it fails from later ones.
+    """
+    if len(pattern) > PATTERN_LIMIT or not 1 <= start <= len(text) + 1:
+        return VALUE
+    begin = place = start - 1
+    for at, piece in enumerate(_pieces(pattern)):
+        found = piece.search(text, place)
+        if found is None:
+            return NOT_FOUND
+        begin = found.start() if at == 0 else begin
+        place = found.end()
+    return begin + 1
+
+
+def _pieces(pattern: str) -> list[re.Pattern[str]]:
+    pieces = [""]
+    for sign in _SIGNS.findall(pattern):
+        if sign == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += "." if sign == "?" else re.escape(sign[-1])
+    return [re.compile(piece, re.S) for piece in pieces]
+
+
+PATTERN_LIMIT = 255
+_SIGNS = re.compile(r"~[*?~]|.", re.S)
 
 
 def _test(name: str, zh: str, en: str, run: Any, *examples: tuple[str, Any], core: bool = False) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from formulas.errors import FormulaError, Message
-from formulas.sqlforms.binds import bind_type, is_wide
+from formulas.sqlforms.binds import WIDE, bind_type, is_wide
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree, desugared, walk
 from formulas.types import BLANK, BOOLEAN, Type, integer
 
@@ -196,7 +196,7 @@ class Emitter:
         return Sql(column, path.type, is_wide(path.type) and self._is_text(column), column)
 
     def _is_text(self, column: Element) -> bool:
-        return not self.postgresql and isinstance(column.type, sa.Text)
+        return not self.postgresql and (column.type is WIDE or isinstance(column.type, sa.Text))
 
     def _constant(self, tree: Literal | Param, like: Sql | None) -> Sql:
         type_ = tree.type

@@ -195,7 +195,7 @@ def _add_time(emitter: Emitter, call: Call) -> Sql:
 
 def _time(emitter: Emitter, call: Call) -> Sql:
     total = "({0}::bigint * 3600 + {1}::bigint * 60 + {2})"
-    template = f"case when abs({total}) <= 100000000000 then {total} end"
+    template = f"case when {total} between 0 and 100000000000 then {total} % 86400 end"
     return _typed(template, pg_arguments(emitter, call), call)
 
 
@@ -305,14 +305,17 @@ def _split(emitter: Emitter, call: Call) -> Sql:
 
 _SPACES = "E' \\t\\u00A0\\u3000'"
 _TRIMMED = f"btrim({{0}}, {_SPACES})"
-_BARE = f"rtrim(regexp_replace({_TRIMMED}, '%$', ''), {_SPACES})"
+_SIGNED = f"case when {_TRIMMED} ~ '^[(][^-+].*[)]$' then '-' || substr({_TRIMMED}, 2, char_length({_TRIMMED}) - 2) else {_TRIMMED} end"
+_CURRENCY = "'^([+-]?)[ \\t]*[$¥￥€£][ \\t]*'"
+_BARE = f"regexp_replace(rtrim(regexp_replace({_SIGNED}, '%$', ''), {_SPACES}), {_CURRENCY}, '\\1')"
 _GROUPED = "'^[+-]?[0-9]{1,3}(,[0-9]{3,3}){1,30}([.][0-9]{0,20})?$'"
 _PLAIN = f"(case when {_BARE} ~ {_GROUPED} then replace({_BARE}, ',', '') else {_BARE} end)"
 
 
 def _value(emitter: Emitter, call: Call) -> Sql:
-    shape = "'^[+-]?([0-9]{1,100}([.][0-9]{0,20})?|[.][0-9]{1,20})$'"
-    percent = f"case when right({_TRIMMED}, 1) = '%' then 0.01 else 1 end"
+    exponent = "[0-9]{1,20}([.][0-9]{0,20})?[eE][+-]?[0-7]?[0-9]"
+    shape = f"'^[+-]?([0-9]{{1,100}}([.][0-9]{{0,20}})?|[.][0-9]{{1,20}}|{exponent})$'"
+    percent = f"case when right({_SIGNED}, 1) = '%' then 0.01 else 1 end"
     template = f"case when {_PLAIN} ~ {shape} then round({_PLAIN}::numeric * {percent}, 20) end"
     return _typed(template, pg_arguments(emitter, call), call)
 

@@ -77,15 +77,19 @@ def upper(emitter: Emitter, call: Call) -> Sql:
 
 
 def search(emitter: Emitter, call: Call) -> Sql:
-    """SEARCH on PostgreSQL: FIND on folded texts."""
+    """SEARCH on PostgreSQL: FIND on folded texts; a text with signs of a pattern as the regular expression it stands for."""
     needle, subject = (folded(emitter, sa.cast(emitter.value(part).element, sa.Text())) for part in call.args[:2])
-    if len(call.args) == 2:
-        return Sql(pieces("nullif(strpos({1}, {0}), 0)", [needle, subject], sa.Integer()), call.type)
-    start = pg_argument(emitter.value(call.args[2]), "i")
-    template = (
-        "case when {2} between 1 and char_length({1}) + 1 then nullif(strpos(substr({1}, {2}), {0}), 0) + {2} - 1 end"
-    )
+    start = pg_argument(emitter.value(call.args[2]), "i") if len(call.args) > 2 else sa.literal_column("1")
+    plain = "nullif(strpos(substr({1}, {2}), {0}), 0) + {2} - 1"
+    found = f"case when {{0}} !~ '[*?~]' then {plain} when char_length({{0}}) <= 255 then nullif(regexp_instr({{1}}, {_PATTERN}, {{2}}), 0) end"
+    template = f"case when {{2}} between 1 and char_length({{1}}) then {found} when {{2}} = char_length({{1}}) + 1 and btrim({{0}}, '*') = '' then {{2}} end"
     return Sql(pieces(template, [needle, subject, start], sa.Integer()), call.type)
+
+
+_KEPT = "replace(replace(replace({0}, '~~', chr(1)), '~*', chr(2)), '~?', chr(3))"
+_ESCAPED = f"regexp_replace({_KEPT}, '([].^$+(){{}}|\\\\[])', '\\\\\\1', 'g')"
+_OPENED = f"replace(replace({_ESCAPED}, '*', '.*'), '?', '.')"
+_PATTERN = f"replace(replace(replace({_OPENED}, chr(1), '~'), chr(2), '[*]'), chr(3), '[?]')"
 
 
 #: Null where the text would be longer than a text may be.

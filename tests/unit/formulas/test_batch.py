@@ -71,8 +71,35 @@ def test_errors_and_bad_lines(backend: str) -> None:
         *("VALUE", "NUM", "LIMIT", None, "PARSE"),
         2,
     ]
-    at = [answer["error"]["at"] for answer in found if "at" in answer.get("error", {})]
-    assert at[:2] == [[3, 3], [0, 5]]
+    assert all(len(answer["error"]["at"]) == 2 for answer in found if "error" in answer)
+    assert [answer["error"]["at"] for answer in found[6:9]] == [[3, 3], [0, 5], [0, 5]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_error_of_a_value_is_placed_where_it_comes_from(backend: str) -> None:
+    found = run(
+        backend,
+        line("1 + a / b * 2", {"a": 1, "b": 0}),
+        line("IF(a > 0, SQRT(-a), 1/0)", {"a": 4}),
+        line("1 & SUM(2 / a)", {"a": 0}),
+    )
+    assert [(answer["error"]["kind"], answer["error"]["at"]) for answer in found] == [
+        ("DIV0", [4, 9]),
+        ("NUM", [10, 18]),
+        ("DIV0", [8, 13]),
+    ]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fields_of_which_nothing_is_known_and_numbers_of_many_digits(backend: str) -> None:
+    big = 12345678901234567890123
+    found = run(
+        backend,
+        *(line(text, {"a": None}) for text in ("a = 0", "a > 1", "NOT(a > 1)", "IF(a, 1, 2)", "a / 2")),
+        *(line(text, {"a": big}) for text in ("a * a", "a + a", "-a", "MAX(a, 1)", "MOD(a, 7)", "QUOTIENT(a, 7)")),
+    )
+    expected = [False, False, True, 2, None, big * big, big * 2, -big, big, big % 7, big // 7]
+    assert [answer.get("value") for answer in found] == expected
 
 
 def test_numbers_are_written_with_exact_digits() -> None:

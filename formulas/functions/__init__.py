@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from formulas.functions.aggregates import AGGREGATES
 from formulas.functions.arithmetic import ARITHMETIC
 from formulas.functions.conversion import CONVERSION
+from formulas.functions.dateparts import PARTS
 from formulas.functions.dates import DATES
 from formulas.functions.declare import Family, Function
 from formulas.functions.finance import FINANCE
@@ -27,7 +28,7 @@ __all__ = ["CATCHERS", "FAMILIES", "find_function", "list_functions"]
 
 FAMILIES: tuple[Family, ...] = (
     *(LOGIC, ARITHMETIC, POWERS, FINANCE, AGGREGATES, TEXTS, WORDING, REGEXES),
-    *(DATES, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, RECORD, OPERATORS),
+    *(DATES, PARTS, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, RECORD, OPERATORS),
 )
 _BY_NAME: dict[str, Function] = {function.name: function for family in FAMILIES for function in family.functions}
 _ALIASES: dict[str, str] = {alias: function.name for function in _BY_NAME.values() for alias in function.aliases}

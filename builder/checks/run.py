@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
 from builder.checks.formulas import check_formulas, check_marked_formulas
+from builder.checks.guards import check_guards
 from builder.checks.names import check_keys, check_labels, check_size
+from builder.checks.pipelines import check_pipelines
 from builder.checks.references import check_children, check_references
 from builder.checks.renames import check_renames
 from builder.definition.kinds import Definition
@@ -24,6 +26,8 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_search,
     check_formulas,
     check_marked_formulas,
+    check_pipelines,
+    check_guards,
 )
 
 

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed
 from builder.compiled.physical import PhysicalTable, physical_table
+from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
-from builder.definition.kinds import Definition
+from builder.definition.kinds import PIPELINES, Definition
 from builder.fields.base import Field, label_text
 from builder.fields.children import ChildrenField
 from builder.fields.parts.computed import ComputedField
@@ -97,6 +98,11 @@ class CompiledApp:
     def zone(self) -> ZoneInfo:
         """The zone in which days are counted."""
         return ZoneInfo(self.definition.app.time_zone)
+
+    @cached_property
+    def pipelines(self) -> Mapping[str, tuple[CompiledPipeline, ...]]:
+        """The pipelines of each entity that has some."""
+        return MappingProxyType(compile_pipelines(self.definition.of(PIPELINES)))
 
     @cached_property
     def has_volatile(self) -> bool:

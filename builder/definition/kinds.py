@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from builder.definition.app import App
+from builder.definition.approval import Approval
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
+from builder.definition.pipeline import Pipeline
 from builder.definition.view import View
 from builder.fields.base import Model
 from builder.kernel.canonical import as_json, content_hash
@@ -37,7 +39,9 @@ APP = Kind("app", App, say("应用", "App"), single=True)
 ENTITIES = Kind("entities", Entity, say("实体", "Entity"))
 VIEWS = Kind("views", View, say("视图", "View"))
 CALENDARS = Kind("calendars", Calendar, say("日历", "Calendar"))
-KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS)
+PIPELINES = Kind("pipelines", Pipeline, say("流程", "Pipeline"))
+APPROVALS = Kind("approvals", Approval, say("审批", "Approval"))
+KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS)
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 

@@ -225,7 +225,20 @@ def _from_pydantic(item: Any) -> Violation:
     return Violation(str(item["type"]), pointer, say("取值不符合规则", f"Breaks a rule: {item['msg']}"))
 
 
-_TAGGED_LISTS = ("fields", "actions")
+_TAGGED_LISTS = (
+    "fields",
+    "actions",
+    "on_enter",
+    "on_leave",
+    "on_approved",
+    "on_rejected",
+    "on_returned",
+    "on_withdrawn",
+    "guards",
+    "entry",
+    "exit",
+    "holds",
+)
 """Members that are lists of tagged models."""
 _TAGGED = ("trigger", "picker")
 """Members that are tagged models."""

@@ -21,6 +21,9 @@ from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
+from runtime.automations.people import PlatformPeople
+from runtime.automations.ports import Ports
+from runtime.expressions.expressions import Expressions
 from runtime.files.s3 import S3Store
 from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
@@ -29,6 +32,10 @@ from runtime.identity.service import make_identity
 from runtime.net.s3 import S3Client, S3Place
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
+from runtime.pipelines.moving import Mover
+from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
+from runtime.pipelines.service import Pipelines
+from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
@@ -46,6 +53,7 @@ class App:
         settings = services.settings
         self._records = RecordsApi(
             services.records,
+            services.pipelines,
             services.authenticator,
             origin=settings.public_url,
             cors_origins=settings.cors_origins,
@@ -120,6 +128,11 @@ def make_services(
         settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
     )
     registry = Registry(database, clock, ids)
+    expressions = Expressions()
+    mover = Mover(lambda: ports)
+    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover)
+    seams = Seams((StageRule(),), (StageKeeper(expressions),), (StageFiller(),))
+    records = Records(database, registry, clock, ids, seams)
     return Services(
         settings=settings,
         database=database,
@@ -130,7 +143,8 @@ def make_services(
         identity=make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours)),
         authenticator=Authenticator(database, clock),
         registry=registry,
-        records=Records(database, registry, clock, ids),
+        records=records,
+        pipelines=Pipelines(database, records, mover),
         files=Files(
             database,
             _make_store(settings, clock),

@@ -13,6 +13,7 @@ from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
+from runtime.pipelines.service import Pipelines
 from runtime.records.service import Records
 from runtime.settings import Settings
 
@@ -31,4 +32,5 @@ class Services:
     authenticator: Authenticator
     registry: Registry
     records: Records
+    pipelines: Pipelines
     files: Files

@@ -239,7 +239,7 @@ def _event_schema() -> Schema:
             "position": text,
             "entity": text,
             "record_id": {"type": "string", "format": "uuid"},
-            "kind": {"type": "string", "enum": ["created", "updated", "deleted"]},
+            "kind": {"type": "string", "enum": ["created", "updated", "deleted", "moved"]},
             "at": {"type": "string", "format": "date-time"},
             "actor": {"type": ["string", "null"]},
             "door": text,
@@ -247,6 +247,7 @@ def _event_schema() -> Schema:
             "version": {"type": "integer"},
             "revision": {"type": "integer"},
             "changes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2}},
+            "detail": {"type": "object", "description": "Of a move: pipeline, transition, from, to, reason."},
         },
     }
 

@@ -30,6 +30,9 @@ def file_schema() -> Schema:
         "width": number,
         "height": number,
         "sha256": {"type": "string"},
+        "captured_at": {"type": ["string", "null"]},
+        "captured_lat": {"type": ["string", "null"]},
+        "captured_lng": {"type": ["string", "null"]},
         "uploaded_by": {"type": ["string", "null"]},
         "created_at": {"type": "string", "format": "date-time"},
     }

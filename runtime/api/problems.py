@@ -62,7 +62,18 @@ def problem_document(problem: Problem, language: Language, request_id: str) -> d
             document["errors_total"] = len(problem.violations)
     if problem.retry_after_seconds is not None:
         document["retry_after"] = problem.retry_after_seconds
-    return {**problem.extra, **document}
+    return {**in_language(problem.extra, language), **document}
+
+
+def in_language(value: Any, language: Language) -> Any:
+    """Return JSON in which every text in two languages is in one."""
+    if isinstance(value, Text):
+        return value.pick(language)
+    if isinstance(value, dict):
+        return {name: in_language(item, language) for name, item in value.items()}
+    if isinstance(value, list):
+        return [in_language(item, language) for item in value]
+    return value
 
 
 def _violation(violation: Violation, language: Language) -> dict[str, JSON]:

@@ -32,9 +32,11 @@ from runtime.api.http import (
     send_reply,
 )
 from runtime.api.openapi import app_openapi
+from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.identity.actors import Authenticator, Credential, find_credential
+from runtime.pipelines.service import Pipelines
 from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
@@ -55,6 +57,7 @@ class RecordsApi:
     def __init__(
         self,
         records: Records,
+        pipelines: Pipelines,
         authenticator: Authenticator,
         *,
         origin: str | None,
@@ -63,6 +66,7 @@ class RecordsApi:
         language: Language = "zh",
     ) -> None:
         self.records = records
+        self.pipelines = pipelines
         self.authenticator = authenticator
         self.origin = origin
         self.cors_origins = cors_origins
@@ -96,14 +100,26 @@ class RecordsApi:
 class Exchange:
     """One request: its parts, and ways to answer."""
 
-    __slots__ = ("_body", "api", "app", "caller", "credential", "entity", "receive", "record_id", "scope", "send")
+    __slots__ = (
+        "_body",
+        "api",
+        "app",
+        "caller",
+        "credential",
+        "entity",
+        "part",
+        "receive",
+        "record_id",
+        "scope",
+        "send",
+    )
 
     def __init__(self, api: RecordsApi, scope: Scope, receive: Receive, send: Send) -> None:
         self.api = api
         self.scope = scope
         self.receive = receive
         self.send = send
-        self.app = self.entity = self.record_id = ""
+        self.app = self.entity = self.record_id = self.part = ""
         self.caller = Caller(None, scope[REQUEST_ID])
         self.credential: Credential | None = None
         self._body: bytes | None = None
@@ -138,12 +154,15 @@ class Exchange:
         """Return the caller, coming through another door."""
         return Caller(self.caller.actor, self.caller.request_id, door, self.caller.epoch)
 
-    async def json(self) -> JSON:
-        """Return the body, read once."""
+    async def json(self, *, optional: bool = False) -> JSON:
+        """Return the body, read once; an optional one that is not there is an empty object."""
         if self._body is None:
-            require_json(self.scope)
+            if not optional or find_header(self.scope, b"content-type") is not None:
+                require_json(self.scope)
             self._body = await read_body(self.receive, self.api.body_bytes)
-        return parse_json(self._body)
+            if self._body and optional:
+                require_json(self.scope)
+        return {} if optional and not self._body else parse_json(self._body)
 
     def list_request(self) -> ListRequest:
         """Return what the query string asks for. Front ends ask for the same again and again, so it is read once."""
@@ -231,7 +250,10 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, record_id, "timeline"]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
             return {"GET": _timeline}
-    raise Problem("route.not_found")
+    handlers = find_stage_route(x, parts)
+    if handlers is None:
+        raise Problem("route.not_found")
+    return handlers
 
 
 # -- reads ----------------------------------------------------------------------------------------------------------------

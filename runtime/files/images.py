@@ -41,7 +41,7 @@ def measure(path: Path, media_type: str) -> Size | None:
     if media_type not in FORMATS:
         return None
     try:
-        with _open(path, media_type) as image:
+        with open_picture(path, media_type) as image:
             size = Size(*image.size)
             _refuse_bombs(size)
             image.verify()
@@ -61,7 +61,7 @@ def thumbnail(content: bytes, media_type: str, side: int) -> bytes:
         Problem: ``file.damaged``, ``file.image_too_large``.
     """
     try:
-        with _open(io.BytesIO(content), media_type) as image:
+        with open_picture(io.BytesIO(content), media_type) as image:
             _refuse_bombs(Size(*image.size))
             image.draft("RGB", (side, side))  # JPEG: decode no more than is needed
             upright = ImageOps.exif_transpose(image)
@@ -78,7 +78,8 @@ def thumbnail(content: bytes, media_type: str, side: int) -> bytes:
     return written.getvalue()
 
 
-def _open(source: Path | io.BytesIO, media_type: str) -> Image.Image:
+def open_picture(source: Path | io.BytesIO, media_type: str) -> Image.Image:
+    """Open a picture as what it was found to be; no other decoder is tried."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound here is lower and comes next
         return Image.open(source, formats=(FORMATS[media_type],))

@@ -22,6 +22,7 @@ from builder.store.statement import Query, Statement, Unit, prepare
 from builder.store.types import Identifier, Words
 from runtime.access.gate import FieldMap, gate
 from runtime.files import images
+from runtime.files.captured import captured
 from runtime.files.incoming import Arrived, receive
 from runtime.files.names import clean_name
 from runtime.files.sniffing import is_disguised, sniff
@@ -48,11 +49,15 @@ class FileLine:
     uploaded_by: str | None
     created_at: datetime
     state: str
+    captured_at: str | None = None
+    captured_lat: str | None = None
+    captured_lng: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what the API shows."""
         shown = {key: getattr(self, key) for key in ("id", "name", "media_type", "bytes", "width", "height", "sha256")}
-        return {**shown, "uploaded_by": self.uploaded_by, "created_at": instant_text(self.created_at)}
+        taken = {"captured_at": self.captured_at, "captured_lat": self.captured_lat, "captured_lng": self.captured_lng}
+        return {**shown, **taken, "uploaded_by": self.uploaded_by, "created_at": instant_text(self.created_at)}
 
 
 _COLUMNS = tuple(FileLine.__dataclass_fields__)
@@ -100,6 +105,7 @@ class Files:
             raise Problem("file.disguised", detail, extra={"media_type": kind})
         size = await asyncio.to_thread(images.measure, arrived.path, kind)
         width, height = size if size else (None, None)
+        taken = await asyncio.to_thread(captured, arrived.path, kind)
         return FileLine(
             id=self._ids.record_id(),
             app=app,
@@ -112,6 +118,9 @@ class Files:
             uploaded_by=actor.user_id or actor.username,
             created_at=self._clock.now(),
             state=UNUSED,
+            captured_at=taken.at,
+            captured_lat=taken.lat,
+            captured_lng=taken.lng,
         )
 
     async def _note(self, line: FileLine) -> None:

@@ -32,7 +32,7 @@ from runtime.records.values import (
     same_json,
     with_aliases,
 )
-from runtime.records.writer import JSON, Writing, insert_records, write_change
+from runtime.records.writer import JSON, PLAINLY, Telling, Writing, insert_records, write_change
 
 
 @dataclass
@@ -86,7 +86,7 @@ def update_record(
     violations: list[Violation] = []
     change = yield from plan_change(w, entity, record_id, body, pointer, violations, if_match=if_match)
     refuse(violations)
-    return with_aliases(entity, (yield from _apply(w, change)))
+    return with_aliases(entity, (yield from apply_change(w, change)))
 
 
 def plan_change(
@@ -224,19 +224,19 @@ def _refuse_foreign(
         violations.append(Violation("parent", f"{pointer}/id", message))
 
 
-def _apply(w: Writing, change: Change) -> Unit[dict[str, JSON]]:
+def apply_change(w: Writing, change: Change, telling: Telling = PLAINLY) -> Unit[dict[str, JSON]]:
     """Write a change: the record itself, then its children."""
     if not change.writes:
         return change.held.shown
     entity, held = change.entity, change.held
-    shown = yield from write_change(w, entity, change.id, held, change.changed, change.whole)
+    shown = yield from write_change(w, entity, change.id, held, change.changed, change.whole, telling)
     if entity.listing and change.changed:
         yield from link_files(w, entity, {change.id: shown}, before=held.shown)
     for listed in change.lists:
         if listed.gone:
             yield from delete_records(w, listed.entity, listed.gone)
         for child in listed.changes:
-            yield from _apply(w, child)
+            yield from apply_change(w, child)
         if listed.fresh:
             yield from insert_records(w, listed.fresh)
     return shown

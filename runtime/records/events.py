@@ -192,11 +192,14 @@ _COLUMNS = (
     "version",
     "revision",
     "changes",
+    "detail",
 )
 
 
 def _event(row: Any) -> Event:
-    event_id, transaction, entity, record_id, kind, at, actor, door, request_id, version, revision, changes = row
+    event_id, transaction, entity, record_id, kind, at, actor, door, request_id, version, revision, changes, detail = (
+        row
+    )
     position = FeedPosition(int(transaction), int(event_id))
     shown: dict[str, JSON] = {
         "position": position.text(),
@@ -210,5 +213,6 @@ def _event(row: Any) -> Event:
         "version": version,
         "revision": revision,
         "changes": msgspec.Raw(changes.encode()),
+        **({} if detail is None else {"detail": msgspec.Raw(detail.encode())}),
     }
     return Event(position, entity, str(record_id), dump_json(shown))

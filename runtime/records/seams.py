@@ -20,6 +20,7 @@ from runtime.records.computing import spread
 
 if TYPE_CHECKING:
     from runtime.records.caller import Caller
+    from runtime.records.values import NewRecord
     from runtime.records.writer import Writing
 
 JSON = Any
@@ -58,6 +59,18 @@ class Fact(NamedTuple):
     """Who wrote it: of what followed from a write, on whose behalf it was done and how far down the chain."""
 
 
+class Filler(Protocol):
+    """Gives new records values that neither the caller nor a default gives: where they begin."""
+
+    def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
+        """Whether it may have anything to fill in on records of an entity."""
+        ...
+
+    def fill(self, w: Writing, record: NewRecord) -> None:
+        """Set values that are blank; doing it twice has to change nothing."""
+        ...
+
+
 class WriteRule(Protocol):
     """Judges writes: stages, locks, row rules."""
 
@@ -88,6 +101,7 @@ class Seams:
 
     rules: tuple[WriteRule, ...] = ()
     reactions: tuple[Reaction, ...] = ()
+    fillers: tuple[Filler, ...] = ()
 
 
 @dataclass(slots=True)
@@ -97,6 +111,8 @@ class Course:
     app: CompiledApp
     seams: Seams
     facts: list[Fact] = field(default_factory=list)
+    warrants: set[tuple[str, str]] = field(default_factory=set)
+    """Entity and id of records whose kept fields may change just now: only what carries out a move gives one, and takes it back."""
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
 
@@ -107,6 +123,10 @@ class Course:
             found = tuple(rule for rule in self.seams.rules if rule.concerns(self.app, entity))
             self._rules[entity.key] = found
         return found
+
+    def fillers_of(self, entity: CompiledEntity) -> tuple[Filler, ...]:
+        """Return the fillers that concern an entity."""
+        return tuple(filler for filler in self.seams.fillers if filler.concerns(self.app, entity))
 
     def reactions_of(self, entity: CompiledEntity) -> tuple[Reaction, ...]:
         """Return the reactions that concern an entity."""

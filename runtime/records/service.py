@@ -84,7 +84,7 @@ class Records:
         self._one_plans: Kept[OnePlan] = Kept()
         self._page_plans: Kept[PagePlan] = Kept()
         self.views = Views(database, clock, ids)
-        self.feeds = Feeds(database, self._cache, self._pinned)
+        self.feeds = Feeds(database, self._cache, self.pinned)
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -106,11 +106,11 @@ class Records:
                 owner = get_entity(published, entity)
                 plan = self._one_plans.keep(key, plan_one(published, owner, fields, expand, self._cache))
             gate(caller.actor, app, plan.field_map)
-            known = _known_id(plan.entity, record_id)
+            known = known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
             return await self._database.read(lambda: read_one(published, caller, plan, known, moment), scan=plan.scan)
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def list_page(self, caller: Caller, app: str, entity: str, request: ListRequest) -> RecordPage:
         """Return one page of records as JSON."""
@@ -123,7 +123,7 @@ class Records:
             moment = variables(published.app, caller.actor, now)
             return await self._database.read(lambda: read_page(published, caller, plan, asked, self._cache, moment))
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     def _page_plan(
         self, published: PublishedApp, caller: Caller, entity: str, request: ListRequest, now: datetime
@@ -150,7 +150,7 @@ class Records:
             gate(caller.actor, app, field_map)
             return await self._database.read(lambda: read_groups(published, caller, plan, request, self._cache))
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def timeline(
         self, caller: Caller, app: str, entity: str, record_id: str, before: int | None, limit: int
@@ -159,15 +159,15 @@ class Records:
 
         async def run(published: PublishedApp) -> events.EventPage:
             owner = get_entity(published, entity)
-            gate(caller.actor, app, _uses(owner, "history"))
-            known = _known_id(owner, record_id)
+            gate(caller.actor, app, uses_of(owner, "history"))
+            known = known_id(owner, record_id)
             page = await self._database.read(lambda: events.timeline(self._cache, app, entity, known, before, limit))
             check_guard(published, caller, page.pin, page.epoch)
             if not page.events and before is None:
                 raise not_found(owner, known)  # every record has at least the event of its creation
             return page
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def current(self, caller: Caller, app: str) -> PublishedApp:
         """Return the app as it is published now, for what is made of its definition; the caller's rights are current too.
@@ -181,7 +181,7 @@ class Records:
             gate(caller.actor, app, FieldMap())
             return published
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     # -- writes --------------------------------------------------------------------------------------------------------
 
@@ -204,8 +204,8 @@ class Records:
 
         async def run(published: PublishedApp) -> list[Written]:
             owner = get_entity(published, entity)
-            gate(caller.actor, app, _uses(owner, "create"))
-            w = self._writing(published, caller)
+            gate(caller.actor, app, uses_of(owner, "create"))
+            w = self.writing(published, caller)
             violations: list[Violation] = []
             records = [
                 new_record(w, owner, body, pointer.format(place), violations) for place, body in enumerate(bodies)
@@ -216,7 +216,7 @@ class Records:
                 yield from lock_app(w)
                 yield from insert_records(w, records)
                 yield from finish(w)
-                return (yield from self._written(w, owner, [record_json(w, record) for record in records]))
+                return (yield from self.written(w, owner, [record_json(w, record) for record in records]))
 
             if not records:
                 return []
@@ -227,7 +227,7 @@ class Records:
             except ConstraintRefused as refused:
                 await self._explain(refused, lambda: diagnose(w, suspects_of(records)))
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def load(
         self,
@@ -246,9 +246,9 @@ class Records:
         async def run(published: PublishedApp) -> int:
             field_map = FieldMap()
             for key, _ in batches:
-                field_map.uses |= _uses(get_entity(published, key), "create").uses
+                field_map.uses |= uses_of(get_entity(published, key), "create").uses
             gate(caller.actor, app, field_map)
-            w = self._writing(published, caller)
+            w = self.writing(published, caller)
             try:
                 return await self._database.write(lambda: load_records(w, batches, later, progress))
             except ConstraintRefused as refused:
@@ -258,7 +258,7 @@ class Records:
                 )
                 raise Problem("record.invalid", detail) from refused
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def update(
         self, caller: Caller, app: str, entity: str, record_id: str, body: JSON, if_match: int | None
@@ -271,15 +271,15 @@ class Records:
 
         async def run(published: PublishedApp) -> Written:
             owner = get_entity(published, entity)
-            gate(caller.actor, app, _uses(owner, "write"))
-            known = _known_id(owner, record_id)
-            w = self._writing(published, caller)
+            gate(caller.actor, app, uses_of(owner, "write"))
+            known = known_id(owner, record_id)
+            w = self.writing(published, caller)
 
             def unit() -> Unit[Written]:
                 yield from lock_app(w)
                 shown = yield from update_record(w, owner, known, body, if_match)
                 yield from finish(w)
-                return (yield from self._written(w, owner, [shown]))[0]
+                return (yield from self.written(w, owner, [shown]))[0]
 
             def look_again() -> Unit[list[Violation]]:
                 change = yield from plan_change(w, owner, known, body, "", [], if_match=if_match)
@@ -294,7 +294,7 @@ class Records:
             except ConstraintRefused as refused:
                 await self._explain(refused, look_again)
 
-        return await self._pinned(app, run)
+        return await self.pinned(app, run)
 
     async def delete(self, caller: Caller, app: str, entity: str, record_id: str, if_match: int | None) -> None:
         """Delete a record; references to it follow their own rules.
@@ -305,9 +305,9 @@ class Records:
 
         async def run(published: PublishedApp) -> None:
             owner = get_entity(published, entity)
-            gate(caller.actor, app, _uses(owner, "delete"))
-            known = _known_id(owner, record_id)
-            w = self._writing(published, caller)
+            gate(caller.actor, app, uses_of(owner, "delete"))
+            known = known_id(owner, record_id)
+            w = self.writing(published, caller)
 
             def unit() -> Unit[None]:
                 yield from lock_app(w)
@@ -319,11 +319,11 @@ class Records:
             except ConstraintRefused as refused:
                 raise StaleApp from refused  # somebody pointed to it meanwhile: look again
 
-        await self._pinned(app, run)
+        await self.pinned(app, run)
 
     # -- details -------------------------------------------------------------------------------------------------------
 
-    async def _pinned(self, app: str, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
+    async def pinned(self, app: str, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
         """Run with the pinned app; if it was published meanwhile, pin again and repeat."""
         published = await self._pins.get(app)
         for _ in range(_REPEATS):
@@ -343,12 +343,13 @@ class Records:
                     raise  # no publish explains it
         raise Problem("service.unavailable", retry_after_seconds=1)
 
-    def _writing(self, published: PublishedApp, caller: Caller) -> Writing:
+    def writing(self, published: PublishedApp, caller: Caller) -> Writing:
+        """Return what a write stands on."""
         statements = RecordStatements(published, self._cache)
         course = Course(published.app, self._seams)
         return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app), course)
 
-    def _written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
+    def written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
         """Return written records as a read shows them; of many, what the database computes is left for the caller to read."""
         if len(shown) > _SHOWN_COMPLETE or not _needs_reading(owner):
             return [_as_written(owner, record) for record in shown]
@@ -386,7 +387,7 @@ def _needs_reading(owner: CompiledEntity) -> bool:
     return any(computed.place != "local" for computed in owner.computed)
 
 
-def _known_id(owner: CompiledEntity, record_id: str) -> str:
+def known_id(owner: CompiledEntity, record_id: str) -> str:
     """Return a canonical id; text that is no id names no record."""
     found = find_uuid(record_id)
     if found is None:
@@ -394,5 +395,6 @@ def _known_id(owner: CompiledEntity, record_id: str) -> str:
     return found
 
 
-def _uses(owner: CompiledEntity, use: Use) -> FieldMap:
+def uses_of(owner: CompiledEntity, use: Use) -> FieldMap:
+    """Return the use of a record with all its fields."""
     return FieldMap({(owner.key, "", use)} | {(owner.key, key, use) for key in owner.fields})

@@ -57,6 +57,7 @@ def begin(w: Writing) -> None:
     """Forget what an earlier try of this write has done."""
     w.changes.clear()
     w.course.facts.clear()
+    w.course.warrants.clear()
 
 
 def lock_app(w: Writing) -> Unit[None]:
@@ -80,6 +81,9 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
         if len(group) > 1:
             group = _targets_first(entity, group)
         yield from _assign_numbers(w, entity, group)
+        for filler in w.course.fillers_of(entity):
+            for record in group:
+                filler.fill(w, record)
         for record in group:
             if entity.computed:
                 compute_local(w, entity, record.values)
@@ -186,8 +190,24 @@ def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str,
 # -- changes --------------------------------------------------------------------------------------------------------------
 
 
+class Telling(NamedTuple):
+    """How an event tells of a change."""
+
+    kind: str = "updated"
+    detail: Mapping[str, JSON] | None = None
+
+
+PLAINLY = Telling()
+
+
 def write_change(
-    w: Writing, entity: CompiledEntity, record_id: str, held: Held, changed: Values, whole: Values | None = None
+    w: Writing,
+    entity: CompiledEntity,
+    record_id: str,
+    held: Held,
+    changed: Values,
+    whole: Values | None = None,
+    telling: Telling = PLAINLY,
 ) -> Unit[dict[str, JSON]]:
     """Write other values of a record with its event; return the record as it is then.
 
@@ -211,7 +231,10 @@ def write_change(
     yield Query(w.statements.update(entity, keys), values)
     shown = {key: field_json(entity.fields[key], changed[key]) for key in keys}
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
-    yield from write_events(w, [make_event(w, entity, record_id, "updated", revision, changes)])
+    event = make_event(w, entity, record_id, telling.kind, revision, changes)
+    if telling.detail is not None:
+        event["detail"] = dump_json(telling.detail).decode()
+    yield from write_events(w, [event])
     updated_at = entity.system["updated_at"].to_json(w.now)
     after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
     if w.course.reactions_of(entity):
@@ -287,6 +310,7 @@ def make_event(
         "version": w.app.version,
         "revision": revision,
         "changes": dump_json(changes).decode(),
+        "detail": None,
     }
 
 

@@ -1,0 +1,295 @@
+"""Moving a record: the only way in which a stage changes. A unit of the one write path, for people, automations and approvals alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from builder.compiled.app import CompiledEntity
+from builder.compiled.pipelines import CompiledPipeline, Place, place_named
+from builder.definition.actions.base import ActionModel
+from builder.definition.guards import AnyGuard
+from builder.definition.guards.required import RequiredGuard
+from builder.definition.pipeline import Transition
+from builder.fields.base import label_text
+from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.text import Text, say
+from builder.store.statement import Unit
+from runtime.automations.actions.base import ActionFailed, Occasion
+from runtime.automations.carrying import carry_out
+from runtime.automations.ports import Ports
+from runtime.expressions.prepared import Subject
+from runtime.identity.actors import Actor
+from runtime.pipelines.guards.base import Standing
+from runtime.pipelines.history import Stay, begin_stays, end_stay, how_moved, open_stay
+from runtime.pipelines.judging import unmet
+from runtime.pipelines.todo import Todo, of_violation, refused
+from runtime.records.changes import Change, apply_change, plan_change
+from runtime.records.computing import spread
+from runtime.records.values import with_aliases
+from runtime.records.writer import Telling, Writing
+
+JSON = Any
+_NAME_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Order:
+    """A move that somebody wants."""
+
+    transition: str
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    """Values that are set with the move."""
+    reason: str | None = None
+    node: str | None = None
+    """A node of the stage that is entered; its first if left out."""
+    if_match: int | None = None
+    override: bool = False
+    """Past what is not met: only admins, and with a reason."""
+    by_hand: bool = True
+    """False: an approval or an automation moves."""
+
+
+class Moved(NamedTuple):
+    """What became of a move."""
+
+    shown: dict[str, JSON]
+    pipeline: str
+    source: Place
+    target: Place
+
+
+class Way(NamedTuple):
+    """A transition of an entity with its pipeline."""
+
+    pipeline: CompiledPipeline
+    transition: Transition
+
+
+class Step(NamedTuple):
+    """A way from one place to another."""
+
+    pipeline: CompiledPipeline
+    transition: Transition
+    source: Place
+    target: Place
+
+    @property
+    def guards(self) -> tuple[AnyGuard, ...]:
+        """What it is asked."""
+        return self.pipeline.guards(self.transition, self.source, self.target)
+
+    @property
+    def key(self) -> Hashable:
+        """Names its guards within the published version."""
+        return ("move", self.pipeline.key, self.transition.key, self.source, self.target)
+
+    @property
+    def names(self) -> dict[str, JSON]:
+        """What it is called to callers."""
+        return {"transition": self.transition.key, "from": self.source.name, "to": self.target.name}
+
+
+def find_way(w: Writing, entity: CompiledEntity, key: str) -> Way:
+    """Return a transition of an entity.
+
+    Raises:
+        Problem: ``transition.not_found`` with the nearest name.
+    """
+    ways = {
+        transition.key: Way(pipeline, transition)
+        for pipeline in w.app.pipelines.get(entity.key, ())
+        for transition in pipeline.transitions.values()
+    }
+    if key not in ways:
+        shown, hint = key[:_NAME_SHOWN], nearest_hint(key, ways)
+        detail = say(
+            f"“{entity.key}”没有流转“{shown}”{hint.zh}", f'"{entity.key}" has no transition "{shown}"{hint.en}'
+        )
+        raise Problem("transition.not_found", detail)
+    return ways[key]
+
+
+def may_take(actor: Actor | None, transition: Transition) -> bool:
+    """Whether somebody has one of the roles that a transition asks for; admins have all."""
+    if actor is None:
+        return False
+    return not transition.roles or actor.role == "admin" or actor.role in transition.roles
+
+
+def target_of(pipeline: CompiledPipeline, transition: Transition, node: str | None = None) -> Place:
+    """Return where a transition leads.
+
+    Raises:
+        Problem: ``request.malformed`` if that stage has no such node.
+    """
+    named = place_named(transition.enters)
+    if named.node is not None or node is None:
+        target = named if named.node is not None else pipeline.entrance(named.stage)
+        if node is None or node == target.node:
+            return target
+    elif Place(named.stage, node) in pipeline.nodes:
+        return Place(named.stage, node)
+    message = say(
+        f"这个流转不进入节点“{node[:_NAME_SHOWN]}”", f'The transition does not lead to "{node[:_NAME_SHOWN]}"'
+    )
+    raise Problem("request.malformed", message, violations=[Violation("unknown", "/node", message)])
+
+
+class Mover:
+    """Moves records. It also is the port by which actions do (``runtime/automations/ports.py``)."""
+
+    def __init__(self, ports: Callable[[], Ports]) -> None:
+        self._ports = ports  # asked late: the ports hold the mover
+
+    def move(self, w: Writing, subject: Subject, transition: str, reason: Text | None) -> Unit[None]:
+        """Carry out a transition for an action."""
+        words = None if reason is None else reason.pick(w.app.definition.app.language)
+        order = Order(transition, reason=words, by_hand=False)
+        yield from self.carry_out(w, subject.entity, subject.record_id, order)
+
+    def carry_out(self, w: Writing, entity: CompiledEntity, record_id: str, order: Order) -> Unit[Moved]:
+        """Move a record, or say what is missing.
+
+        Raises:
+            Problem: ``record.not_found``, ``record.changed``, ``transition.not_found``, ``transition.unavailable``,
+                ``transition.refused``, ``access.denied``.
+        """
+        pipeline, transition = find_way(w, entity, order.transition)
+        _refuse_hands(w, transition, order)
+        target = target_of(pipeline, transition, order.node)
+        violations: list[Violation] = []
+        warrant = (entity.key, record_id)
+        w.course.warrants.add(warrant)
+        body = _body(w, pipeline, target, order, violations)
+        change = yield from plan_change(w, entity, record_id, body, "/fields", violations, if_match=order.if_match)
+        w.course.warrants.discard(warrant)
+        source = pipeline.place_of(change.held.shown)
+        if not pipeline.leads_from(transition, source):
+            raise _unavailable(pipeline, transition, source)
+        step = Step(pipeline, transition, source, target)
+        missing = reasonless(step, order)
+        if violations:
+            missing += [of_violation(entity, violation) for violation in violations]
+            missing += yield from self._still_blank(w, change, step)
+            raise refused("transition.refused", missing, **step.names)
+        how = how_moved(pipeline, source, target)
+        detail = {"pipeline": pipeline.key, **step.names, "how": how, "reason": order.reason}
+        shown = yield from apply_change(w, change, Telling("moved", detail))
+        shown = with_aliases(entity, shown)
+        yield from spread(w)  # guards see computed fields as they will be
+        w.changes.clear()
+        missing += yield from self.missing(Standing(w, entity, record_id, shown), step)
+        overridden = _override(missing, order)
+        if missing and not overridden:
+            raise refused("transition.refused", missing, **step.names)
+        stay = yield from open_stay(w, record_id, pipeline.key)
+        if stay is not None:
+            yield from end_stay(w, stay)
+        number = stay.number + 1 if stay is not None else 1
+        fresh = Stay(entity.key, record_id, pipeline.key, target, how, w.now, number, transition.key, order.reason)
+        yield from begin_stays(w, [fresh._replace(overridden=overridden, actor=w.caller.actor_id)])
+        yield from self._follow(w, Subject(entity, record_id, shown), step, number)
+        return Moved(shown, pipeline.key, source, target)
+
+    def missing(self, standing: Standing, step: Step) -> Unit[list[Todo]]:
+        """Return what is missing before a record, as it is shown, may take a step."""
+        return (yield from unmet(self._ports().expressions, standing, step.guards, step.key))
+
+    def _still_blank(self, w: Writing, change: Change, step: Step) -> Unit[list[Todo]]:
+        """Of a move whose values are wrong, say also what they leave blank; the rest is asked once they are right."""
+        guards = [guard for guard in step.guards if isinstance(guard, RequiredGuard)]
+        shown = {**change.held.shown, **{key: value for key, value in change.whole.items() if value is not None}}
+        standing = Standing(w, change.entity, change.id, shown)
+        return (yield from unmet(self._ports().expressions, standing, guards, ()))
+
+    def _follow(self, w: Writing, subject: Subject, step: Step, number: int) -> Unit[None]:
+        """Do what follows a move, in its transaction."""
+        ports = self._ports()
+        approval = step.transition.starts_approval
+        if approval is not None:
+            assert ports.approvals is not None, "the composition root fits approvals in with pipelines"
+            yield from ports.approvals.start(w, subject, approval)
+        actions = actions_of(step)
+        if not actions:
+            return
+        occasion = Occasion(w, ports, subject, f"move:{subject.record_id}:{step.pipeline.key}:{number}")
+        try:
+            yield from carry_out(occasion, actions, committed=True)
+        except ActionFailed as failed:
+            raise refused("transition.refused", [Todo("action", failed.message)], **step.names) from failed
+
+
+def actions_of(step: Step) -> Sequence[ActionModel]:
+    """Return what follows a move, in order."""
+    pipeline, transition, source, target = step
+    found: list[ActionModel] = []
+    if source in pipeline.nodes and source != target:
+        found += pipeline.nodes[source].on_leave
+    if source.stage in pipeline.stages and source.stage != target.stage:
+        found += pipeline.stages[source.stage].on_leave
+    found += transition.actions
+    if source.stage != target.stage:
+        found += pipeline.stages[target.stage].on_enter
+    if target in pipeline.nodes and source != target:
+        found += pipeline.nodes[target].on_enter
+    return found
+
+
+def _body(
+    w: Writing, pipeline: CompiledPipeline, target: Place, order: Order, violations: list[Violation]
+) -> dict[str, JSON]:
+    definition = pipeline.definition
+    body = dict(order.fields)
+    for key in pipeline.kept:
+        if key in body:
+            message = say("此字段由流转本身设置", "The move itself sets this field")
+            violations.append(Violation("assigned", f"/fields/{key}", message))
+    body[definition.field] = target.stage
+    if definition.node_field is not None:
+        body[definition.node_field] = target.node
+    if definition.since_field is not None:
+        entity = w.app.entities[definition.entity]
+        body[definition.since_field] = entity.fields[definition.since_field].to_json(w.now)
+    return body
+
+
+def _refuse_hands(w: Writing, transition: Transition, order: Order) -> None:
+    actor = w.caller.actor
+    label = label_text(transition.label)
+    if order.by_hand and transition.automatic:
+        raise Problem(
+            "access.denied",
+            say(f"“{label.zh}”由审批或自动化执行", f"{label.en} is carried out by approvals and automations"),
+        )
+    if order.by_hand and not may_take(actor, transition):
+        names = "、".join(transition.roles), " or ".join(transition.roles)
+        raise Problem("access.denied", say(f"“{label.zh}”需要角色 {names[0]}", f"{label.en} needs the role {names[1]}"))
+    if order.override and (actor is None or actor.role != "admin"):
+        raise Problem("access.denied", say("只有管理员可以越过条件", "Only an admin may move past what is not met"))
+
+
+def _unavailable(pipeline: CompiledPipeline, transition: Transition, source: Place) -> Problem:
+    label = label_text(transition.label)
+    here = source.name or "-"
+    leading = [other.key for other in pipeline.leaving(source)]
+    detail = say(
+        f"记录现在在“{here}”,不能执行“{label.zh}”", f'The record is in "{here}"; {label.en} does not lead on from there'
+    )
+    return Problem("transition.unavailable", detail, extra={"place": source.name, "transitions": leading})
+
+
+def reasonless(step: Step, order: Order) -> list[Todo]:
+    """Return the line that asks for a reason, if one is needed and not given."""
+    needs = step.pipeline.needs_reason(step.transition, step.source, step.target) or order.override
+    if not needs or (order.reason or "").strip():
+        return []
+    return [Todo("reason", say("请填写原因", "Give a reason"), "/reason", label=say("原因", "Reason"))]
+
+
+def _override(missing: Sequence[Todo], order: Order) -> tuple[str, ...]:
+    """Return what is passed over; nothing if something is missing that cannot be."""
+    if not order.override or any(todo.code == "reason" for todo in missing):
+        return ()
+    return tuple(f"{todo.code}:{todo.field}" if todo.field else todo.code for todo in missing)

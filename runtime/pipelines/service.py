@@ -1,0 +1,241 @@
+"""Pipelines as a service: what is possible now, moving one record or many, history, the funnel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledEntity
+from builder.compiled.pipelines import CompiledPipeline
+from builder.definition.pipeline import Transition
+from builder.fields.base import BothLanguages, label_text
+from builder.kernel.canonical import parse_json
+from builder.kernel.limits import MOVED_AT_ONCE
+from builder.kernel.problems import Problem
+from builder.kernel.text import Text, say
+from builder.registry.registry import PublishedApp
+from builder.store.database import Database
+from builder.store.statement import Query, Unit
+from runtime.access.gate import gate
+from runtime.pipelines.guards.base import Standing
+from runtime.pipelines.history import stays_of
+from runtime.pipelines.moving import Moved, Mover, Order, Step, may_take, target_of
+from runtime.query.statements import guard
+from runtime.records.caller import Caller
+from runtime.records.holding import not_found
+from runtime.records.pins import check_guard, get_entity
+from runtime.records.seams import finish
+from runtime.records.service import Records, Written, known_id, uses_of
+from runtime.records.writer import Writing, lock_app
+
+JSON = Any
+
+
+class Done(NamedTuple):
+    """A record after a move."""
+
+    written: Written
+    moved: Moved
+
+
+class _Rehearsed(Exception):
+    """A move that was only tried: everything was done, and is undone."""
+
+    def __init__(self, done: Done) -> None:
+        self.done = done
+
+
+class Pipelines:
+    """The pipelines of all apps of one database."""
+
+    def __init__(self, database: Database, records: Records, mover: Mover) -> None:
+        self._database = database
+        self._records = records
+        self._mover = mover
+
+    async def move(
+        self, caller: Caller, app: str, entity: str, record_id: str, order: Order, *, dry_run: bool = False
+    ) -> Done:
+        """Move a record; with ``dry_run`` do everything and undo it.
+
+        Raises:
+            Problem: as ``Mover.carry_out``, and what the actions that follow raise.
+        """
+
+        async def run(published: PublishedApp) -> Done:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "write"))
+            known = known_id(owner, record_id)
+            w = self._records.writing(published, caller)
+
+            def unit() -> Unit[Done]:
+                yield from lock_app(w)
+                moved = yield from self._mover.carry_out(w, owner, known, order)
+                yield from finish(w)
+                written = (yield from self._records.written(w, owner, [moved.shown]))[0]
+                if dry_run:
+                    raise _Rehearsed(Done(written, moved))
+                return Done(written, moved)
+
+            try:
+                return await self._database.write(unit)
+            except _Rehearsed as rehearsed:
+                return rehearsed.done
+
+        return await self._records.pinned(app, run)
+
+    async def move_many(
+        self, caller: Caller, app: str, entity: str, ids: Sequence[str], order: Order, *, dry_run: bool = False
+    ) -> list[Done | Problem]:
+        """Move records one by one, each wholly or not at all; what one is refused does not stop the others.
+
+        Raises:
+            Problem: ``limit.batch``, and what would be wrong with every one of them.
+        """
+        if len(ids) > MOVED_AT_ONCE:
+            detail = say(f"一次最多 {MOVED_AT_ONCE} 条记录", f"At most {MOVED_AT_ONCE} records at once")
+            raise Problem("limit.batch", detail, extra={"maximum": MOVED_AT_ONCE})
+        found: list[Done | Problem] = []
+        for record_id in ids:
+            try:
+                alone = replace(order, if_match=None)
+                found.append(await self.move(caller, app, entity, record_id, alone, dry_run=dry_run))
+            except Problem as problem:
+                if problem.code in _OF_ALL:
+                    raise
+                found.append(problem)
+        return found
+
+    async def possible(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
+        """Return, for each pipeline of the record, where it stands and each way on: whether it can be taken now, and why not."""
+
+        async def run(published: PublishedApp) -> list[dict[str, JSON]]:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "select"))
+            known = known_id(owner, record_id)
+            w = self._records.writing(published, caller)
+
+            def unit() -> Unit[list[dict[str, JSON]]]:
+                yield from look(w)
+                shown = yield from _read(w, owner, known)
+                standing = Standing(w, owner, known, shown)
+                return (yield from self._stand_all(standing))
+
+            return await self._database.read(unit)
+
+        return await self._records.pinned(app, run)
+
+    def _stand_all(self, s: Standing) -> Unit[list[dict[str, JSON]]]:
+        found = []
+        for pipeline in s.w.app.pipelines.get(s.entity.key, ()):
+            found.append((yield from self._stand(s, pipeline)))
+        return found
+
+    def _stand(self, s: Standing, pipeline: CompiledPipeline) -> Unit[dict[str, JSON]]:
+        place = pipeline.place_of(s.shown)
+        ways = []
+        for transition in pipeline.leaving(place):
+            if not transition.automatic and may_take(s.w.caller.actor, transition):
+                ways.append(
+                    (yield from self._way(s, Step(pipeline, transition, place, target_of(pipeline, transition))))
+                )
+        stage, node = pipeline.stages.get(place.stage), pipeline.nodes.get(place)
+        since = pipeline.definition.since_field
+        return {
+            "pipeline": pipeline.key,
+            "label": label_text(pipeline.definition.label),
+            "field": pipeline.definition.field,
+            "stage": place.stage or None,
+            "node": place.node,
+            "kind": stage.kind if stage else None,
+            "since": s.shown.get(since) if since is not None else None,
+            "hints": [
+                {"text": _words(hint.text), "after_seconds": hint.after_seconds, "field": hint.field}
+                for hint in (*(stage.hints if stage else ()), *(node.hints if node else ()))
+            ],
+            "transitions": ways,
+        }
+
+    def _way(self, s: Standing, step: Step) -> Unit[dict[str, JSON]]:
+        missing = yield from self._mover.missing(s, step)
+        transition = step.transition
+        return {
+            "key": transition.key,
+            "label": label_text(transition.label),
+            "help": _words(transition.help) if transition.help is not None else None,
+            "to": {"stage": step.target.stage, "node": step.target.node},
+            "kind": step.pipeline.stages[step.target.stage].kind,
+            "possible": not missing,
+            "reason": _reason(step, transition),
+            "asks": [_asked(s.entity, key) for key in transition.asks],
+            "todo": [todo.as_json() for todo in missing],
+        }
+
+    async def history(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
+        """Return all stays of a record, the latest first; they outlive the record."""
+
+        async def run(published: PublishedApp) -> list[dict[str, JSON]]:
+            owner = get_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "history"))
+            known = known_id(owner, record_id)
+            w = self._records.writing(published, caller)
+
+            def unit() -> Unit[list[dict[str, JSON]]]:
+                yield from look(w)
+                stays = yield from stays_of(w, known)
+                if not stays:
+                    yield from _read(w, owner, known)  # there is such a record at all
+                return stays
+
+            return await self._database.read(unit)
+
+        return await self._records.pinned(app, run)
+
+
+#: Problems that are no matter of one record.
+_OF_ALL = frozenset(
+    {"app.not_found", "entity.not_found", "transition.not_found", "access.denied", "auth.required", "request.malformed"}
+)
+
+
+def look(w: Writing) -> Unit[None]:
+    """Make sure that the app and the caller's rights are still what a reading unit stands on.
+
+    Raises:
+        StaleApp, StaleIdentity.
+    """
+    statement = w.statements.kept(("pipelines", "guard"), lambda _: sa.select(guard()))
+    rows = yield Query(statement, {"app": w.app.key})
+    check_guard(w.published, w.caller, rows[0][0], rows[0][1])
+
+
+def _read(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Mapping[str, JSON]]:
+    """Return a record as it is, without holding it.
+
+    Raises:
+        Problem: ``record.not_found``.
+    """
+    statement = w.statements.kept(("pipelines", "read", entity.key), lambda _: w.statements.held_select(entity))
+    rows = yield Query(statement, {"id": record_id})
+    if not rows:
+        raise not_found(entity, record_id)
+    shown: Mapping[str, JSON] = parse_json(rows[0][1])
+    return shown
+
+
+def _words(words: str | BothLanguages) -> Text:
+    return say(words.zh, words.en) if isinstance(words, BothLanguages) else say(words, words)
+
+
+def _reason(step: Step, transition: Transition) -> str:
+    if step.pipeline.needs_reason(transition, step.source, step.target):
+        return "required"
+    return "none" if transition.reason == "none" else "optional"
+
+
+def _asked(entity: CompiledEntity, key: str) -> dict[str, JSON]:
+    field = entity.fields[key]
+    return {"field": key, "type": field.type, "label": label_text(field.label)}

@@ -39,6 +39,9 @@ from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
+from runtime.timers.arming import TimersReaction
+from runtime.timers.firing import ActionEffects
+from runtime.timers.service import Timers
 
 Announce = Callable[[str], None]
 
@@ -59,6 +62,7 @@ class App:
             cors_origins=settings.cors_origins,
             body_bytes=settings.body_bytes,
             language=settings.language,
+            timers=services.timers,
         )
         self._files = FilesApi(services)
         self._edge = Edge(
@@ -131,7 +135,7 @@ def make_services(
     expressions = Expressions()
     mover = Mover(lambda: ports)
     ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover)
-    seams = Seams((StageRule(),), (StageKeeper(expressions),), (StageFiller(),))
+    seams = Seams((StageRule(),), (StageKeeper(expressions), TimersReaction()), (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
     return Services(
         settings=settings,
@@ -153,6 +157,7 @@ def make_services(
             ids=ids,
             file_bytes=settings.file_bytes,
         ),
+        timers=Timers(database, records, clock, ids, ActionEffects(ports)),
     )
 
 

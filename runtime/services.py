@@ -16,6 +16,7 @@ from runtime.observe.metrics import Metrics
 from runtime.pipelines.service import Pipelines
 from runtime.records.service import Records
 from runtime.settings import Settings
+from runtime.timers.service import Timers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,4 @@ class Services:
     records: Records
     pipelines: Pipelines
     files: Files
+    timers: Timers

@@ -11,6 +11,7 @@ from builder.checks.guards import check_guards
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.pipelines import check_pipelines
 from builder.checks.references import check_children, check_references
+from builder.checks.reminders import check_reminders
 from builder.checks.renames import check_renames
 from builder.definition.kinds import Definition
 
@@ -28,6 +29,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_marked_formulas,
     check_pipelines,
     check_guards,
+    check_reminders,
 )
 
 

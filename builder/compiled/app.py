@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
+from builder.compiled.reminders import Reminders, compile_reminders
 from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
 from builder.definition.kinds import PIPELINES, Definition
@@ -103,6 +104,11 @@ class CompiledApp:
     def pipelines(self) -> Mapping[str, tuple[CompiledPipeline, ...]]:
         """The pipelines of each entity that has some."""
         return MappingProxyType(compile_pipelines(self.definition.of(PIPELINES)))
+
+    @cached_property
+    def reminders(self) -> Reminders:
+        """Its reminders."""
+        return compile_reminders(self)
 
     @cached_property
     def has_volatile(self) -> bool:

@@ -11,6 +11,7 @@ from builder.definition.approval import Approval
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
 from builder.definition.pipeline import Pipeline
+from builder.definition.reminder import Reminder
 from builder.definition.view import View
 from builder.fields.base import Model
 from builder.kernel.canonical import as_json, content_hash
@@ -41,7 +42,8 @@ VIEWS = Kind("views", View, say("视图", "View"))
 CALENDARS = Kind("calendars", Calendar, say("日历", "Calendar"))
 PIPELINES = Kind("pipelines", Pipeline, say("流程", "Pipeline"))
 APPROVALS = Kind("approvals", Approval, say("审批", "Approval"))
-KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS)
+REMINDERS = Kind("reminders", Reminder, say("提醒", "Reminder"))
+KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS, REMINDERS)
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 

@@ -100,3 +100,7 @@ SHEET_CELL_LENGTH = 32_767
 SAMPLE_RECORDS_SHOWN = 10
 CALENDAR_DAYS = 2_000  # of one calendar's document; of one import too
 CALENDAR_SPANS = 6  # working spans of one day
+REMINDER_STEPS = 10
+REMINDER_TURNS = 30  # how often a step comes again
+STREAK_LENGTH = 50
+TIMER_BATCH = 500  # timers fired, or records armed anew, in one transaction

@@ -76,6 +76,8 @@ CODES: Mapping[str, Code] = {
     "approval.not_found": Code(404, say("没有这个审批", "No such approval")),
     "approval.refused": Code(422, say("不能这样审批", "The approval does not allow this")),
     "approval.conflict": Code(409, say("审批状态已变化", "The approval is not in that state")),
+    "timer.not_found": Code(404, say("没有这个提醒", "No such timer")),
+    "timer.refused": Code(409, say("提醒不能这样改", "The timer cannot be changed so")),
     "file.not_found": Code(404, say("没有这个文件", "No such file")),
     "file.too_large": Code(413, say("文件过大", "File too large")),
     "file.empty": Code(422, say("文件是空的", "Empty file")),

@@ -23,6 +23,7 @@ from builder.publish.steps.compute import compute_steps
 from builder.publish.steps.entities import CreateEntity, KeepEntity, RenameEntity, RestoreEntity
 from builder.publish.steps.indexes import AddIndex, DropIndex, Existing
 from builder.publish.steps.references import ChangeReferences
+from builder.publish.steps.reminders import reminder_steps
 from builder.publish.steps.rules import ChangeDocument
 
 
@@ -98,7 +99,9 @@ class _Diff:
             if not kind.single and kind is not ENTITIES:
                 self._rules += _changed_of_kind(kind, self._change.base, self._target)
         steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
-        steps += compute_steps(self._change.base, self._target, steps, {k: f.table.name for k, f in former.items()})
+        names = {key: old.table.name for key, old in former.items()}
+        steps += compute_steps(self._change.base, self._target, steps, names)
+        steps += reminder_steps(self._change.base, self._target, steps, names, self._pairs)
         return Diff(steps, {key: self._lines[key] for key in self._target.entities})
 
     # -- pairing ----------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from builder.kernel.text import Text, say
 from builder.publish.publish import lock_app
 from builder.publish.step import Work
 from builder.publish.steps.compute import compute_steps
+from builder.publish.steps.reminders import ask_again
 from builder.registry.registry import PublishedApp, Registry, find_published, no_app
 from builder.store import tables
 
@@ -157,8 +158,12 @@ def set_days(
             connection.execute(
                 sa.update(tables.app).where(tables.app.c.key == app).values(pin=registry.ids.record_id())
             )
-            if calendar == default_key(published.app.definition.app):
+            default = default_key(published.app.definition.app)
+            if calendar == default:
                 _recount(registry, connection, published)
+            reminders = published.app.reminders.by_key.values()
+            again = [rule.key for rule in reminders if rule.counts_in(calendar, default)]
+            ask_again(connection, app, again, now)
         changed = find_published(registry, connection, app)
     assert changed is not None
     return changed

@@ -34,6 +34,7 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
+from runtime.api.timers import find_timer_route
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.identity.actors import Authenticator, Credential, find_credential
 from runtime.pipelines.service import Pipelines
@@ -42,6 +43,7 @@ from runtime.query.request import ListRequest, read_members, read_parameters, re
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import read_position
 from runtime.records.service import Records, Written
+from runtime.timers.service import Timers
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
@@ -64,9 +66,11 @@ class RecordsApi:
         cors_origins: tuple[str, ...],
         body_bytes: int = BODY_BYTES,
         language: Language = "zh",
+        timers: Timers | None = None,
     ) -> None:
         self.records = records
         self.pipelines = pipelines
+        self.timers = timers
         self.authenticator = authenticator
         self.origin = origin
         self.cors_origins = cors_origins
@@ -250,7 +254,7 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, record_id, "timeline"]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
             return {"GET": _timeline}
-    handlers = find_stage_route(x, parts)
+    handlers = find_stage_route(x, parts) or find_timer_route(x, parts)
     if handlers is None:
         raise Problem("route.not_found")
     return handlers

@@ -31,11 +31,22 @@ class Changes:
         self._read = {
             (d.entity, d.field) for c in app.computed.values() if c.place == "related" for d in c.dependencies
         }
+        self._read |= app.reminders.watched
         self._ids: dict[tuple[str, str], set[str]] = {}
+        self._before: dict[tuple[str, str], set[str]] = {}
 
     def clear(self) -> None:
         """Forget everything: a unit begins (again)."""
         self._ids.clear()
+        self._before.clear()
+
+    def turn(self) -> None:
+        """A round is done: its changes are what the reactions look at, theirs are noted from here on."""
+        self._before, self._ids = self._ids, {}
+
+    def before(self, entity: str, key: str) -> set[str]:
+        """Return the records of which a field changed in the round that the reactions follow."""
+        return self._before.get((entity, key), set())
 
     def mark(self) -> dict[tuple[str, str], set[str]]:
         """Return what has been noted so far, for ``go_back``."""
@@ -120,7 +131,7 @@ def spread(w: Writing) -> Unit[None]:
         for dependency in computed.dependencies:
             changed = w.changes.of(dependency.entity, dependency.field)
             if changed and dependency.path:
-                ids |= yield from _reached(w, computed.entity, dependency.path, changed)
+                ids |= yield from reached(w, computed.entity, dependency.path, changed)
             else:
                 ids |= changed
         if ids:
@@ -137,7 +148,7 @@ def _recompute(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:
         w.changes.add(computed.entity, computed.key, (str(row[0]) for row in rows))
 
 
-def _reached(w: Writing, entity: str, path: tuple[str, ...], changed: set[str]) -> Unit[set[str]]:
+def reached(w: Writing, entity: str, path: tuple[str, ...], changed: set[str]) -> Unit[set[str]]:
     """Return the records of ``entity`` from which a path leads to one of the changed records."""
     statement = w.statements.kept(("reach", entity, path), lambda dialect: _reach(w.app, entity, path, dialect))
     found: set[str] = set()

@@ -156,7 +156,7 @@ def finish(w: Writing) -> Unit[None]:
         facts, w.course.facts = w.course.facts, []
         if not facts:
             return
-        w.changes.clear()
+        w.changes.turn()
         for reaction in w.course.seams.reactions:
             concerned = [fact for fact in facts if reaction in w.course.reactions_of(fact.entity)]
             if concerned:

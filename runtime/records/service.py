@@ -229,6 +229,48 @@ class Records:
 
         return await self.pinned(app, run)
 
+    async def work(self, caller: Caller, app: str, make: Callable[[Writing], Unit[T]]) -> T:
+        """Run a unit of another room as one write: under the pinned app, with what follows from it, all or nothing.
+
+        Raises:
+            ConstraintRefused, and whatever the unit raises.
+        """
+
+        async def run(published: PublishedApp) -> T:
+            w = self.writing(published, caller)
+
+            def unit() -> Unit[T]:
+                yield from lock_app(w)
+                result = yield from make(w)
+                yield from finish(w)
+                return result
+
+            return await self._database.write(unit)
+
+        return await self.pinned(app, run)
+
+    async def read_beside(
+        self,
+        caller: Caller,
+        app: str,
+        entity: str,
+        record_id: str,
+        make: Callable[[Writing, CompiledEntity, str], Unit[T]],
+    ) -> T:
+        """Run a reading unit of another room about a record that the caller may read; it is given the record's canonical id.
+
+        Raises:
+            Problem: what reading the record raises.
+        """
+        await self.get(caller, app, entity, record_id)
+
+        async def run(published: PublishedApp) -> T:
+            owner = get_entity(published, entity)
+            w = self.writing(published, caller)
+            return await self._database.read(lambda: make(w, owner, known_id(owner, record_id)))
+
+        return await self.pinned(app, run)
+
     async def load(
         self,
         caller: Caller,

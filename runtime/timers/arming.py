@@ -1,0 +1,250 @@
+"""Timers follow the records: armed, moved, stopped and dropped in the transaction of the write that is the reason.
+
+Reads and writes: dougong_timer. See docs/decisions/0016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from builder.calendars.working import WorkingCalendar
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.calendars import default_key
+from builder.compiled.reminders import CompiledReminder
+from builder.definition.reminder import UnchangedOccasion
+from builder.store.statement import Unit
+from runtime.records.computing import reached
+from runtime.records.seams import Fact
+from runtime.records.writer import Writing
+from runtime.timers import rows
+from runtime.timers.counting import due_of, pause_seconds
+from runtime.timers.looking import OWN_DOORS, Sight, last_changes, look, look_by, record_rules
+from runtime.timers.rows import Timer
+
+Key = tuple[str, str]
+"""Reminder and subject."""
+
+
+def calendar_of(w: Writing, rule: CompiledReminder) -> WorkingCalendar:
+    """Return the calendar in which a reminder counts."""
+    return w.published.calendars[rule.document.calendar or default_key(w.app.definition.app)]
+
+
+def is_tracked(rule: CompiledReminder) -> bool:
+    """Whether a change itself is the moment, so that only the write, or history, can tell it."""
+    when = rule.document.when
+    return isinstance(when, UnchangedOccasion) and (bool(rule.tracked) or not when.fields)
+
+
+def decide(
+    w: Writing, rule: CompiledReminder, subject: str, sight: Sight, standing: Timer | None, *, recount: bool = False
+) -> Timer | None:
+    """Return the timer as it should be; None: there should be none.
+
+    Args:
+        recount: the definition or the calendar may have changed, so moments are counted anew.
+    """
+    if not sight.holds or sight.anchor is None:
+        return None
+    calendar = calendar_of(w, rule)
+    if standing is None or standing.anchor_at != sight.anchor or standing.record_id != sight.record_id:
+        due = due_of(rule, rule.steps[0], sight.anchor, calendar)
+        armed = Timer(
+            w.ids.record_id(),
+            w.app.key,
+            rule.key,
+            subject,
+            rule.entity,
+            sight.record_id,
+            0,
+            sight.anchor,
+            due.at,
+            calendar.key if rule.counts_working_time else None,
+            bool(due.unknown_years),
+        )
+        return replace(armed, paused_at=w.now, due_at=None) if sight.paused else armed
+    timer = standing
+    if sight.paused and timer.paused_at is None and timer.due_at is not None:
+        return replace(timer, paused_at=w.now, due_at=None)
+    if not sight.paused and timer.paused_at is not None:
+        stood = pause_seconds(rule, timer.paused_at, w.now, calendar)
+        timer = replace(timer, paused_at=None, paused_seconds=timer.paused_seconds + stood)
+        return counted(w, rule, timer)
+    if recount and timer.due_at is not None:
+        return counted(w, rule, timer)
+    return timer
+
+
+def counted(w: Writing, rule: CompiledReminder, timer: Timer) -> Timer:
+    """Return a timer with the moment of its next step counted anew."""
+    if timer.step >= len(rule.steps) or timer.acknowledged_at is not None:
+        return replace(timer, due_at=None)
+    calendar = calendar_of(w, rule)
+    due = due_of(rule, rule.steps[timer.step], timer.anchor_at, calendar, timer.paused_seconds)
+    at = due.at if timer.snoozed_until is None else max(due.at, timer.snoozed_until)
+    key = calendar.key if rule.counts_working_time else None
+    return replace(timer, due_at=at, calendar=key, provisional=bool(due.unknown_years))
+
+
+@dataclass
+class _Touched:
+    """What a round of a write has to do with reminders."""
+
+    records: dict[str, set[str]] = field(default_factory=dict)
+    """Entity -> records to look at."""
+    moved: set[Key] = field(default_factory=set)
+    """(reminder, record): a tracked change happened just now."""
+    subjects: dict[str, set[str]] = field(default_factory=dict)
+    """Reminder with ``by`` -> subjects to look at."""
+    gone: dict[str, set[str]] = field(default_factory=dict)
+
+
+class TimersReaction:
+    """Keeps timers right, inside the write."""
+
+    def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
+        """Whether some reminder depends on records of an entity."""
+        return entity.key in app.reminders.concerned
+
+    def react(self, w: Writing, facts: Sequence[Fact]) -> Unit[None]:
+        """Arm, move, stop and drop timers of the records that these facts touch."""
+        touched = _Touched()
+        for fact in facts:
+            _touch_own(w, fact, touched)
+        yield from _touch_over_relations(w, touched)
+        for entity, ids in touched.gone.items():
+            yield from rows.drop_of_records(w.statements, w.app.key, entity, ids)
+            touched.records.get(entity, set()).difference_update(ids)
+        created = {fact.record_id for fact in facts if fact.deed == "created"}
+        for entity, ids in touched.records.items():
+            yield from arm(w, w.app.entities[entity], ids, moved=touched.moved, fresh=created)
+        for key, subjects in touched.subjects.items():
+            yield from arm_by(w, w.app.reminders.by_key[key], subjects)
+
+
+def _touch_own(w: Writing, fact: Fact, touched: _Touched) -> None:
+    """Note what a fact means for the reminders over its own entity."""
+    for rule in w.app.reminders.of_entity(fact.entity.key):
+        if fact.deed == "deleted":
+            touched.gone.setdefault(fact.entity.key, set()).add(fact.record_id)
+        own = {d.field for d in rule.reads if d.entity == rule.entity and not d.path}
+        concerned = fact.deed != "updated" or bool(own & fact.changed)
+        if rule.by is not None:
+            if concerned:
+                values = (fact.before.get(rule.by), fact.after.get(rule.by))
+                touched.subjects.setdefault(rule.key, set()).update(value for value in values if value)
+            continue
+        if is_tracked(rule) and _moves(rule, fact):
+            touched.moved.add((rule.key, fact.record_id))
+            concerned = True
+        if concerned and fact.deed != "deleted":
+            touched.records.setdefault(rule.entity, set()).add(fact.record_id)
+
+
+def _moves(rule: CompiledReminder, fact: Fact) -> bool:
+    if fact.deed == "created":
+        return True
+    if rule.tracked:
+        return bool(rule.tracked & fact.changed)
+    return fact.caller.door not in OWN_DOORS
+
+
+def _touch_over_relations(w: Writing, touched: _Touched) -> Unit[None]:
+    """Note the records that see a change over a relation, or whose computed fields the database has changed."""
+    for rule in w.app.reminders.by_key.values():
+        for dependency in sorted(rule.reads):
+            changed = w.changes.before(dependency.entity, dependency.field)
+            if not changed:
+                continue
+            ids = (yield from reached(w, rule.entity, dependency.path, changed)) if dependency.path else changed
+            if rule.by is None:
+                touched.records.setdefault(rule.entity, set()).update(ids)
+
+
+def arm(
+    w: Writing,
+    entity: CompiledEntity,
+    ids: Collection[str],
+    *,
+    moved: Collection[Key] = (),
+    fresh: Collection[str] = (),
+    recount: bool = False,
+) -> Unit[int]:
+    """Bring the timers of records up to date; return how many were written or dropped.
+
+    Args:
+        moved: (reminder, record) whose tracked change happened just now.
+        fresh: records that are new, so they have no timers yet.
+    """
+    if not ids:
+        return 0
+    seen = yield from look(w, entity, ids)
+    standing: dict[Key, Timer] = {}
+    if set(ids) - set(fresh):
+        found = yield from rows.timers_of(w.statements, w.app.key, entity.key, ids)
+        standing = {(timer.rule, timer.subject): timer for timer in found}
+    rules = {rule.key: rule for rule in record_rules(w.app, entity.key)}
+    history = yield from _moments(w, rules, seen, standing, moved)
+    put: list[Timer] = []
+    drop: list[Key] = []
+    for record_id in sorted(ids):
+        for key, rule in rules.items():
+            now = standing.get((key, record_id))
+            sight = seen.get(record_id, {}).get(key)
+            if sight is not None and is_tracked(rule):
+                moments = [at for at in (sight.anchor, history.get((key, record_id))) if at is not None]
+                sight = sight._replace(anchor=max(moments, default=None))
+            wanted = None if sight is None else decide(w, rule, record_id, sight, now, recount=recount)
+            if wanted is None:
+                drop += [(key, record_id)] if now is not None else []
+            elif wanted is not now:
+                put.append(wanted)
+    yield from rows.drop_timers(w.statements, w.app.key, drop)
+    yield from rows.put_timers(w.statements, put)
+    return len(put) + len(drop)
+
+
+def _moments(
+    w: Writing,
+    rules: Mapping[str, CompiledReminder],
+    seen: Mapping[str, Mapping[str, Sight]],
+    standing: Mapping[Key, Timer],
+    moved: Collection[Key],
+) -> Unit[dict[Key, datetime]]:
+    """Return when tracked changes happened: just now, as the timer knows, or from history."""
+    found: dict[Key, datetime] = {}
+    unknown: list[Key] = []
+    for record_id, sights in seen.items():
+        for key, sight in sights.items():
+            if not is_tracked(rules[key]) or not sight.holds:
+                continue
+            if (key, record_id) in moved:
+                found[key, record_id] = w.now
+            elif (key, record_id) in standing:
+                found[key, record_id] = standing[key, record_id].anchor_at
+            else:
+                unknown.append((key, record_id))
+    found |= yield from last_changes(w, rules, unknown)
+    return found
+
+
+def arm_by(w: Writing, rule: CompiledReminder, subjects: Iterable[str], *, recount: bool = False) -> Unit[int]:
+    """Bring the timers of a reminder up to date that belong to people or other records."""
+    wanted_subjects = sorted(subjects)
+    found = yield from rows.timers_of_subjects(w.statements, w.app.key, rule.key, wanted_subjects)
+    standing = {timer.subject: timer for timer in found}
+    put: list[Timer] = []
+    drop: list[Key] = []
+    for subject in wanted_subjects:
+        now = standing.get(subject)
+        sight = yield from look_by(w, rule, subject)
+        wanted = decide(w, rule, subject, sight, now, recount=recount)
+        if wanted is None:
+            drop += [(rule.key, subject)] if now is not None else []
+        elif wanted is not now:
+            put.append(wanted)
+    yield from rows.drop_timers(w.statements, w.app.key, drop)
+    yield from rows.put_timers(w.statements, put)
+    return len(put) + len(drop)

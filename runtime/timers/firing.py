@@ -1,0 +1,218 @@
+"""Firing what is due: held, looked at again, written down, passed on to the actions, in one transaction. See docs/decisions/0016.
+
+Reads and writes: dougong_timer, dougong_timer_firing, and whatever the actions write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from builder.compiled.reminders import CompiledReminder
+from builder.kernel.canonical import dump_json
+from builder.kernel.faults import crash_point
+from builder.kernel.text import Text, say
+from builder.store.statement import POSTGRESQL, Unit
+from runtime.automations.actions.base import Occasion, Outcome
+from runtime.automations.carrying import carry_out
+from runtime.automations.ports import Ports
+from runtime.expressions.prepared import Subject
+from runtime.records.holding import Held, hold_records
+from runtime.records.writer import Writing
+from runtime.timers import rows
+from runtime.timers.arming import calendar_of, counted, decide, is_tracked
+from runtime.timers.counting import due_of, plan_steps
+from runtime.timers.looking import NOTHING, Sight, look, look_by
+from runtime.timers.rows import Timer
+
+
+class DueTimer(NamedTuple):
+    """A timer that was due when somebody looked."""
+
+    generation: str
+    app: str
+    rule: str
+    entity: str
+    record_id: str
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class Firing:
+    """One step whose time has come."""
+
+    rule: CompiledReminder
+    timer: Timer
+    place: int
+    """Among the rule's steps."""
+    due_at: datetime
+    held: Held
+
+    @property
+    def key(self) -> str:
+        """Names this firing for ever: what leaves the house because of it carries this name."""
+        return f"reminder:{self.rule.key}:{self.timer.generation}:{self.place}"
+
+
+class Effects(Protocol):
+    """What becomes of a firing."""
+
+    def carry(self, w: Writing, firing: Firing) -> Unit[Text]:
+        """Do it in the transaction; return what was done, in words.
+
+        Raises:
+            ActionFailed, Problem.
+        """
+        ...
+
+
+class ActionEffects:
+    """Carries out the step's actions."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def carry(self, w: Writing, firing: Firing) -> Unit[Text]:
+        """Carry the actions out on the record as it is."""
+        step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
+        entity = w.app.entities[firing.rule.entity]
+        occasion = Occasion(w, self._ports, Subject(entity, firing.timer.record_id, firing.held.shown), firing.key)
+        done = yield from carry_out(occasion, step.actions, committed=True)
+        return _words(done.outcomes)
+
+
+def _words(outcomes: Sequence[Outcome]) -> Text:
+    return say("；".join(o.text.zh for o in outcomes), "; ".join(o.text.en for o in outcomes))
+
+
+def fire(w: Writing, due: Sequence[DueTimer], effects: Effects) -> Unit[int]:
+    """Fire timers of one app; return how many steps were done.
+
+    Records are held before timers, as writers do, so that the two never wait for each other in a circle. What somebody else holds is
+    left for the next tick.
+    """
+    held = yield from _hold(w, due)
+    wanted = [
+        one.generation for one in due if w.statements.dialect != POSTGRESQL or (one.entity, one.record_id) in held
+    ]
+    claimed = yield from rows.claim(w.statements, wanted, w.now)
+    if not claimed:
+        return 0
+    sights = yield from _look_again(w, claimed)
+    put: list[Timer] = []
+    drop: list[tuple[str, str]] = []
+    noted: list[dict[str, Any]] = []
+    firings: list[Firing] = []
+    for timer in claimed:
+        rule = w.app.reminders.by_key.get(timer.rule)
+        sight = sights.get((timer.rule, timer.subject), NOTHING)
+        found = held.get((timer.entity, timer.record_id))
+        standing = None if rule is None or found is None else decide(w, rule, timer.subject, sight, timer)
+        if rule is None or found is None or standing is None:
+            drop.append((timer.rule, timer.subject))
+        elif standing.generation != timer.generation or standing.due_at is None:
+            put.append(standing)  # its occasion is another by now, or it stands still
+        else:
+            put.append(_advance(w, rule, standing, found, firings, noted))
+    yield from rows.drop_timers(w.statements, w.app.key, drop)
+    yield from rows.put_timers(w.statements, put)
+    crash_point("timer.fire")
+    for firing in firings:
+        text = yield from effects.carry(w, firing)
+        noted.append(_note(w, firing.timer, firing.place, firing.due_at, "fired", text))
+    yield from rows.note_firings(w.statements, noted)
+    crash_point("timer.fire")
+    return len(firings)
+
+
+def give_up(w: Writing, due: DueTimer, reason: Text) -> Unit[None]:
+    """Write down that a step failed, and go on to the next: what a rule refuses once it refuses always."""
+    for timer in (yield from rows.claim(w.statements, [due.generation], w.now)):
+        rule = w.app.reminders.by_key.get(timer.rule)
+        if rule is None or timer.step >= len(rule.steps):
+            yield from rows.drop_timers(w.statements, w.app.key, [(timer.rule, timer.subject)])
+            continue
+        assert timer.due_at is not None
+        noted = [_note(w, timer, timer.step, timer.due_at, "failed", reason)]
+        yield from rows.note_firings(w.statements, noted)
+        yield from rows.put_timers(w.statements, [counted(w, rule, replace(timer, step=timer.step + 1))])
+
+
+def _hold(w: Writing, due: Sequence[DueTimer]) -> Unit[dict[tuple[str, str], Held]]:
+    ids: dict[str, set[str]] = {}
+    for one in due:
+        if one.entity in w.app.entities:
+            ids.setdefault(one.entity, set()).add(one.record_id)
+    found: dict[tuple[str, str], Held] = {}
+    for key in sorted(ids):
+        for record in (yield from hold_records(w, w.app.entities[key], ids[key])):
+            found[key, record.id] = record.held
+    return found
+
+
+def _look_again(w: Writing, timers: Sequence[Timer]) -> Unit[Mapping[tuple[str, str], Sight]]:
+    """Return what the reminders see of the subjects now."""
+    found: dict[tuple[str, str], Sight] = {}
+    ids: dict[str, set[str]] = {}
+    for timer in timers:
+        rule = w.app.reminders.by_key.get(timer.rule)
+        if rule is None or timer.entity != rule.entity:
+            continue
+        if rule.by is not None:
+            found[timer.rule, timer.subject] = yield from look_by(w, rule, timer.subject)
+        else:
+            ids.setdefault(rule.entity, set()).add(timer.subject)
+    for key in sorted(ids):
+        for record_id, sights in (yield from look(w, w.app.entities[key], ids[key])).items():
+            found |= {(rule, record_id): sight for rule, sight in sights.items()}
+    for timer in timers:  # a change that is a moment itself stands in the timer: its write would have moved it
+        rule = w.app.reminders.by_key.get(timer.rule)
+        sight = found.get((timer.rule, timer.subject))
+        if rule is not None and sight is not None and is_tracked(rule):
+            later = timer.anchor_at if sight.anchor is None else max(timer.anchor_at, sight.anchor)
+            found[timer.rule, timer.subject] = sight._replace(anchor=later)
+    return found
+
+
+def _advance(
+    w: Writing, rule: CompiledReminder, timer: Timer, held: Held, firings: list[Firing], noted: list[dict[str, Any]]
+) -> Timer:
+    """Note which steps are done and which were missed; return the timer with its next step."""
+    calendar = calendar_of(w, rule)
+    dues = [due_of(rule, step, timer.anchor_at, calendar, timer.paused_seconds).at for step in rule.steps]
+    if timer.snoozed_until is not None:
+        dues = [max(at, timer.snoozed_until) if place >= timer.step else at for place, at in enumerate(dues)]
+    plan = plan_steps(rule, timer.step, dues, w.now)
+    for place in plan.missed:
+        noted.append(_note(w, timer, place, dues[place], "missed", _missed(rule)))
+    firings += [Firing(rule, timer, place, dues[place], held) for place in plan.fire]
+    following = len(rule.steps) if plan.next is None else plan.next
+    moved = replace(timer, step=following, snoozed_until=None if plan.fire else timer.snoozed_until)
+    return counted(w, rule, moved)
+
+
+def _missed(rule: CompiledReminder) -> Text:
+    policy = rule.document.late
+    return say(
+        f"时间已过,按补发规则“{policy.policy}”(最多晚 {policy.tolerance})不再执行",
+        f'Its time had passed; the rule for late steps is "{policy.policy}", at most {policy.tolerance} late',
+    )
+
+
+def _note(w: Writing, timer: Timer, place: int, due_at: datetime, outcome: str, text: Text) -> dict[str, Any]:
+    return {
+        "generation": timer.generation,
+        "step": place,
+        "app": timer.app,
+        "rule": timer.rule,
+        "subject": timer.subject,
+        "entity": timer.entity,
+        "record_id": timer.record_id,
+        "anchor_at": timer.anchor_at,
+        "due_at": due_at,
+        "fired_at": w.now,
+        "outcome": outcome,
+        "detail": dump_json({"zh": text.zh, "en": text.en}).decode(),
+    }

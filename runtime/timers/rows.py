@@ -1,0 +1,213 @@
+"""Rows of ``dougong_timer`` and ``dougong_timer_firing``: their shape and the statements that read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from builder.kernel.canonical import dump_json
+from builder.store import tables
+from builder.store.statement import POSTGRESQL, Query, Unit
+from builder.store.types import Identifier, Instant, StoredType, Whole, Words
+from runtime.records.statements import RecordStatements
+
+timer, firing, rearm = tables.timer, tables.timer_firing, tables.timer_rearm
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """One timer. ``due_at`` None: nothing is to come, or it stands still."""
+
+    generation: str
+    app: str
+    rule: str
+    subject: str
+    entity: str
+    record_id: str
+    step: int
+    anchor_at: datetime
+    due_at: datetime | None
+    calendar: str | None
+    provisional: bool
+    paused_at: datetime | None = None
+    paused_seconds: int = 0
+    snoozed_until: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+
+
+_COLUMNS = tuple(Timer.__dataclass_fields__)
+
+
+def read_row(row: Sequence[Any], dialect: str) -> Timer:
+    """Turn a row of the driver into a timer."""
+    values: list[Any] = []
+    for name, value in zip(_COLUMNS, row, strict=True):
+        kind = timer.c[name].type
+        assert isinstance(kind, StoredType)
+        read = kind.read_postgresql if dialect == POSTGRESQL else kind.read_sqlite
+        values.append(None if value is None else read(value))
+    return Timer(*values)
+
+
+def columns() -> list[sa.Column[Any]]:
+    """Return the columns in the order of ``Timer``."""
+    return [timer.c[name] for name in _COLUMNS]
+
+
+def timers_of(statements: RecordStatements, app: str, entity: str, ids: Iterable[str]) -> Unit[list[Timer]]:
+    """Return the timers whose actions are about these records."""
+    statement = statements.kept(
+        ("timers_of",),
+        lambda _: sa.select(*columns()).where(
+            timer.c.app == _words("app"), timer.c.entity == _words("entity"), timer.c.record_id.in_(statements.listed())
+        ),
+    )
+    rows = yield Query(statement, {"app": app, "entity": entity, "ids": _listed(ids)})
+    return [read_row(row, statements.dialect) for row in rows]
+
+
+def timers_of_subjects(statements: RecordStatements, app: str, rule: str, subjects: Iterable[str]) -> Unit[list[Timer]]:
+    """Return the timers of a rule that belong to these subjects."""
+    statement = statements.kept(
+        ("timers_of_subjects",),
+        lambda _: sa.select(*columns()).where(
+            timer.c.app == _words("app"), timer.c.rule == _words("rule"), timer.c.subject.in_(statements.listed())
+        ),
+    )
+    rows = yield Query(statement, {"app": app, "rule": rule, "ids": _listed(subjects)})
+    return [read_row(row, statements.dialect) for row in rows]
+
+
+def put_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[None]:
+    """Insert timers, or replace those of the same rule and subject; in the order of subjects, so that two writers do not wait for each other."""
+    if not timers:
+        return
+    ordered = sorted(timers, key=lambda found: (found.rule, found.subject))
+    rows = [asdict(found) for found in ordered]
+    yield Query(statements.kept(("put_timers",), _put), rows if len(rows) > 1 else rows[0])
+
+
+def _put(dialect: str) -> sa.ClauseElement:
+    values = {name: sa.bindparam(name, type_=timer.c[name].type) for name in _COLUMNS}
+    others = [name for name in _COLUMNS if name not in ("app", "rule", "subject")]
+    if dialect == POSTGRESQL:
+        made = postgresql.insert(timer).values(values)
+        return made.on_conflict_do_update(
+            index_elements=["app", "rule", "subject"], set_={name: made.excluded[name] for name in others}
+        )
+    put = sqlite.insert(timer).values(values)
+    return put.on_conflict_do_update(
+        index_elements=["app", "rule", "subject"], set_={name: put.excluded[name] for name in others}
+    )
+
+
+def drop_timers(statements: RecordStatements, app: str, keys: Iterable[tuple[str, str]]) -> Unit[None]:
+    """Delete timers by rule and subject, whatever their generation."""
+    rows = [{"app": app, "rule": rule, "subject": subject} for rule, subject in sorted(keys)]
+    if not rows:
+        return
+    statement = statements.kept(
+        ("drop_timers",),
+        lambda _: sa.delete(timer).where(
+            timer.c.app == _words("app"),
+            timer.c.rule == _words("rule"),
+            timer.c.subject == sa.bindparam("subject", type_=Identifier()),
+        ),
+    )
+    yield Query(statement, rows if len(rows) > 1 else rows[0])
+
+
+def drop_of_records(statements: RecordStatements, app: str, entity: str, ids: Iterable[str]) -> Unit[None]:
+    """Delete the timers of records that are gone."""
+    statement = statements.kept(
+        ("drop_of_records",),
+        lambda _: sa.delete(timer).where(
+            timer.c.app == _words("app"), timer.c.entity == _words("entity"), timer.c.record_id.in_(statements.listed())
+        ),
+    )
+    yield Query(statement, {"app": app, "entity": entity, "ids": _listed(ids)})
+
+
+def claim(statements: RecordStatements, generations: Iterable[str], now: datetime) -> Unit[list[Timer]]:
+    """Hold those of these timers that are due and that nobody else holds."""
+
+    def make(dialect: str) -> sa.Select[Any]:
+        chosen = sa.select(*columns()).where(
+            timer.c.generation.in_(statements.listed()), timer.c.due_at <= sa.bindparam("now", type_=Instant())
+        )
+        chosen = chosen.order_by(timer.c.due_at, timer.c.generation)
+        return chosen.with_for_update(skip_locked=True) if dialect == POSTGRESQL else chosen
+
+    rows = yield Query(statements.kept(("claim_timers",), make), {"ids": _listed(generations), "now": now})
+    return [read_row(row, statements.dialect) for row in rows]
+
+
+def note_firings(statements: RecordStatements, rows: Sequence[Mapping[str, Any]]) -> Unit[None]:
+    """Write down what became of steps; no step of a generation twice."""
+    if not rows:
+        return
+    statement = statements.kept(
+        ("note_firings",),
+        lambda _: sa.insert(firing).values({c.name: sa.bindparam(c.name, type_=c.type) for c in firing.c}),
+    )
+    yield Query(statement, list(rows) if len(rows) > 1 else rows[0])
+
+
+def firings_of(
+    statements: RecordStatements, app: str, entity: str, record_id: str, limit: int
+) -> Unit[list[dict[str, Any]]]:
+    """Return what fired for a record, the latest first."""
+    statement = statements.kept(
+        ("firings_of",),
+        lambda _: (
+            sa.select(*firing.c)
+            .where(
+                firing.c.app == _words("app"),
+                firing.c.entity == _words("entity"),
+                firing.c.record_id == sa.bindparam("record_id", type_=Identifier()),
+            )
+            .order_by(firing.c.fired_at.desc(), firing.c.step.desc())
+            .limit(sa.bindparam("limit", type_=Whole()))
+        ),
+    )
+    rows = yield Query(statement, {"app": app, "entity": entity, "record_id": record_id, "limit": limit})
+    return [_firing(row, statements.dialect) for row in rows]
+
+
+def _firing(row: Sequence[Any], dialect: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, value in zip(firing.c, row, strict=True):
+        kind = column.type
+        assert isinstance(kind, StoredType)
+        read = kind.read_postgresql if dialect == POSTGRESQL else kind.read_sqlite
+        found[column.name] = None if value is None else read(value)
+    return found
+
+
+def due_statement(dialect: str) -> sa.Select[Any]:
+    """Return the select of timers that are due, without holding them: generation, app, rule, entity, record, subject."""
+    return (
+        sa.select(timer.c.generation, timer.c.app, timer.c.rule, timer.c.entity, timer.c.record_id, timer.c.due_at)
+        .where(timer.c.due_at <= sa.bindparam("now", type_=Instant()))
+        .order_by(timer.c.due_at)
+        .limit(sa.bindparam("limit", type_=Whole()))
+    )
+
+
+def next_due_statement() -> sa.Select[Any]:
+    """Return the select of the earliest moment at which something is due."""
+    return sa.select(sa.func.min(timer.c.due_at)).where(timer.c.due_at.is_not(None))
+
+
+def _words(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=Words())
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return dump_json(list(ids)).decode()

@@ -1,0 +1,214 @@
+"""Timers as a service: what the tick does, and what people ask and say about a record's timers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledEntity
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids
+from builder.kernel.limits import TIMER_BATCH
+from builder.kernel.problems import Problem
+from builder.kernel.text import Text, say
+from builder.store import tables
+from builder.store.database import ConstraintRefused, Database, DatabaseBusy
+from builder.store.statement import Query, Rows, Statement, Unit, prepare
+from builder.store.types import Instant
+from runtime.automations.actions.base import ActionFailed
+from runtime.records.caller import Caller, system_caller
+from runtime.records.holding import hold_record
+from runtime.records.service import Records
+from runtime.records.writer import Writing
+from runtime.timers import rows
+from runtime.timers.arming import counted
+from runtime.timers.explaining import describe
+from runtime.timers.firing import DueTimer, Effects, fire, give_up
+from runtime.timers.rearming import Chunk, rearm_chunk
+
+JSON = Any
+T = TypeVar("T")
+_FIRINGS_SHOWN = 50
+
+
+class Ticked(NamedTuple):
+    """What one tick did."""
+
+    fired: int
+    """Steps whose actions were done."""
+    looked_at: int
+    """Records of reminders that were looked at again."""
+    busy: bool
+    """There was more than one batch: tick again at once."""
+
+
+class Timers:
+    """Fires what is due, and answers for it."""
+
+    def __init__(self, database: Database, records: Records, clock: Clock, ids: Ids, effects: Effects) -> None:
+        self._database = database
+        self._records = records
+        self._clock = clock
+        self._ids = ids
+        self._effects = effects
+        self._due = prepare(rows.due_statement(database.dialect), database.dialect)
+        self._next = prepare(rows.next_due_statement(), database.dialect)
+        self._waiting = prepare(
+            sa.select(tables.timer_rearm.c.app, tables.timer_rearm.c.rule)
+            .order_by(tables.timer_rearm.c.asked_at)
+            .limit(20),
+            database.dialect,
+        )
+
+    # -- the tick ------------------------------------------------------------------------------------------------------
+
+    async def tick(self) -> Ticked:
+        """Fire one batch of what is due and look at one chunk of what has to be looked at again; any number of processes may."""
+        fired, claimed = await self.fire_due()
+        looked_at = await self.rearm_next()
+        return Ticked(fired, looked_at, claimed >= TIMER_BATCH or looked_at >= TIMER_BATCH)
+
+    async def fire_due(self, limit: int = TIMER_BATCH) -> tuple[int, int]:
+        """Fire up to ``limit`` timers that are due, the longest due first; return how many steps were done, and how many timers were due."""
+        found = await self._ask(self._due, now=self._clock.now(), limit=limit)
+        due = [_due(row) for row in found]
+        fired = 0
+        for app in dict.fromkeys(one.app for one in due):
+            fired += await self._fire(app, [one for one in due if one.app == app])
+        return fired, len(due)
+
+    async def _fire(self, app: str, due: Sequence[DueTimer]) -> int:
+        try:
+            return await self._run(app, lambda w: fire(w, due, self._effects))
+        except (Problem, ActionFailed, ConstraintRefused) as refused:
+            if isinstance(refused, Problem) and refused.code == "app.not_found":
+                return 0  # it was deleted between the two looks, and its timers with it
+            if len(due) == 1:
+                await self._run(app, partial(give_up, due=due[0], reason=_reason(refused)))
+                return 0
+        except DatabaseBusy:
+            return 0  # they are still there for the next tick
+        # one of them was refused, so nothing of the batch is written: each by itself
+        return sum([await self._fire(app, [one]) for one in due])
+
+    async def rearm_next(self) -> int:
+        """Look at the next records of a reminder that has to be looked at again; return how many records were looked at."""
+        for app, rule in await self._ask(self._waiting):
+            done: Chunk = await self._run(str(app), partial(rearm_chunk, rule_key=str(rule)))
+            if done.looked_at:
+                return done.looked_at
+        return 0
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next timer is due; at once if records have to be looked at again."""
+        if await self._ask(self._waiting):
+            return self._clock.now()
+        found = (await self._ask(self._next))[0][0]
+        if found is None:
+            return None
+        at: datetime = Instant().read_sqlite(found) if isinstance(found, str) else found.astimezone(UTC)
+        return at
+
+    async def _run(self, app: str, make: Callable[[Writing], Unit[T]]) -> T:
+        return await self._records.work(system_caller(self._ids.record_id(), "timer"), app, make)
+
+    async def _ask(self, statement: Statement, **values: Any) -> Rows:
+        def unit() -> Unit[Rows]:
+            return (yield Query(statement, values))
+
+        return await self._database.read(unit)
+
+    # -- people ----------------------------------------------------------------------------------------------------------
+
+    async def describe(self, caller: Caller, app: str, entity: str, record_id: str) -> dict[str, JSON]:
+        """Return the timers of a record the caller may read, each with why, and what has fired.
+
+        Raises:
+            Problem: ``record.not_found`` and what reading a record raises.
+        """
+
+        def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[dict[str, JSON]]:
+            standing = yield from rows.timers_of(w.statements, app, owner.key, [known])
+            fired = yield from rows.firings_of(w.statements, app, owner.key, known, _FIRINGS_SHOWN)
+            return describe(w, standing, fired)
+
+        return await self._records.read_beside(caller, app, entity, record_id, unit)
+
+    async def acknowledge(self, caller: Caller, app: str, entity: str, record_id: str, rule: str) -> dict[str, JSON]:
+        """Say that somebody knows: the steps that are left do not come.
+
+        Raises:
+            Problem: ``timer.not_found``, ``timer.refused``, and what reading a record raises.
+        """
+
+        def change(w: Writing, timer: rows.Timer) -> rows.Timer:
+            found = w.app.reminders.by_key.get(timer.rule)
+            if found is not None and not found.document.acknowledge:
+                raise Problem("timer.refused", say("此提醒不能确认停止", "This reminder does not end by saying so"))
+            return replace(timer, acknowledged_at=w.now, acknowledged_by=w.caller.actor_id, due_at=None)
+
+        return await self._change(caller, app, entity, record_id, rule, change)
+
+    async def snooze(
+        self, caller: Caller, app: str, entity: str, record_id: str, rule: str, until: datetime | timedelta
+    ) -> dict[str, JSON]:
+        """Put the next step off until a moment, or for a time.
+
+        Raises:
+            Problem: ``timer.not_found``, ``timer.refused``, and what reading a record raises.
+        """
+
+        def change(w: Writing, timer: rows.Timer) -> rows.Timer:
+            at = w.now + until if isinstance(until, timedelta) else until
+            if timer.due_at is None:
+                raise Problem("timer.refused", say("没有待触发的步骤", "Nothing is left to come"))
+            if at <= w.now:
+                raise Problem("timer.refused", say("推迟到的时间已过", "That moment has passed"))
+            found = w.app.reminders.by_key.get(timer.rule)
+            put_off = replace(timer, snoozed_until=at)
+            return put_off if found is None else counted(w, found, put_off)
+
+        return await self._change(caller, app, entity, record_id, rule, change)
+
+    async def _change(
+        self,
+        caller: Caller,
+        app: str,
+        entity: str,
+        record_id: str,
+        rule: str,
+        change: Callable[[Writing, rows.Timer], rows.Timer],
+    ) -> dict[str, JSON]:
+        await self.describe(caller, app, entity, record_id)  # who may not read it has no say in it
+
+        def unit(w: Writing) -> Unit[dict[str, JSON]]:
+            owner = w.app.entities[entity]
+            yield from hold_record(w, owner, record_id)
+            standing = yield from rows.timers_of(w.statements, app, entity, [record_id])
+            found = next((timer for timer in standing if timer.rule == rule), None)
+            if found is None:
+                raise Problem("timer.not_found", say(f"没有提醒“{rule[:100]}”", f'There is no timer "{rule[:100]}"'))
+            changed = change(w, found)
+            yield from rows.put_timers(w.statements, [changed])
+            fired = yield from rows.firings_of(w.statements, app, entity, record_id, _FIRINGS_SHOWN)
+            return describe(w, [changed if timer is found else timer for timer in standing], fired)
+
+        return await self._records.work(caller, app, unit)
+
+
+def _due(row: Sequence[Any]) -> DueTimer:
+    generation, app, rule, entity, record_id, due_at = row
+    return DueTimer(str(generation), app, rule, entity, str(record_id), due_at)
+
+
+def _reason(refused: Exception) -> Text:
+    if isinstance(refused, Problem):
+        return refused.violations[0].message if refused.violations else refused.detail
+    if isinstance(refused, ActionFailed):
+        return refused.message
+    return say("数据库约束不允许", "The database refuses it")

@@ -25,6 +25,7 @@ from builder.publish.steps.indexes import AddIndex, DropIndex, Existing
 from builder.publish.steps.references import ChangeReferences
 from builder.publish.steps.reminders import reminder_steps
 from builder.publish.steps.rules import ChangeDocument
+from builder.publish.steps.stages import stage_steps
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class _Diff:
         self._rules: list[Step] = []
         self._lines: dict[str, EntityLine] = {}
         self._dropped: dict[str, list[str]] = {}
+        self._columns_before: dict[str, tuple[str, dict[str, str]]] = {}
 
     def run(self) -> Diff:
         """Collect all steps."""
@@ -99,6 +101,7 @@ class _Diff:
             if not kind.single and kind is not ENTITIES:
                 self._rules += _changed_of_kind(kind, self._change.base, self._target)
         steps = [*self._detach, *self._tables, *self._columns, *self._attach, *self._rules]
+        steps += stage_steps(self._change.base, self._target, self._columns_before)
         names = {key: old.table.name for key, old in former.items()}
         steps += compute_steps(self._change.base, self._target, steps, names)
         steps += reminder_steps(self._change.base, self._target, steps, names, self._pairs)
@@ -231,6 +234,7 @@ class _Diff:
         goal = self._change.goal
         changes = FieldChanges(old, new, self._frame, goal[new.key].fields if goal is not None else None)
         self._lines[new.key] = changes.line
+        self._columns_before[new.key] = (old.table.name, {now: was for was, now in changes.renamed.items()})
         self._columns += changes.columns
         self._rules += changes.rules
         staying = self._drop_indexes(old, new, changes)

@@ -23,6 +23,7 @@ from builder.registry.apps import get_app, list_apps
 from builder.registry.drafts import load_draft
 from builder.registry.physical_state import TableState, expected_state, list_tables, read_tables
 from builder.registry.registry import Registry
+from builder.registry.stages import misplaced
 from builder.store import tables
 from builder.store.migrate import VERSION_TABLE, migration_state
 
@@ -88,6 +89,9 @@ class _App:
             yield from self._lineage(app, read_lineage(versions[published].lineage))
         yield from self._physical(app)
         yield from self._counters(app)
+        if app is not None:
+            for code, subject, words in misplaced(self._connection, app):
+                yield self._say(code, subject, words.zh, words.en)
 
     def _say(self, code: str, subject: str, zh: str, en: str) -> DoctorFinding:
         return DoctorFinding(

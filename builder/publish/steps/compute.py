@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows
 from builder.publish.step import SAFE, Impact, Step, Work
+from builder.publish.steps.stages import MapStages
 from formulas.evaluate import DictRow, Program
 from formulas.schema import Context
 from formulas.sql import Dialect, has_sql_form
@@ -114,6 +115,7 @@ def compute_steps(
         other_days: the days of the calendar have changed.
     """
     touched: set[FieldId] = {(step.entity, step.field) for step in steps if step.kind in _TOUCHING}
+    touched |= {(s.entity, key) for s in steps if isinstance(s, MapStages) for key in s.pipeline.kept}
     other_days = other_days or (base is not None and _changed_calendar(base, target))
     found: list[Step] = []
     for computed in target.computed.values():

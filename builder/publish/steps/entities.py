@@ -68,12 +68,12 @@ class RenameEntity(Step):
             rename_constraint(op, dialect, self.new_table, old, new)
 
     def fill(self, work: Work) -> None:
-        """Let counters, events and what is kept follow."""
+        """Let counters, events, stays, approvals and what is kept follow."""
         follow_table(work, self.old_table, self.new_table, self.entity)
         follow_counters(work, self.old_entity, self.entity)
-        event = tables.event
-        here = (event.c.app == work.app) & (event.c.entity == self.old_entity)
-        work.connection.execute(sa.update(event).where(here).values(entity=self.entity))
+        for table in (tables.event, tables.stage, tables.approval):
+            here = (table.c.app == work.app) & (table.c.entity == self.old_entity)
+            work.connection.execute(sa.update(table).where(here).values(entity=self.entity))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -103,7 +102,7 @@ def _changed_calendar(base: CompiledApp, target: CompiledApp) -> bool:
 def compute_steps(
     base: CompiledApp | None,
     target: CompiledApp,
-    steps: Iterable[Step],
+    steps: Sequence[Step],
     tables: dict[str, str],
     *,
     other_days: bool = False,

@@ -16,13 +16,13 @@ from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import auth, building, directory, docs, faults, ops, security_events, users
+from runtime.api import auth, building, directory, docs, faults, ops, scenarios, security_events, users
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
 from runtime.automations.people import PlatformPeople
-from runtime.automations.ports import Ports
+from runtime.automations.ports import Outward, Ports
 from runtime.expressions.expressions import Expressions
 from runtime.files.s3 import S3Store
 from runtime.files.service import Files
@@ -37,6 +37,7 @@ from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
 from runtime.records.seams import Seams
 from runtime.records.service import Records
+from runtime.scenarios.rehearsing import Rehearsals
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
 from runtime.timers.arming import TimersReaction
@@ -123,18 +124,28 @@ async def install_demo(services: Services, key: str) -> None:
 
 
 def make_services(
-    settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None, log_stream: BinaryIO | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    log_stream: BinaryIO | None = None,
+    outward: Outward | None = None,
 ) -> Services:
-    """Open the database and make the services, without serving (the command line uses them too)."""
+    """Open the database and make the services, without serving (the command line uses them too).
+
+    Args:
+        outward: where what leaves the house goes instead (scenarios put it down where expectations find it).
+    """
     clock = clock or SystemClock()
     ids = ids or SystemIds(clock)
     database = open_database(
         settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
     )
-    registry = Registry(database, clock, ids)
+    rehearsals = scratch_rehearsals()
+    registry = Registry(database, clock, ids, rehearse=rehearsals.violations)
     expressions = Expressions()
     mover = Mover(lambda: ports)
-    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover)
+    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover, outward=outward)
     seams = Seams((StageRule(),), (StageKeeper(expressions), TimersReaction()), (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
     return Services(
@@ -158,7 +169,18 @@ def make_services(
             file_bytes=settings.file_bytes,
         ),
         timers=Timers(database, records, clock, ids, ActionEffects(ports)),
+        rehearsals=rehearsals,
     )
+
+
+def scratch_rehearsals() -> Rehearsals:
+    """Return what plays scenarios on instances made here; it needs no database of its own."""
+    return Rehearsals(_scratch_app)
+
+
+def _scratch_app(settings: Settings, *, clock: Clock, ids: Ids, log_stream: BinaryIO, outward: Outward) -> App:
+    """Make the instance on which a scenario is played."""
+    return App(make_services(settings, clock=clock, ids=ids, log_stream=log_stream, outward=outward))
 
 
 def _make_store(settings: Settings, clock: Clock) -> FileStore:
@@ -212,7 +234,15 @@ def _make_web(app: App) -> FastAPI:
     )
     web.state.services = app.services
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
-    for router in (ops.router, auth.router, users.router, directory.router, security_events.router, docs.router):
+    for router in (
+        ops.router,
+        auth.router,
+        users.router,
+        directory.router,
+        security_events.router,
+        docs.router,
+        scenarios.router,
+    ):
         web.include_router(router)
     web.include_router(building.builder_router(app.services))
     return web

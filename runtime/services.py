@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
@@ -17,6 +18,9 @@ from runtime.pipelines.service import Pipelines
 from runtime.records.service import Records
 from runtime.settings import Settings
 from runtime.timers.service import Timers
+
+if TYPE_CHECKING:
+    from runtime.scenarios.rehearsing import Rehearsals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,4 @@ class Services:
     pipelines: Pipelines
     files: Files
     timers: Timers
+    rehearsals: Rehearsals

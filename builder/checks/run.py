@@ -13,6 +13,7 @@ from builder.checks.pipelines import check_pipelines
 from builder.checks.references import check_children, check_references
 from builder.checks.reminders import check_reminders
 from builder.checks.renames import check_renames
+from builder.checks.scenarios import check_scenarios
 from builder.definition.kinds import Definition
 
 ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
@@ -30,6 +31,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_pipelines,
     check_guards,
     check_reminders,
+    check_scenarios,
 )
 
 

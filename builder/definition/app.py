@@ -27,6 +27,9 @@ class App(Model):
     calendar: Annotated[Key, Refers("calendars")] | None = None
     """The calendar in which working days and hours are counted; office hours with the country's holidays if left out."""
 
+    test_before_publish: bool = False
+    """Publish only what its own scenarios accept."""
+
     @field_validator("time_zone")
     @classmethod
     def _check_zone(cls, name: str) -> str:

@@ -12,6 +12,7 @@ from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
 from builder.definition.pipeline import Pipeline
 from builder.definition.reminder import Reminder
+from builder.definition.scenarios import Scenario
 from builder.definition.view import View
 from builder.fields.base import Model
 from builder.kernel.canonical import as_json, content_hash
@@ -43,7 +44,8 @@ CALENDARS = Kind("calendars", Calendar, say("日历", "Calendar"))
 PIPELINES = Kind("pipelines", Pipeline, say("流程", "Pipeline"))
 APPROVALS = Kind("approvals", Approval, say("审批", "Approval"))
 REMINDERS = Kind("reminders", Reminder, say("提醒", "Reminder"))
-KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS, REMINDERS)
+SCENARIOS = Kind("scenarios", Scenario, say("场景", "Scenario"))
+KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS, REMINDERS, SCENARIOS)
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 

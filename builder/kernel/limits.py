@@ -104,3 +104,6 @@ REMINDER_STEPS = 10
 REMINDER_TURNS = 30  # how often a step comes again
 STREAK_LENGTH = 50
 TIMER_BATCH = 500  # timers fired, or records armed anew, in one transaction
+SCENARIO_CHAPTERS = 100
+SCENARIO_STEPS = 500  # of a chapter, and given users or records of a scenario
+SCENARIO_SECONDS = 60  # of real time that one scenario may take

@@ -49,6 +49,7 @@ CODES: Mapping[str, Code] = {
     "definition.changed": Code(412, say("定义已被他人修改", "The definition was changed meanwhile")),
     "version.not_found": Code(404, say("没有这个版本", "No such version")),
     "publish.findings": Code(422, say("草稿还有错误", "The draft has errors")),
+    "publish.scenarios": Code(422, say("场景测试未通过", "Scenarios are not as they say")),
     "publish.conflict": Code(409, say("已有人先发布", "Somebody else published first")),
     "publish.plan_changed": Code(409, say("计划已过期", "The plan is out of date")),
     "publish.blocked": Code(422, say("计划被阻止", "The plan is blocked")),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from builder.checks.finding import Finding
 from builder.checks.run import run_checks
 from builder.compiled.app import compile_app
+from builder.definition.kinds import Definition
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem, Violation
@@ -84,9 +85,11 @@ def publish_draft(
         plan_hash: the plan the caller agreed to. None = whatever it is.
 
     Raises:
-        Problem: ``publish.findings|conflict|plan_changed|blocked|lossy|busy``.
+        Problem: ``publish.findings|scenarios|conflict|plan_changed|blocked|lossy|busy``.
     """
-    return _publish(registry, app, None, base_version, Intent(plan_hash, accept_lossy, author, note))
+    rehearsed = _rehearse(registry, app)
+    intent = Intent(plan_hash, accept_lossy, author, note)
+    return _publish(registry, app, None, base_version, intent, rehearsed=rehearsed)
 
 
 def roll_back(
@@ -97,13 +100,51 @@ def roll_back(
     return _publish(registry, app, version, base_version, Intent(None, True, author, note))
 
 
+def _rehearse(registry: Registry, app: str) -> str | None:
+    """Play the draft's scenarios if the app wants it; return the hash of the draft that was played.
+
+    Raises:
+        Problem: ``publish.findings``, ``publish.scenarios`` with every sentence that is not so.
+    """
+    if registry.rehearse is None:
+        return None
+    with registry.database.snapshot() as connection:
+        definition = load_draft(connection, app)
+    if not definition.app.test_before_publish:
+        return None
+    refuse_errors(run_checks(definition))
+    violations = registry.rehearse(definition)
+    if violations:
+        count = len(violations)
+        detail = say(
+            f"场景测试有 {count} 处不符,未发布", f"{count} sentences of the scenarios are not so; not published"
+        )
+        raise Problem("publish.scenarios", detail, violations=violations)
+    return definition.hash()
+
+
+def _refuse_unrehearsed(definition: Definition, rehearsed: str | None) -> None:
+    if rehearsed is not None and definition.hash() != rehearsed:
+        detail = say(
+            "草稿在场景测试期间又有改动,请重试", "The draft changed while its scenarios were played; try again"
+        )
+        raise Problem("publish.plan_changed", detail)
+
+
 def _publish(
-    registry: Registry, app: str, former_version: int | None, base_version: int | None, intent: Intent
+    registry: Registry,
+    app: str,
+    former_version: int | None,
+    base_version: int | None,
+    intent: Intent,
+    *,
+    rehearsed: str | None = None,
 ) -> Publication:
     try:
         with told_when_busy(), registry.database.exclusive_schema() as connection:
             _refuse_other_base(lock_app(connection, app), base_version)
             change = _make_change(registry, connection, app, former_version)
+            _refuse_unrehearsed(change.target.definition, rehearsed)
             if former_version is not None:
                 replace_draft(registry, connection, change.target.definition, intent.author)
             dialect, now = registry.database.dialect, registry.clock.now()

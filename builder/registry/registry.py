@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from builder.calendars.working import WorkingCalendar
 from builder.compiled.app import CompiledApp, compile_app
 from builder.compiled.calendars import default_key, load_calendars
+from builder.definition.kinds import Definition
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.kernel.limits import SAFE_INTEGER
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.publish.lineage import Lineage, read_lineage
 from builder.store import tables
@@ -72,6 +73,8 @@ class Registry:
     clock: Clock
     ids: Ids
     cache: CompiledCache = field(default_factory=CompiledCache)
+    rehearse: Callable[[Definition], list[Violation]] | None = None
+    """Plays an app's scenarios and returns what is not as they say; None: nobody here can."""
 
 
 def no_app(app: str) -> Problem:

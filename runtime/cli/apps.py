@@ -54,7 +54,7 @@ def install(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Create an app from a package and publish it, with its sample records; a second run changes nothing."""
-    package = _find_package(source)
+    package = find_package(source)
     with opened(database_url) as services, _progress(count_rows(package.sample) if sample else 0) as count:
         loaded = asyncio.run(_install(services, package, count, sample=sample))
     tell("已安装 {app},载入 {count} 条记录", "Installed {app} with {count} records", app=package.key, count=loaded)
@@ -150,7 +150,8 @@ def import_(
 # -- details --------------------------------------------------------------------------------------------------------------
 
 
-def _find_package(source: str) -> Package:
+def find_package(source: str) -> Package:
+    """Return the package a command was given: a template's key, a folder, a file or standard input."""
     if source in {info.key for info in list_templates()} or not (source == "-" or Path(source).exists()):
         return get_template(source)  # says which template is near if there is none
     return _read(source)

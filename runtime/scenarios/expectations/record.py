@@ -1,0 +1,51 @@
+"""``record``: see ``builder/definition/scenarios/expectations/record.py``."""
+
+from __future__ import annotations
+
+from builder.definition.scenarios.expectations.record import Record
+from builder.kernel.text import Text, say
+from runtime.records.values import same_json
+from runtime.scenarios.world import World
+
+
+class RecordKind:
+    """Looks at one record."""
+
+    model = Record
+
+    def words(self, world: World, expected: Record) -> Text:
+        """Say what has to be so."""
+        if expected.gone:
+            return say(f"{expected.record} 已不存在", f"{expected.record} is gone")
+        values = world.values_words(world.entity_of(expected.record), expected.values)
+        zh = [f"{expected.record} 的{values.zh}"] if expected.values else []
+        en = [f"{expected.record} has {values.en}"] if expected.values else []
+        if expected.where is not None:
+            zh.append(f"{expected.record} 满足 {expected.where}")
+            en.append(f"{expected.record} meets {expected.where}")
+        return say(",".join(zh), ", ".join(en))
+
+    async def check(self, world: World, expected: Record) -> Text | None:
+        """Compare."""
+        found = await world.find_record(expected.record)
+        if found is None:
+            return None if expected.gone else say("记录已不存在", "The record is gone")
+        if expected.gone:
+            return say("记录还在", "The record is still there")
+        wanted = world.real(expected.values)
+        wrong = {key: found.get(key) for key, value in wanted.items() if not same_json(value, found.get(key))}
+        if wrong:
+            shown = world.values_words(
+                world.entity_of(expected.record), {key: _titled(world, value) for key, value in wrong.items()}
+            )
+            return say(f"实为 {shown.zh}", f"It is {shown.en}")
+        if expected.where is not None:
+            where = f'({expected.where}) AND id = "{world.id_of(expected.record)}"'
+            count, _ = await world.count(world.entity_of(expected.record).key, where)
+            if not count:
+                return say("不满足条件", "It does not meet the condition")
+        return None
+
+
+def _titled(world: World, value: object) -> object:
+    return world.titled(value) if isinstance(value, str) else value

@@ -1,0 +1,51 @@
+"""``timers``: see ``builder/definition/scenarios/expectations/timers.py``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from builder.definition.scenarios.expectations.timers import ExpectedTimer, Timers
+from builder.kernel.text import Text, say
+from runtime.scenarios.world import World
+
+
+class TimersKind:
+    """Looks what is to come for a record."""
+
+    model = Timers
+
+    def words(self, world: World, expected: Timers) -> Text:
+        """Say what has to be so."""
+        if not expected.timers:
+            return say(f"{expected.record} 没有待触发的提醒", f"Nothing is to come for {expected.record}")
+        listed = ", ".join(
+            _shown(timer.reminder, (timer.due or "").replace("T", " "), timer.state) for timer in expected.timers
+        )
+        return say(f"{expected.record} 的提醒:{listed}", f"To come for {expected.record}: {listed}")
+
+    async def check(self, world: World, expected: Timers) -> Text | None:
+        """Compare."""
+        entity = world.entity_of(expected.record)
+        described = await world.services.timers.describe(
+            world.caller(), world.app.key, entity.key, world.id_of(expected.record)
+        )
+        found = {timer["reminder"]: timer for timer in described["timers"]}
+        wanted = {timer.reminder: timer for timer in expected.timers}
+        if found.keys() == wanted.keys() and all(_fits(world, found[key], wanted[key]) for key in wanted):
+            return None
+        listed = ", ".join(_shown(key, _due(world, timer), timer["state"]) for key, timer in found.items()) or "–"
+        return say(f"实为 {listed}", f"There is {listed}")
+
+
+def _fits(world: World, found: dict[str, Any], wanted: ExpectedTimer) -> bool:
+    due = None if wanted.due is None else world.local(world.moment(wanted.due))
+    return (due is None or due == _due(world, found)) and wanted.state in (None, found["state"])
+
+
+def _due(world: World, timer: dict[str, Any]) -> str:
+    return world.local(datetime.fromisoformat(timer["due_at"])) if timer["due_at"] else ""
+
+
+def _shown(key: str, due: str, state: str | None) -> str:
+    return " ".join(part for part in (key, due, f"({state})" if state else "") if part)

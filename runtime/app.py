@@ -21,6 +21,9 @@ from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
+from runtime.approvals.rule import LockRule, VoidReaction
+from runtime.approvals.running import Course
+from runtime.approvals.service import Approvals
 from runtime.automations.people import PlatformPeople
 from runtime.automations.ports import Outward, Ports
 from runtime.expressions.expressions import Expressions
@@ -54,17 +57,7 @@ class App:
         self.services = services
         self._announce = announce
         self.web = _make_web(self)
-        settings = services.settings
-        self._records = RecordsApi(
-            services.records,
-            services.pipelines,
-            services.authenticator,
-            origin=settings.public_url,
-            cors_origins=settings.cors_origins,
-            body_bytes=settings.body_bytes,
-            language=settings.language,
-            timers=services.timers,
-        )
+        self._records = RecordsApi(services)
         self._files = FilesApi(services)
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
@@ -145,8 +138,10 @@ def make_services(
     registry = Registry(database, clock, ids, rehearse=rehearsals.violations)
     expressions = Expressions()
     mover = Mover(lambda: ports)
-    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover, outward=outward)
-    seams = Seams((StageRule(),), (StageKeeper(expressions), TimersReaction()), (StageFiller(),))
+    course = Course(lambda: ports)
+    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover, approvals=course, outward=outward)
+    reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction())
+    seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
     return Services(
         settings=settings,
@@ -160,6 +155,7 @@ def make_services(
         registry=registry,
         records=records,
         pipelines=Pipelines(database, records, mover),
+        approvals=Approvals(database, records, course, clock, ids),
         files=Files(
             database,
             _make_store(settings, clock),

@@ -9,6 +9,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.registry.registry import Registry
 from builder.store.database import Database
+from runtime.approvals.service import Approvals
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
@@ -38,6 +39,7 @@ class Services:
     registry: Registry
     records: Records
     pipelines: Pipelines
+    approvals: Approvals
     files: Files
     timers: Timers
     rehearsals: Rehearsals

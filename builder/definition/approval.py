@@ -52,7 +52,8 @@ class Approval(Model):
     steps: Annotated[tuple[ApprovalStep, ...], Option(min_length=1, max_length=APPROVAL_STEPS)]
     """In order; each begins when the one before it was passed."""
     covers: Annotated[tuple[OwnField, ...], Option(max_length=100)] = ()
-    """What is approved: fields that are locked while it runs, and whose later change makes the approval void. All fields if left out."""
+    """What is approved: fields that are locked while it runs, and whose later change makes the approval void. Left out: all fields are
+    locked while it runs, and nothing makes it void afterwards."""
     allow_self: bool = False
     """Who asks may also approve."""
     allow_delegate: bool = True

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+import threading
 import uuid
 from typing import Protocol
 
@@ -16,6 +17,8 @@ _SAMPLE_NAMESPACE = uuid.UUID("6f1c1e9e-8d0b-5b53-9c55-6a3f1f0d6a11")
 
 _TAIL_BYTES = 10
 _TAILS = 256
+_LOW = (1 << 62) - 1  # of a tail: what stands behind the variant's bits
+_STEP = (1 << 32) - 1
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -32,12 +35,18 @@ class Ids(Protocol):
 
 
 class SystemIds:
-    """Identifiers from the clock and the operating system's randomness. Any thread may ask."""
+    """Identifiers from the clock and the operating system's randomness. Any thread may ask.
+
+    Those of one millisecond go up, too (RFC 9562, 6.2, method 2): rows that are written together sort as they were made, also
+    where a scenario holds the clock still.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tails: list[bytes] = []  # drawn in one call for many ids; popping a list is atomic
         self._process = os.getpid()
+        self._turn = threading.Lock()
+        self._last = (-1, 0)  # millisecond, tail
 
     def record_id(self) -> str:
         """Return a new UUIDv7."""
@@ -48,7 +57,14 @@ class SystemIds:
             tail = self._tails.pop()
         except IndexError:
             tail = self._draw()
-        return _uuid7(milliseconds, tail)
+        number = int.from_bytes(tail, "big")
+        with self._turn:
+            if milliseconds == self._last[0]:
+                raised = (self._last[1] & _LOW) + 1 + (number & _STEP)
+                if raised <= _LOW:  # else, once in a billion milliseconds, it starts anew
+                    number = self._last[1] & ~_LOW | raised
+            self._last = (milliseconds, number)
+        return _uuid7(milliseconds, number)
 
     def _draw(self) -> bytes:
         drawn = secrets.token_bytes(_TAIL_BYTES * _TAILS)
@@ -70,7 +86,7 @@ class CountingIds:
     def record_id(self) -> str:
         """Return the next UUIDv7 of the row."""
         self._count += 1
-        return _uuid7(int(self._clock.now().timestamp() * 1000), self._count.to_bytes(10, "big"))
+        return _uuid7(int(self._clock.now().timestamp() * 1000), self._count)
 
     def secret(self) -> str:
         """Return the next secret of the row."""
@@ -78,8 +94,8 @@ class CountingIds:
         return hashlib.sha256(f"secret {self._count}".encode()).hexdigest()
 
 
-def _uuid7(milliseconds: int, tail: bytes) -> str:
-    number = (milliseconds & ((1 << 48) - 1)) << 80 | int.from_bytes(tail, "big")
+def _uuid7(milliseconds: int, tail: int) -> str:
+    number = (milliseconds & ((1 << 48) - 1)) << 80 | tail
     number = number & ~(0xF << 76) | 0x7 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
     text = f"{number:032x}"

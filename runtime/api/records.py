@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from builder.kernel.canonical import dump_json, parse_json
-from builder.kernel.limits import BODY_BYTES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
+from runtime.api.approvals import INBOX, find_approval_route, list_mine
 from runtime.api.events import events_body, feed_page, page_size, stream
 from runtime.api.http import (
     ACTOR_ID,
@@ -36,17 +36,17 @@ from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.timers import find_timer_route
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
-from runtime.identity.actors import Authenticator, Credential, find_credential
-from runtime.pipelines.service import Pipelines
+from runtime.identity.actors import Credential, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import read_position
-from runtime.records.service import Records, Written
-from runtime.timers.service import Timers
+from runtime.records.service import Written
+from runtime.services import Services
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
+_ROOMS = frozenset({"records", "events", "views", "approvals", "openapi.json"})
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 _MINIMAL: Header = (b"preference-applied", b"return=minimal")
@@ -56,33 +56,24 @@ _IF_MATCH = re.compile(r'(?:W/)?"(\d{1,15})"|(\d{1,15})', re.ASCII)  # proxies t
 class RecordsApi:
     """Finds the handler of a path and runs it for a recognised caller."""
 
-    def __init__(
-        self,
-        records: Records,
-        pipelines: Pipelines,
-        authenticator: Authenticator,
-        *,
-        origin: str | None,
-        cors_origins: tuple[str, ...],
-        body_bytes: int = BODY_BYTES,
-        language: Language = "zh",
-        timers: Timers | None = None,
-    ) -> None:
-        self.records = records
-        self.pipelines = pipelines
-        self.timers = timers
-        self.authenticator = authenticator
-        self.origin = origin
-        self.cors_origins = cors_origins
-        self.body_bytes = body_bytes
-        self.language: Language = language
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self.records = services.records
+        self.pipelines = services.pipelines
+        self.approvals = services.approvals
+        self.timers = services.timers
+        self.authenticator = services.authenticator
+        self.origin = settings.public_url
+        self.cors_origins = settings.cors_origins
+        self.body_bytes = settings.body_bytes
+        self.language: Language = settings.language
         self.requests: Kept[ListRequest] = Kept()
 
     @staticmethod
     def owns(path: str) -> bool:
         """Tell whether a path belongs to this application."""
         parts = path.split("/", 4)
-        return len(parts) > 3 and parts[1] == "api" and parts[3] in ("records", "events", "views", "openapi.json")
+        return path == INBOX or (len(parts) > 3 and parts[1] == "api" and parts[3] in _ROOMS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -212,7 +203,13 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         parts = [unquote(part) for part in raw.decode("ascii", "replace").split("/")[2:]]
     else:
         parts = path.split("/")[2:]
+    if path == INBOX:
+        x.scope[ROUTE] = INBOX
+        return {"GET": list_mine}
     x.app = parts[0]
+    handlers = find_approval_route(x, parts[1:])
+    if handlers is not None:
+        return handlers
     match parts[1:]:
         case ["openapi.json"]:
             x.scope[ROUTE] = "/api/{app}/openapi.json"

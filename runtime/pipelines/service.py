@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from builder.compiled.app import CompiledEntity
 from builder.compiled.pipelines import CompiledPipeline
 from builder.definition.pipeline import Transition
@@ -23,10 +21,9 @@ from runtime.access.gate import gate
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import stays_of
 from runtime.pipelines.moving import Moved, Mover, Order, Step, may_take, target_of
-from runtime.query.statements import guard
 from runtime.records.caller import Caller
 from runtime.records.holding import not_found
-from runtime.records.pins import check_guard, get_entity
+from runtime.records.pins import get_entity
 from runtime.records.seams import finish
 from runtime.records.service import Records, Written, known_id, uses_of
 from runtime.records.writer import Writing, lock_app
@@ -112,21 +109,11 @@ class Pipelines:
     async def possible(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
         """Return, for each pipeline of the record, where it stands and each way on: whether it can be taken now, and why not."""
 
-        async def run(published: PublishedApp) -> list[dict[str, JSON]]:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "select"))
-            known = known_id(owner, record_id)
-            w = self._records.writing(published, caller)
+        def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[dict[str, JSON]]]:
+            shown = yield from _read(w, owner, known)
+            return (yield from self._stand_all(Standing(w, owner, known, shown)))
 
-            def unit() -> Unit[list[dict[str, JSON]]]:
-                yield from look(w)
-                shown = yield from _read(w, owner, known)
-                standing = Standing(w, owner, known, shown)
-                return (yield from self._stand_all(standing))
-
-            return await self._database.read(unit)
-
-        return await self._records.pinned(app, run)
+        return await self._records.read_beside(caller, app, entity, record_id, unit)
 
     def _stand_all(self, s: Standing) -> Unit[list[dict[str, JSON]]]:
         found = []
@@ -175,41 +162,16 @@ class Pipelines:
         }
 
     async def history(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
-        """Return all stays of a record, the latest first; they outlive the record."""
-
-        async def run(published: PublishedApp) -> list[dict[str, JSON]]:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "history"))
-            known = known_id(owner, record_id)
-            w = self._records.writing(published, caller)
-
-            def unit() -> Unit[list[dict[str, JSON]]]:
-                yield from look(w)
-                stays = yield from stays_of(w, known)
-                if not stays:
-                    yield from _read(w, owner, known)  # there is such a record at all
-                return stays
-
-            return await self._database.read(unit)
-
-        return await self._records.pinned(app, run)
+        """Return all stays of a record, the latest first."""
+        return await self._records.read_beside(
+            caller, app, entity, record_id, lambda w, owner, known: stays_of(w, known)
+        )
 
 
 #: Problems that are no matter of one record.
 _OF_ALL = frozenset(
     {"app.not_found", "entity.not_found", "transition.not_found", "access.denied", "auth.required", "request.malformed"}
 )
-
-
-def look(w: Writing) -> Unit[None]:
-    """Make sure that the app and the caller's rights are still what a reading unit stands on.
-
-    Raises:
-        StaleApp, StaleIdentity.
-    """
-    statement = w.statements.kept(("pipelines", "guard"), lambda _: sa.select(guard()))
-    rows = yield Query(statement, {"app": w.app.key})
-    check_guard(w.published, w.caller, rows[0][0], rows[0][1])
 
 
 def _read(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Mapping[str, JSON]]:

@@ -112,7 +112,8 @@ class Course:
     seams: Seams
     facts: list[Fact] = field(default_factory=list)
     warrants: set[tuple[str, str]] = field(default_factory=set)
-    """Entity and id of records whose kept fields may change just now: only what carries out a move gives one, and takes it back."""
+    """What this write may do besides: (entity, id) of records whose kept fields may change just now, given and taken back by the move
+    that changes them; approvals that it has decided."""
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
 

@@ -1,0 +1,251 @@
+"""Approvals as a service: ask, answer, look, escalate what is overdue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids, find_uuid
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from builder.store import tables
+from builder.store.database import Database
+from builder.store.statement import Query, Rows, Unit, prepare
+from builder.store.types import Instant
+from runtime.access.gate import FieldMap, gate, require_actor, require_scope
+from runtime.approvals import rows
+from runtime.approvals.listing import Folder, find_one, list_mine, list_of_record
+from runtime.approvals.rows import RUNNING, WITHDRAWN, Running, Task
+from runtime.approvals.running import Course
+from runtime.expressions.prepared import Subject
+from runtime.identity import scopes
+from runtime.query.statements import StatementCache
+from runtime.records.caller import Caller, system_caller
+from runtime.records.holding import hold_record
+from runtime.records.pins import get_entity
+from runtime.records.service import Records, known_id, uses_of
+from runtime.records.writer import Writing
+
+JSON = Any
+ANSWERS = ("approve", "reject", "return")
+ACTS = (*ANSWERS, "delegate", "add_signer", "withdraw", "comment")
+_BATCH = 100
+
+
+class Approvals:
+    """The approvals of all apps of one database."""
+
+    def __init__(self, database: Database, records: Records, course: Course, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._records = records
+        self._course = course
+        self._clock = clock
+        self._ids = ids
+        self._cache = StatementCache(database.dialect)
+        self._overdue = prepare(_overdue(), database.dialect)
+
+    # -- asking and answering --------------------------------------------------------------------------------------------
+
+    async def start(
+        self, caller: Caller, app: str, entity: str, record_id: str, approval: str, comment: str | None
+    ) -> dict[str, JSON]:
+        """Ask for an approval of a record; return it.
+
+        Raises:
+            Problem: ``record.not_found`` and what ``Course.begin`` raises.
+        """
+
+        def unit(w: Writing) -> Unit[str]:
+            owner = get_entity(w.published, entity)
+            gate(caller.actor, app, uses_of(owner, "write"))
+            known = known_id(owner, record_id)
+            held = yield from hold_record(w, owner, known)
+            return (yield from self._course.begin(w, Subject(owner, known, held.shown), approval, comment))
+
+        return await self._shown(app, await self._records.work(caller, app, unit))
+
+    async def act(
+        self,
+        caller: Caller,
+        app: str,
+        approval_id: str,
+        act: str,
+        comment: str | None,
+        user_id: str | None,
+        task_id: str | None,
+    ) -> dict[str, JSON]:
+        """Answer an approval, pass it on, take it back, or say something about it; return it.
+
+        Raises:
+            Problem: ``approval.not_found``, ``approval.conflict``, ``approval.refused``, ``access.denied``, and what follows from the last answer.
+        """
+
+        def unit(w: Writing) -> Unit[None]:
+            gate(caller.actor, app, FieldMap({("", "", "write")}))
+            known = find_uuid(approval_id)
+            found = (yield from rows.hold_approval(w, known)) if known is not None else None
+            if found is None:
+                raise not_found(approval_id)
+            tasks = yield from rows.tasks_of(w, found.id)
+            actor = require_actor(caller.actor)
+            if (
+                actor.role != "admin"
+                and found.asked_by != actor.user_id
+                and actor.user_id not in {t.user_id for t in tasks}
+            ):
+                raise not_found(approval_id)
+            yield from self._act(w, found, tasks, act, comment, user_id, task_id)
+
+        await self._records.work(caller, app, unit)
+        return await self._shown(app, approval_id)
+
+    def _act(
+        self,
+        w: Writing,
+        a: Running,
+        tasks: Sequence[Task],
+        act: str,
+        comment: str | None,
+        user_id: str | None,
+        task_id: str | None,
+    ) -> Unit[None]:
+        actor = require_actor(w.caller.actor)
+        if act == "comment":
+            yield from rows.insert_act(w, a.id, "comment", comment=comment)
+            return
+        if a.state != RUNNING:
+            raise Problem("approval.conflict", say("审批已结束", "The approval has ended"), extra={"state": a.state})
+        document = a.document
+        if act == "withdraw":
+            if a.asked_by != actor.user_id and actor.role != "admin":
+                raise Problem("access.denied", say("只有提交人可以撤回", "Only who asked may withdraw"))
+            _allowed(document.get("allow_withdraw", True))
+            yield from rows.insert_act(w, a.id, WITHDRAWN, comment=comment)
+            yield from self._course.end(w, a, WITHDRAWN)
+            return
+        task = _own_task(a, tasks, actor.user_id, task_id if act == "delegate" and actor.role == "admin" else None)
+        if act in ANSWERS:
+            yield from self._course.answer(w, a, task, act, comment)
+        elif user_id is None or find_uuid(user_id) is None:
+            raise Problem("approval.refused", say("请给出 user_id", "Give user_id"))
+        elif act == "delegate":
+            _allowed(document.get("allow_delegate", True))
+            yield from self._course.delegate(w, a, task, user_id, comment)
+        else:
+            _allowed(document.get("allow_add_signer", True))
+            yield from self._course.add_signer(w, a, user_id, comment)
+
+    # -- looking ---------------------------------------------------------------------------------------------------------
+
+    async def mine(
+        self, caller: Caller, folder: Folder, app: str | None, before: str | None, limit: int
+    ) -> list[dict[str, JSON]]:
+        """Return what waits for the caller, what he has answered, or what he asked for."""
+        actor = require_actor(caller.actor)
+        require_scope(actor, (scopes.READ,))
+        if app is not None:
+            await self._records.current(caller, app)
+        return await self._database.read(lambda: list_mine(self._cache, caller, folder, app, before, limit))
+
+    async def of_record(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
+        """Return the approvals of a record that the caller may read, the latest first."""
+        return await self._records.read_beside(
+            caller, app, entity, record_id, lambda w, owner, known: list_of_record(self._cache, app, owner.key, known)
+        )
+
+    async def get(self, caller: Caller, app: str, approval_id: str) -> dict[str, JSON]:
+        """Return an approval to who takes part in it, or may read its record.
+
+        Raises:
+            Problem: ``approval.not_found``.
+        """
+        await self._records.current(caller, app)
+        shown = await self._shown(app, approval_id)
+        actor = require_actor(caller.actor)
+        if shown["asked_by"] != actor.user_id and actor.user_id not in {task["user_id"] for task in shown["tasks"]}:
+            await self._records.get(caller, app, shown["entity"], shown["record_id"])
+        return shown
+
+    async def _shown(self, app: str, approval_id: str) -> dict[str, JSON]:
+        known = find_uuid(approval_id)
+        found = None
+        if known is not None:
+            found = await self._database.read(lambda: find_one(self._cache, app, known))
+        if found is None:
+            raise not_found(approval_id)
+        return found
+
+    # -- time --------------------------------------------------------------------------------------------------------------
+
+    async def escalate_due(self) -> int:
+        """Escalate answers that are overdue, each once and in a transaction of its own; return how many. Any number of processes may."""
+
+        def due() -> Unit[Rows]:
+            return (yield Query(self._overdue, {"now": self._clock.now()}))
+
+        count = 0
+        for task_id, approval_id, app in await self._database.read(due):
+            caller = system_caller(self._ids.record_id(), "timer")
+            unit = partial(self._escalate, approval_id=str(approval_id), task_id=str(task_id))
+            count += await self._records.work(caller, str(app), unit)
+        return count
+
+    def _escalate(self, w: Writing, approval_id: str, task_id: str) -> Unit[int]:
+        found = yield from rows.hold_approval(w, approval_id)
+        if found is None or found.state != RUNNING:
+            return 0
+        for task in (yield from rows.tasks_of(w, approval_id)):
+            is_due = (
+                task.state == "open" and task.escalated_at is None and task.due_at is not None and task.due_at <= w.now
+            )
+            if task.id == task_id and is_due:
+                yield from self._course.escalate(w, found, task)
+                return 1
+        return 0
+
+
+def _own_task(a: Running, tasks: Sequence[Task], user_id: str | None, task_id: str | None) -> Task:
+    """Return the open task of a person; an admin may name anybody's.
+
+    Raises:
+        Problem: ``access.denied``.
+    """
+    for task in tasks:
+        if (
+            task.step == a.step
+            and task.state == "open"
+            and (task.id == task_id if task_id else task.user_id == user_id)
+        ):
+            return task
+    raise Problem("access.denied", say("现在不需要您审批", "Nobody waits for your answer now"))
+
+
+def _allowed(allowed: object) -> None:
+    if not allowed:
+        raise Problem("approval.refused", say("这个审批不允许此操作", "This approval does not allow that"))
+
+
+def not_found(approval_id: str) -> Problem:
+    """There is no such approval (or it is hidden)."""
+    shown = approval_id[:100]
+    return Problem("approval.not_found", say(f"没有审批 {shown}", f"There is no approval {shown}"))
+
+
+def _overdue() -> sa.Select[Any]:
+    task, approval = tables.approval_task, tables.approval
+    return (
+        sa.select(task.c.id, approval.c.id.label("approval_id"), approval.c.app)
+        .join_from(task, approval, approval.c.id == task.c.approval_id)
+        .where(
+            task.c.state == "open",
+            task.c.escalated_at.is_(None),
+            task.c.due_at <= sa.bindparam("now", type_=Instant()),
+            approval.c.state == RUNNING,
+        )
+        .order_by(task.c.due_at)
+        .limit(_BATCH)
+    )

@@ -62,12 +62,13 @@ def write_variable(tree: Tree) -> str | None:
 
 
 def context_value(function: str, context: Context) -> Any:
-    """The value of NOW, TODAY, CURRENTUSER or CURRENTDEPARTMENT in a context."""
+    """The value of NOW, TODAY, CURRENTUSER, CURRENTDEPARTMENT or CURRENTMANAGER in a context."""
     if function == "NOW":
         return to_instant(context.now, context.zone)
     if function == "TODAY":
         return context.today
-    return context.user if function == "CURRENTUSER" else context.department
+    people = {"CURRENTUSER": context.user, "CURRENTDEPARTMENT": context.department, "CURRENTMANAGER": context.manager}
+    return people[function]
 
 
 def bind_context(tree: Tree, context: Context) -> Tree:

@@ -46,6 +46,13 @@ class Context:
     zone: tzinfo = UTC
     department: str | None = None
     roles: tuple[str, ...] = ()
+    #: The user's own department and all below it, the people in those, everybody who reports to the user (over others too).
+    departments: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
+    #: Areas the user works in, and who the user reports to.
+    areas: tuple[str, ...] = ()
+    manager: str | None = None
     #: Non-working days and shifted working days of the tenant: date -> is it worked?
     calendar: Mapping[date, bool] = field(default_factory=dict)
     #: Weekdays off where the calendar says nothing, Monday 0.

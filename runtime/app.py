@@ -16,7 +16,7 @@ from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import auth, building, directory, docs, faults, ops, scenarios, security_events, users
+from runtime.api import auth, building, directory, docs, faults, grants, ops, scenarios, security_events, users
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
@@ -230,15 +230,8 @@ def _make_web(app: App) -> FastAPI:
     )
     web.state.services = app.services
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
-    for router in (
-        ops.router,
-        auth.router,
-        users.router,
-        directory.router,
-        security_events.router,
-        docs.router,
-        scenarios.router,
-    ):
+    identity = (auth.router, users.router, directory.router, grants.router, security_events.router)
+    for router in (ops.router, *identity, docs.router, scenarios.router):
         web.include_router(router)
     web.include_router(building.builder_router(app.services))
     return web

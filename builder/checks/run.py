@@ -13,6 +13,7 @@ from builder.checks.pipelines import check_pipelines
 from builder.checks.references import check_children, check_references
 from builder.checks.reminders import check_reminders
 from builder.checks.renames import check_renames
+from builder.checks.roles import check_locks, check_roles
 from builder.checks.scenarios import check_scenarios
 from builder.definition.kinds import Definition
 
@@ -32,6 +33,8 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_guards,
     check_reminders,
     check_scenarios,
+    check_roles,
+    check_locks,
 )
 
 

@@ -15,9 +15,10 @@ from builder.compiled.computing import Computed, FieldId, compute, field_info, h
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.reminders import Reminders, compile_reminders
+from builder.compiled.sight import Sight
 from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
-from builder.definition.kinds import PIPELINES, Definition
+from builder.definition.kinds import PIPELINES, ROLES, Definition
 from builder.fields.base import Field, label_text
 from builder.fields.children import ChildrenField
 from builder.fields.parts.computed import ComputedField
@@ -94,6 +95,19 @@ class CompiledApp:
     metadata: sa.MetaData
     computed: Mapping[FieldId, Computed]
     """Computed fields, each after those it reads."""
+    sight: Sight | None = None
+    """Set where the app is narrowed to what somebody may see: then entities, fields and views are what is left of them."""
+    _whole: CompiledApp | None = None
+
+    @property
+    def whole(self) -> CompiledApp:
+        """The app that this was narrowed from; itself if it was not."""
+        return self._whole or self
+
+    @cached_property
+    def has_roles(self) -> bool:
+        """Whether people need a role; without any everybody with an account reads and writes."""
+        return bool(self.definition.of(ROLES))
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -10,8 +10,10 @@ from builder.definition.app import App
 from builder.definition.approval import Approval
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
+from builder.definition.lock import Lock
 from builder.definition.pipeline import Pipeline
 from builder.definition.reminder import Reminder
+from builder.definition.role import Role
 from builder.definition.scenarios import Scenario
 from builder.definition.view import View
 from builder.fields.base import Model
@@ -45,7 +47,20 @@ PIPELINES = Kind("pipelines", Pipeline, say("流程", "Pipeline"))
 APPROVALS = Kind("approvals", Approval, say("审批", "Approval"))
 REMINDERS = Kind("reminders", Reminder, say("提醒", "Reminder"))
 SCENARIOS = Kind("scenarios", Scenario, say("场景", "Scenario"))
-KINDS: tuple[Kind[Any], ...] = (APP, ENTITIES, VIEWS, CALENDARS, PIPELINES, APPROVALS, REMINDERS, SCENARIOS)
+ROLES = Kind("roles", Role, say("角色", "Role"))
+LOCKS = Kind("locks", Lock, say("锁定", "Lock"))
+KINDS: tuple[Kind[Any], ...] = (
+    APP,
+    ENTITIES,
+    VIEWS,
+    CALENDARS,
+    PIPELINES,
+    APPROVALS,
+    REMINDERS,
+    ROLES,
+    LOCKS,
+    SCENARIOS,
+)
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 
 

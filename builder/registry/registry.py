@@ -35,6 +35,8 @@ class PublishedApp(NamedTuple):
     pin: str
     calendars: Mapping[str, WorkingCalendar]
     """Its working calendars as they are; a change of their days changes the pin too."""
+    key: str
+    """The pin, and for a narrowed app what it was narrowed by: statements are kept by it."""
 
     @property
     def calendar(self) -> WorkingCalendar:
@@ -100,7 +102,7 @@ def find_published(registry: Registry, connection: sa.Connection, app: str) -> P
     if row is None:
         return None
     compiled = _compiled(registry, connection, app, row.version, row.package_hash)
-    return PublishedApp(compiled, row.pin, load_calendars(connection, compiled.definition))
+    return PublishedApp(compiled, row.pin, load_calendars(connection, compiled.definition), row.pin)
 
 
 def _compiled(registry: Registry, connection: sa.Connection, app: str, version: int, package_hash: str) -> CompiledApp:

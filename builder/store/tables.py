@@ -415,3 +415,26 @@ timer_rearm = sa.Table(
     sa.Column("after", Identifier, comment="the last record that was looked at; null = none yet"),
     sa.Column("asked_at", Instant, nullable=False),
 )
+
+grant = sa.Table(
+    PREFIX + "grant",
+    metadata,
+    sa.Column("id", Identifier, primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("role", Words, nullable=False, comment="key of a role document of the app"),
+    sa.Column("kind", Words, nullable=False, comment="user, department, position, everyone"),
+    sa.Column("subject", Words, nullable=False, comment="user or department id, position; empty = everyone"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", Words, comment="user id, or system"),
+    sa.UniqueConstraint("app", "role", "kind", "subject"),
+)
+
+closed_period = sa.Table(
+    PREFIX + "closed_period",
+    metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("lock", Words, primary_key=True, comment="key of a lock document of the app"),
+    sa.Column("closed_until", Day, nullable=False, comment="days up to this one are closed"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("changed_by", Words, comment="user id"),
+)

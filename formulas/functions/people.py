@@ -54,3 +54,74 @@ def _current_department(context: Context) -> Any:
 )
 def _has_role(context: Context, role: str) -> bool:
     return role in context.roles
+
+
+@PEOPLE.add(
+    "CURRENTMANAGER",
+    "",
+    PERSON,
+    "当前用户的上级",
+    "Who the current user reports to.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+    gives_blank=True,
+)
+def _current_manager(context: Context) -> Any:
+    return context.manager
+
+
+@PEOPLE.add(
+    "INDEPT",
+    "q",
+    BOOLEAN,
+    "属本部门：该部门是否为当前用户的部门或其下级",
+    "Whether a department is the current user's or one below it.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+)
+def _in_department(context: Context, department: str | None) -> bool:
+    return department in context.departments
+
+
+@PEOPLE.add(
+    "INTEAM",
+    "p",
+    BOOLEAN,
+    "属本团队：该人员是否在当前用户的部门或其下级",
+    "Whether a person is in the current user's department or one below it.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+)
+def _in_team(context: Context, person: str | None) -> bool:
+    return person in context.team
+
+
+@PEOPLE.add(
+    "MANAGES",
+    "p",
+    BOOLEAN,
+    "属下：该人员是否直接或间接向当前用户汇报",
+    "Whether a person reports to the current user, directly or over others.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+)
+def _manages(context: Context, person: str | None) -> bool:
+    return person in context.reports
+
+
+@PEOPLE.add(
+    "INAREAS",
+    "t",
+    BOOLEAN,
+    "属负责区域：该文本是否为当前用户负责的区域之一",
+    "Whether a text is one of the areas the current user works in.",
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+)
+def _in_areas(context: Context, area: str | None) -> bool:
+    return area in context.areas

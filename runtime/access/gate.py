@@ -15,6 +15,7 @@ from typing import Literal
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from runtime.access.sight import RoleSight
 from runtime.identity import scopes
 from runtime.identity.actors import ROLES, Actor, Role
 
@@ -31,9 +32,11 @@ Use = Literal[
     "delete",
     "history",
     "export",
+    "import",
+    "bulk",
 ]
 
-_WRITING: frozenset[str] = frozenset({"write", "link", "create", "delete"})
+_WRITING: frozenset[str] = frozenset({"write", "link", "create", "delete", "import", "bulk"})
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ class FieldMap:
     """Every path a request touches and what for: (entity, field path, use). An empty path means the record itself."""
 
     uses: set[tuple[str, str, Use]] = field(default_factory=set)
+    passed: str | None = None
+    """The sight that these uses were found to be fit for: a plan that is kept is looked at once."""
 
     def add(self, entity: str, path: str, use: Use) -> None:
         """Note one use."""
@@ -57,16 +62,21 @@ class FieldMap:
         return any(use in _WRITING for _, _, use in self.uses)
 
 
-def gate(actor: Actor | None, app_key: str, field_map: FieldMap) -> None:
+def gate(actor: Actor | None, app_key: str, field_map: FieldMap, sight: RoleSight | None = None) -> None:
     """Let a request for records pass or raise.
 
-    Today: people may read and write the records of all apps; a token may do what its scopes name.
+    Args:
+        sight: what the actor's roles see and may do; None: everything, as in an app without roles.
 
     Raises:
-        Problem: ``auth.required`` for nobody, ``access.denied`` for a scope that is missing, ``app.not_found`` for an app
-            that the token was not made for (hidden answers as absent).
+        Problem: ``auth.required`` for nobody, ``access.denied`` for a scope that is missing or a deed no role lets do,
+            ``app.not_found`` for an app that the token was not made for (hidden answers as absent).
     """
     actor = require_actor(actor)
+    if sight is not None and field_map.passed != sight.key:
+        for entity, path, use in sorted(field_map.uses):
+            sight.require(entity, path, use)
+        field_map.passed = sight.key
     if actor.scopes is None:
         return
     require_app(actor, app_key)

@@ -34,14 +34,15 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
+from runtime.api.rights import VIEW_AS, explain, view_as
 from runtime.api.timers import find_timer_route
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
-from runtime.identity.actors import Credential, find_credential
+from runtime.identity.actors import Actor, Credential, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import read_position
-from runtime.records.service import Written
+from runtime.records.written import Written
 from runtime.services import Services
 
 JSON = Any
@@ -104,6 +105,7 @@ class Exchange:
         "entity",
         "part",
         "receive",
+        "recognised",
         "record_id",
         "scope",
         "send",
@@ -117,6 +119,7 @@ class Exchange:
         self.app = self.entity = self.record_id = self.part = ""
         self.caller = Caller(None, scope[REQUEST_ID])
         self.credential: Credential | None = None
+        self.recognised: Actor | None = None
         self._body: bytes | None = None
 
     async def recognise(self) -> None:
@@ -129,7 +132,7 @@ class Exchange:
         if credential.by_cookie and self.scope["method"] not in SAFE_METHODS:
             require_same_origin(self.scope, self.api.origin, self.api.cors_origins)
         known = authenticator.remembered(credential)
-        if known is None or self.caller.actor is known.actor:
+        if known is None or self.recognised is known.actor:
             await authenticator.identify(credential)
             known = authenticator.remembered(credential)
         if known is None:
@@ -137,8 +140,11 @@ class Exchange:
                 "auth.required",
                 say("登录凭据无效、已过期或已撤销", "The credentials are not valid, expired or revoked"),
             )
+        self.recognised = known.actor
         self.caller = Caller(known.actor, self.scope[REQUEST_ID], "rest", known.epoch)
         self.scope[ACTOR_ID] = known.actor.username
+        if (other := find_header(self.scope, VIEW_AS)) is not None:
+            self.caller = await view_as(self, other)
 
     async def recognise_again(self) -> None:
         """Make sure that who asked is still known, later in a long exchange."""
@@ -248,6 +254,9 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, record_id]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}"
             return {"GET": _get, "PATCH": _update, "DELETE": _delete}
+        case [entity, record_id, "explain"]:
+            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/explain"
+            return {"GET": explain}
         case [entity, record_id, "timeline"]:
             x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
             return {"GET": _timeline}

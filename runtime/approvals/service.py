@@ -27,7 +27,8 @@ from runtime.query.statements import StatementCache
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
 from runtime.records.pins import get_entity
-from runtime.records.service import Records, known_id, uses_of
+from runtime.records.service import Records
+from runtime.records.targets import known_id, uses_of
 from runtime.records.writer import Writing
 
 JSON = Any

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import VARIABLES
+from builder.compiled.computing import viewer_values
 from builder.definition.templating import fill, pieces
 from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
@@ -19,7 +20,6 @@ from builder.store import tables
 from builder.store.statement import Query, Unit
 from formulas.checker import check
 from formulas.errors import CellError
-from formulas.moments import context_value
 from formulas.schema import Context
 from formulas.tree import Path, Tree
 from formulas.values import display
@@ -35,6 +35,7 @@ from runtime.expressions.prepared import (
 )
 from runtime.query.kept import Kept
 from runtime.query.statements import sql_dialect
+from runtime.query.variables import viewer
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -99,19 +100,14 @@ def _prepare_shown(app: CompiledApp, entity: CompiledEntity, formula: str) -> Pr
 
 def moment(context: Context) -> dict[str, Any]:
     """Return the parameters of ``NOW``, ``TODAY`` and the person for a statement made ``with_variables``."""
-    return {f"p{place}": context_value(name, context) for name, place in VARIABLES.items()}
+    return viewer_values(context)
 
 
 def context_of(w: Writing) -> Context:
     """Return the moment and the person of a write."""
     actor = w.caller.actor
-    return Context(
-        now=w.now,
-        user=w.caller.actor_id,
-        zone=w.app.zone,
-        department=actor.department_id if actor else None,
-        roles=(actor.role,) if actor else (),
-    )
+    context = viewer(w.app, actor, w.now)
+    return replace(context, user=w.caller.actor_id, roles=(*context.roles, *((actor.role,) if actor else ())))
 
 
 def _run(w: Writing, subject: Subject, ready: Sequence[Prepared]) -> Unit[list[Any]]:

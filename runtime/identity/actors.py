@@ -1,15 +1,16 @@
 """Actors: who makes a request, and how that is learnt without a query per request.
 
-Reads: dougong_session, dougong_token, dougong_user, dougong_identity. Writes: nothing.
+Reads: dougong_session, dougong_token, dougong_user, dougong_department, dougong_grant, dougong_identity. Writes: nothing.
 
 An actor is remembered by the hash of the secret that proved it, together with the identity epoch of that moment. Whatever
-may shrink a right (logout, revocation, deactivation, another role or password) raises the epoch in its own transaction, so a
+may change a right (logout, revocation, deactivation, another role, department or password) raises the epoch in its own transaction, so a
 remembered actor is used only while its epoch is still the current one: revocation works with the next request, in every process.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
@@ -23,6 +24,9 @@ from builder.kernel.text import say
 from builder.store import tables
 from builder.store.database import Database
 from builder.store.statement import Query, Statement, Unit, prepare
+from builder.store.types import Identifier
+from runtime.identity.audit import Audit
+from runtime.identity.standing import Person, Standing, read_standing
 
 Role = Literal["admin", "builder", "member"]
 ROLES: tuple[Role, ...] = ("member", "builder", "admin")
@@ -52,8 +56,21 @@ class Actor:
     position: str | None = None
     areas: tuple[str, ...] = ()
     manager_id: str | None = None
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Roles by app."""
+    departments: tuple[str, ...] = ()
+    """The own department and all below it."""
+    team: tuple[str, ...] = ()
+    """Everybody in those departments."""
+    reports: tuple[str, ...] = ()
+    """Everybody who reports to the actor, directly or over others."""
+
+    def roles_in(self, app: str) -> frozenset[str]:
+        """Return the actor's roles in an app."""
+        return self.roles.get(app, _NO_ROLES)
 
 
+_NO_ROLES: frozenset[str] = frozenset()
 SYSTEM = Actor(user_id=None, username="system", name="Dougong", role="admin")
 """The actor of install, migration and the command line."""
 
@@ -113,9 +130,11 @@ class Authenticator:
     """Turns credentials into actors, remembering them while nothing shrank."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self.audit = Audit(database, clock)
         self._database = database
         self._clock = clock
         self._known: dict[str, Known] = {}
+        self._standing: tuple[int, Standing] | None = None
         self._epoch_query = Query(prepare(sa.select(tables.identity.c.epoch), database.dialect), {})
         self._session = prepare(_session_select(), database.dialect)
         self._token = prepare(_token_select(), database.dialect)
@@ -176,25 +195,57 @@ class Authenticator:
         rows = yield Query(statement, {"hash": credential.hash})
         if not rows:
             return None
-        user_id, username, name, role, department_id, kind, position, areas, manager_id, expires_at, epoch, scopes = (
-            rows[0]
-        )
+        *person, expires_at, epoch, scopes = rows[0]
         expires = _instant(expires_at)
         if expires is not None and expires <= self._clock.now():
             return None
-        actor = Actor(
-            user_id=str(user_id),
-            username=username,
-            name=name,
-            role=cast("Role", role),
-            scopes=None if scopes is None else frozenset(parse_json(scopes)),
-            department_id=None if department_id is None else str(department_id),
-            kind=cast("UserKind", kind),
-            position=position,
-            areas=tuple(parse_json(areas)),
-            manager_id=None if manager_id is None else str(manager_id),
-        )
+        actor = replace(_read_actor(person), scopes=None if scopes is None else frozenset(parse_json(scopes)))
+        actor = yield from self._placed(actor, int(epoch))
         return Known(actor, int(epoch), expires, credential.by_cookie)
+
+    def _placed(self, actor: Actor, epoch: int) -> Unit[Actor]:
+        """Return the actor with what follows from where they stand. What is read here may be newer than the epoch, never older."""
+        held = self._standing
+        if held is None or held[0] != epoch:
+            held = self._standing = (epoch, (yield from read_standing(self._database.dialect)))
+        standing = held[1]
+        assert actor.user_id is not None
+        person = Person(actor.user_id, actor.department_id, actor.manager_id, actor.position)
+        return replace(
+            actor,
+            roles=standing.roles_of(person),
+            departments=standing.departments_of(person.department_id),
+            team=standing.team_of(person.department_id),
+            reports=standing.reports_of(person.id),
+        )
+
+    async def see_as(self, user_id: str) -> Known | None:
+        """Return another person as an actor who may only look, for an admin who looks through their eyes; None: nobody of this id."""
+
+        def unit() -> Unit[Known | None]:
+            rows = yield Query(prepare(_person_select(), self._database.dialect), {"id": user_id})
+            if not rows:
+                return None
+            actor, epoch = _read_actor(rows[0][:-1]), int(rows[0][-1])
+            return Known((yield from self._placed(actor, epoch)), epoch, None, by_cookie=False)
+
+        return await self._database.read(unit, scan=False)
+
+
+def _read_actor(row: Sequence[Any]) -> Actor:
+    """Return the actor of a row of ``_user_columns``."""
+    user_id, username, name, role, department_id, kind, position, areas, manager_id = row
+    return Actor(
+        user_id=str(user_id),
+        username=username,
+        name=name,
+        role=cast("Role", role),
+        department_id=None if department_id is None else str(department_id),
+        kind=cast("UserKind", kind),
+        position=position,
+        areas=tuple(parse_json(areas)),
+        manager_id=None if manager_id is None else str(manager_id),
+    )
 
 
 def _instant(value: Any) -> datetime | None:
@@ -217,6 +268,11 @@ def _token_select() -> sa.Select[Any]:
         .join_from(token, user, token.c.user_id == user.c.id)
         .where(token.c.secret_hash == sa.bindparam("hash"), token.c.revoked_at.is_(None), user.c.active)
     )
+
+
+def _person_select() -> sa.Select[Any]:
+    user = tables.user
+    return sa.select(*_user_columns(), _epoch()).where(user.c.id == sa.bindparam("id", type_=Identifier()))
 
 
 def _user_columns() -> list[sa.ColumnElement[Any]]:

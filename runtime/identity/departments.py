@@ -76,6 +76,7 @@ class Departments:
         violations = [] if _KEY.fullmatch(values["key"]) else [_wrong_key()]
         _refuse(violations + _violations(connection, values, None))
         row = _canonical(values) | {"id": self._ids.record_id(), "name": values["name"].strip()}
+        raise_epoch(connection)
         connection.execute(sa.insert(table).values(**row))
         self._audit.note(connection, "department.changed", by, row["id"], {"created": values["key"]})
         return _get(connection, row["id"])

@@ -11,6 +11,7 @@ from builder.store.database import Database
 from runtime.identity.audit import Audit
 from runtime.identity.departments import Departments
 from runtime.identity.directory import Directory
+from runtime.identity.grants import Grants
 from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Sessions
 from runtime.identity.setup import Setup
@@ -29,6 +30,7 @@ class Identity:
     setup: Setup
     audit: Audit
     directory: Directory
+    grants: Grants
 
 
 def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetime: timedelta) -> Identity:
@@ -46,4 +48,5 @@ def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetim
         setup=Setup(database, clock, ids, passwords, users, sessions, audit),
         audit=audit,
         directory=Directory(database, users, departments, audit),
+        grants=Grants(database, clock, ids, audit),
     )

@@ -160,6 +160,7 @@ class Users:
             "created_at": self._clock.now(),
             "revision": 1,
         }
+        raise_epoch(connection)  # whose team the new one is in sees more with the next request
         connection.execute(sa.insert(user_table).values(**_stored(row)))
         shown = {name: row[name] for name in ("username", "role", "kind")}
         self._audit.note(connection, "user.created", by, row["id"], shown)

@@ -25,8 +25,10 @@ from runtime.records.caller import Caller
 from runtime.records.holding import not_found
 from runtime.records.pins import get_entity
 from runtime.records.seams import finish
-from runtime.records.service import Records, Written, known_id, uses_of
+from runtime.records.service import Records
+from runtime.records.targets import known_id, uses_of
 from runtime.records.writer import Writing, lock_app
+from runtime.records.written import Written
 
 JSON = Any
 
@@ -82,7 +84,7 @@ class Pipelines:
             except _Rehearsed as rehearsed:
                 return rehearsed.done
 
-        return await self._records.pinned(app, run)
+        return await self._records.pinned(app, caller, run)
 
     async def move_many(
         self, caller: Caller, app: str, entity: str, ids: Sequence[str], order: Order, *, dry_run: bool = False

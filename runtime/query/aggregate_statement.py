@@ -26,7 +26,7 @@ from formulas.tree import Path
 from formulas.types import BLANK
 from runtime.query.aggregate_shape import AggregateShape, MeasureShape, plain_field
 from runtime.query.buckets import bucket_key, raw_key
-from runtime.query.statements import field_at, guard, sql_dialect
+from runtime.query.statements import both, field_at, guard, sql_dialect
 
 Element = sa.ColumnElement[Any]
 _ZERO, _ONE = sa.literal_column("0", sa.BigInteger()), sa.literal_column("1", sa.BigInteger())
@@ -133,9 +133,9 @@ class _Builder:
         return {place: [rows.c[name] for name in names] for place, names in held.items()}, rows
 
     def _condition(self) -> Element | None:
-        if self._shape.condition is None:
-            return None
-        return to_condition(self._shape.condition, self._joins, self._joins.dialect)
+        asked = self._shape.condition
+        condition = None if asked is None else to_condition(asked, self._joins, self._joins.dialect)
+        return both(condition, self._joins.visible())
 
     def _parts_over(self, held: dict[int, list[Element]]) -> list[sa.Label[Any]]:
         found: list[sa.Label[Any]] = []

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.resolver import Joins
+from builder.compiled.resolver import Joins, Scalars, seen_when
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
 from builder.fields.long_text import LongTextField
@@ -71,12 +71,14 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     """Return the statement of one record by id: pin, epoch, revision (null: not there), JSON."""
     entity = app.entities[selection.entity]
     joins: _Joins = []
-    shown = _object(app, selection, entity.table, joins, dialect)
+    table = entity.table
+    shown = _object(app, selection, table, joins, dialect, Joins(app, entity, table, sql_dialect(dialect)))
     g = guard()
-    source: sa.FromClause = g.outerjoin(entity.table, entity.table.c.id == sa.bindparam("id"))
+    wanted = seen_when(app, entity, table, sql_dialect(dialect), table.c.id == sa.bindparam("id"))
+    source: sa.FromClause = g.outerjoin(table, wanted)
     for target, condition in joins:
         source = source.outerjoin(target, condition)
-    return sa.select(g.c.pin, g.c.epoch, entity.table.c.revision, as_text(shown, dialect)).select_from(source)
+    return sa.select(g.c.pin, g.c.epoch, table.c.revision, as_text(shown, dialect)).select_from(source)
 
 
 def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
@@ -157,9 +159,15 @@ def _sort_key(column: Element, field: Field) -> Element:
 
 
 def _condition(shape: ListShape, joins: Joins, dialect: str) -> Element | None:
-    if shape.condition is None:
-        return None
-    return to_condition(shape.condition, joins, joins.dialect)
+    asked = None if shape.condition is None else to_condition(shape.condition, joins, joins.dialect)
+    return both(asked, joins.visible())
+
+
+def both(one: Element | None, other: Element | None) -> Element | None:
+    """Return the condition that two conditions make, where there are any."""
+    if one is None or other is None:
+        return other if one is None else one
+    return sa.and_(one, other)
 
 
 def _ordered(column: Element, sort: SortKey, dialect: str, *, first: bool) -> Element:
@@ -196,39 +204,42 @@ def _behind(key: Element, value: Element, descending: bool, is_blank: bool) -> E
 # -- objects --------------------------------------------------------------------------------------------------------------
 
 
-def _object(app: CompiledApp, selection: Selection, source: sa.FromClause, joins: _Joins, dialect: str) -> Element:
-    """Return the JSON object of a record whose columns are in ``source``; to-one relations it shows are added to ``joins``."""
+def _object(
+    app: CompiledApp,
+    selection: Selection,
+    source: sa.FromClause,
+    joins: _Joins,
+    dialect: str,
+    reach: Joins | None = None,
+) -> Element:
+    """Return the JSON object of a record whose columns are in ``source``; to-one relations it shows are added to ``joins``.
+
+    Args:
+        reach: gives the columns where ``source`` is a real table; None: ``source`` has what is shown, as it is seen.
+    """
     if selection.entity.startswith("@"):
         return json_object([(name, source.c[name]) for name in selection.fields], dialect)
     entity = app.entities[selection.entity]
     members: list[tuple[str, Element]] = []
+    pointed: _Joins = []
     for key in selection.fields:
         field = entity.find_field(key)
         assert field is not None
         inner = selection.find_expanded(key)
         if isinstance(field, ChildrenField) and inner is not None:
             members.append((key, _children(app, field, inner, source, dialect)))
-        elif inner is not None and field.lists is not None:
-            members.append((key, _listed(inner, _column(app, entity, source, key, joins, dialect), source, dialect)))
+            continue
+        value = source.c[key] if reach is None else reach.at((key,))
+        if inner is not None and field.lists is not None:
+            members.append((key, _listed(inner, value, source, dialect)))
         elif inner is not None:
-            reference = _column(app, entity, source, key, joins, dialect)
-            members.append((key, _to_one(app, inner, reference, joins, dialect)))
+            members.append((key, _to_one(app, inner, value, pointed, dialect)))
         else:
-            members.append((key, field.json_sql(_column(app, entity, source, key, joins, dialect), dialect)))
+            members.append((key, field.json_sql(value, dialect)))
+    joins += (
+        reach.joined() if reach is not None else []
+    ) + pointed  # what a reference is seen by stands before its target
     return json_object(members, dialect)
-
-
-def _column(
-    app: CompiledApp, entity: CompiledEntity, source: sa.FromClause, key: str, joins: _Joins, dialect: str
-) -> Element:
-    """Return a field's column, or the expression of a field that has none, with the joins it needs."""
-    if key in source.c:
-        column: Element = source.c[key]
-        return column
-    inner = Joins(app, entity, source, sql_dialect(dialect))
-    value = inner.at((key,))
-    joins += inner.joined()
-    return value
 
 
 def sql_dialect(name: str) -> Dialect:
@@ -243,8 +254,14 @@ def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Join
         else app.entities[inner.entity].table
     )
     target = table.alias()  # named by SQLAlchemy: another one of the same name around a list of children would hide it
-    joins.append((target, target.c.id == reference))
-    shown = _object(app, inner, target, joins, dialect)
+    meets: Element = target.c.id == reference
+    reach: Joins | None = None
+    if inner.entity[0] != "@":
+        entity = app.entities[inner.entity]
+        meets = seen_when(app, entity, target, sql_dialect(dialect), meets)
+        reach = Scalars(app, entity, target, sql_dialect(dialect))
+    joins.append((target, meets))
+    shown = _object(app, inner, target, joins, dialect, reach)
     return sa.case((target.c.id.is_not(None), shown))
 
 
@@ -260,7 +277,9 @@ def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: 
     shown_keys = [key for key in inner.fields if not isinstance(entity.find_field(key), ChildrenField)]
     wanted = [reach.at((key,)).label(key) for key in dict.fromkeys(("id", *shown_keys))]
     condition = None if asked.condition is None else to_condition(asked.condition, reach, reach.dialect)
-    chosen = sa.select(*wanted, *keys).select_from(reach.from_clause()).where(child.c[field.via] == source.c.id)
+    condition = both(condition, reach.visible())
+    own = reach.at((field.via,)) == source.c.id
+    chosen = sa.select(*wanted, *keys).select_from(reach.from_clause()).where(own)
     if condition is not None:
         chosen = chosen.where(condition)
     chosen = chosen.order_by(*_orders([key.element for key in keys], asked.sort, dialect))

@@ -1,4 +1,4 @@
-"""What volatile fields need of the moment and the viewer, as values of a statement."""
+"""What volatile fields and row rules need of the moment and the viewer, as values of a statement."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ from datetime import datetime
 from typing import Any
 
 from builder.compiled.app import CompiledApp
-from builder.compiled.computing import VARIABLES
+from builder.compiled.computing import viewer_values
+from formulas.schema import Context
 from runtime.identity.actors import Actor
 
 
 def variables(app: CompiledApp, actor: Actor | None, now: datetime) -> dict[str, Any]:
-    """Return the parameters of ``NOW``, ``TODAY``, ``CURRENTUSER`` and ``CURRENTDEPARTMENT``; nothing if no field needs them."""
-    if not app.has_volatile:
+    """Return the parameters of ``NOW``, ``CURRENTUSER``, ``INDEPT`` and their like; nothing if no field and no row rule needs them."""
+    if not app.has_volatile and app.sight is None:
         return {}
-    values: dict[str, Any] = {
-        "NOW": now,
-        "TODAY": now.astimezone(app.zone).date(),
-        "CURRENTUSER": actor.user_id if actor else None,
-        "CURRENTDEPARTMENT": actor.department_id if actor else None,
-    }
-    return {f"p{VARIABLES[name]}": value for name, value in values.items()}
+    return viewer_values(viewer(app, actor, now))
+
+
+def viewer(app: CompiledApp, actor: Actor | None, now: datetime) -> Context:
+    """Return the moment and the person of a request, as formulas see them."""
+    if actor is None:
+        return Context(now=now, zone=app.zone)
+    return Context(
+        now=now,
+        zone=app.zone,
+        user=actor.user_id,
+        department=actor.department_id,
+        roles=tuple(sorted(actor.roles_in(app.key))),
+        departments=actor.departments,
+        team=actor.team,
+        reports=actor.reports,
+        areas=actor.areas,
+        manager=actor.manager_id,
+    )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.resolver import Joins
 from builder.fields.base import Field, label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.fields.reference import ReferenceField
@@ -24,7 +25,7 @@ from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.aggregate_rows import AggregateReader
 from runtime.query.aggregate_shape import AggregatePlan, plan_aggregate
 from runtime.query.aggregate_statement import aggregate_statement
-from runtime.query.statements import StatementCache
+from runtime.query.statements import StatementCache, sql_dialect
 from runtime.query.variables import variables
 from runtime.records.caller import Caller
 from runtime.records.pins import check_guard
@@ -48,6 +49,7 @@ class _Titles(NamedTuple):
 
     table: sa.Table
     column: str
+    entity: CompiledEntity | None = None
 
 
 def note_labels(app: CompiledApp, plan: AggregatePlan, field_map: FieldMap) -> None:
@@ -75,7 +77,7 @@ def read_groups(
 ) -> Unit[Groups]:
     """Return groups with their measures, the totals over all records if the plan has them, and labels of keys."""
     app, shape, limit = published.app, plan.shape, request.limit
-    statement = cache.get((published.pin, "aggregate", shape), lambda: aggregate_statement(app, shape, cache.dialect))
+    statement = cache.get((published.key, "aggregate", shape), lambda: aggregate_statement(app, shape, cache.dialect))
     rows = yield Query(statement, {**plan.values, "app": app.key})
     check_guard(published, caller, rows[0][0], rows[0][1])
     reader = AggregateReader(shape, plan.names, plan.fields, cache.dialect)
@@ -83,7 +85,7 @@ def read_groups(
     totals: dict[str, JSON] | None = None
     if plan.totals is not None:
         whole, count = plan.totals, len(shape.groups)
-        summed = cache.get((published.pin, "aggregate", whole), lambda: aggregate_statement(app, whole, cache.dialect))
+        summed = cache.get((published.key, "aggregate", whole), lambda: aggregate_statement(app, whole, cache.dialect))
         found = yield Query(summed, {**plan.values, "app": app.key, "limit": 1})
         totals = AggregateReader(whole, plan.names[count:], plan.fields[count:], cache.dialect).read(found[0])
     named: dict[str, dict[str, Text]] = {}
@@ -103,10 +105,10 @@ def _labels(
             named[name] = {key: labels[key] for key in used if key in labels}
         elif (titles := _titles(published.app, shown)) is not None and used:
             statement = cache.get(
-                (published.pin, "titles", titles.table.name, titles.column),
-                lambda titles=titles: _titles_statement(titles, cache.dialect),  # type: ignore[misc] # bound now, called now
+                (published.key, "titles", titles.table.name, titles.column),
+                lambda titles=titles: _titles_statement(published.app, titles, cache.dialect),  # type: ignore[misc] # bound now, called now
             )
-            rows = yield Query(statement, {"ids": used})
+            rows = yield Query(statement, {**plan.values, "ids": used})
             named[name] = {str(row[0]): say(str(row[1]), str(row[1])) for row in _present(rows)}
     return named
 
@@ -118,18 +120,23 @@ def _present(rows: Iterable[Any]) -> list[Any]:
 def _titles(app: CompiledApp, shown: Field | None) -> _Titles | None:
     if isinstance(shown, ReferenceField):
         target = app.entities[shown.entity]
-        return _Titles(target.table, target.title_key) if target.title_key else None
+        return _Titles(target.table, target.title_key, target) if target.title_key else None
     if shown is not None and shown.refers_to:
         return _Titles(tables.metadata.tables[tables.PREFIX + shown.refers_to], "name")
     return None
 
 
-def _titles_statement(titles: _Titles, dialect: str) -> sa.Select[Any]:
+def _titles_statement(app: CompiledApp, titles: _Titles, dialect: str) -> sa.Select[Any]:
     ids = sa.bindparam("ids", type_=list_type(Identifier(), dialect))
     wanted: Any
     if dialect == "postgresql":
         wanted = titles.table.c.id == sa.any_(ids)
     else:
         values = sa.func.json_each(ids).table_valued("value")
-        wanted = titles.table.c.id.in_(sa.select(values.c.value))
-    return sa.select(titles.table.c.id, titles.table.c[titles.column]).where(wanted)
+        wanted = titles.table.c.id.in_(sa.select(values.c.value).correlate(None))
+    if titles.entity is None:
+        return sa.select(titles.table.c.id, titles.table.c[titles.column]).where(wanted)
+    joins = Joins(app, titles.entity, titles.table, sql_dialect(dialect))
+    title, visible = joins.at((titles.column,)), joins.visible()
+    chosen = sa.select(titles.table.c.id, title).select_from(joins.from_clause()).where(wanted)
+    return chosen if visible is None else chosen.where(visible)

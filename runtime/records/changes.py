@@ -18,6 +18,7 @@ from runtime.records.creating import new_record
 from runtime.records.deleting import delete_records
 from runtime.records.holding import Held, expect_revision, hold_record
 from runtime.records.listing import check_listed, link_files
+from runtime.records.rights import body_entity, without_unchanged
 from runtime.records.seams import Intent, judge
 from runtime.records.values import (
     NewRecord,
@@ -107,15 +108,16 @@ def plan_change(
     """
     held = yield from hold_record(w, entity, record_id)
     expect_revision(held.revision, if_match)
-    given = expect_object(body, pointer, violations)
-    _check_system(entity, given, held.shown, pointer, violations)
-    values, children = read_fields(entity, given, pointer, violations, held=held.shown)
+    seen = body_entity(w, entity)
+    given = yield from without_unchanged(w, entity, record_id, expect_object(body, pointer, violations), held.shown)
+    _check_system(seen, given, held.shown, pointer, violations)
+    values, children = read_fields(entity, given, pointer, violations, held=held.shown, seen=seen)
     if parent is not None:
         check_parent(values, parent.via, parent.id, pointer, violations)
     changed = _changed(entity, values, held.shown)
     change = Change(entity, record_id, held, pointer, changed, {})
     if changed or children:
-        change.whole = _check_whole(entity, values, held.shown, pointer, violations)
+        change.whole = _check_whole(entity, seen, values, held.shown, pointer, violations)
     if changed and entity.listing:
         violations += yield from check_listed(w, entity, [(changed, held.shown, pointer)])
     for key, rows in children.items():
@@ -150,7 +152,12 @@ def _check_system(
 
 
 def _check_whole(
-    entity: CompiledEntity, values: Values, shown: Mapping[str, JSON], pointer: str, violations: list[Violation]
+    entity: CompiledEntity,
+    seen: CompiledEntity,
+    values: Values,
+    shown: Mapping[str, JSON],
+    pointer: str,
+    violations: list[Violation],
 ) -> Values:
     """A record that is changed has to keep all rules that hold today, also in the fields the change leaves alone."""
     whole: Values = dict(values)
@@ -164,13 +171,13 @@ def _check_whole(
             whole[key] = None if before is None else definition.coerce(before)
         except Invalid as invalid:
             whole[key] = before
-            if f"{pointer}/{key}" in reported:
+            if f"{pointer}/{key}" in reported or key not in seen.fields:
                 continue
             message = say(
                 f"现有值违反规则:{invalid.message.zh}", f"The value there breaks a rule: {invalid.message.en}"
             )
             violations.append(Violation(invalid.code, f"{pointer}/{key}", message, invalid.params))
-    check_required(entity, whole, pointer, violations)
+    check_required(seen, whole, pointer, violations)
     return whole
 
 

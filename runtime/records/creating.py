@@ -11,6 +11,7 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.limits import EXPAND_DEPTH
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
+from runtime.records.rights import body_entity, with_role_defaults
 from runtime.records.values import (
     NewRecord,
     Values,
@@ -47,15 +48,18 @@ def new_record(
         return NewRecord(entity, w.ids.record_id(), with_defaults(entity, {}), pointer)
     given = body
     brings = w.caller.door in _BRINGING
-    values, children = read_fields(entity, given, pointer, violations, may_assign=brings)
+    seen = body_entity(w, entity)
+    values, children = read_fields(entity, given, pointer, violations, may_assign=brings, seen=seen)
     if parent is not None:
         check_parent(values, parent[0], parent[1], pointer, violations)
-    values = with_defaults(entity, values)
+    named = {key for key, value in values.items() if value is not None}
+    values = with_role_defaults(w, entity, with_defaults(entity, values))
     if parent is not None:
         values[parent[0]] = parent[1]
-    check_required(entity, values, pointer, violations, given_by_parent=parent[0] if parent else "")
+    check_required(seen, values, pointer, violations, given_by_parent=parent[0] if parent else "")
     record = NewRecord(entity, _id_of(w, given, pointer, violations), values, pointer)
-    record.system = _system_values(entity, given, pointer, violations, brings=brings)
+    record.given = named
+    record.system = _system_values(seen, given, pointer, violations, brings=brings)
     if children and depth >= EXPAND_DEPTH:
         message = say(f"子记录最多 {EXPAND_DEPTH} 层", f"Children go at most {EXPAND_DEPTH} levels deep")
         violations.append(Violation("depth", pointer, message))

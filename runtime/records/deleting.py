@@ -15,6 +15,7 @@ from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.holding import HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import unlink_files
+from runtime.records.rights import acting_sight, hidden_reference, seen_ids
 from runtime.records.seams import Fact, Intent, judge
 from runtime.records.values import refuse
 from runtime.records.writer import Writing, canonical, make_event, write_change, write_events
@@ -66,7 +67,10 @@ def _delete(w: Writing, records: list[HeldRecord]) -> Unit[None]:
     for pointing in deletion.restricted:
         others = [i for i in pointing.ids if (pointing.referrer.entity, i) not in deletion.doomed]
         if others:
-            raise _referenced(w.app.entities[pointing.referrer.entity], pointing.referrer, others)
+            owner, sight = w.app.entities[pointing.referrer.entity], acting_sight(w)
+            if sight is not None:
+                others = sorted((yield from seen_ids(w, sight, owner, others)))
+            raise _referenced(owner, pointing.referrer, others) if others else hidden_reference()
     yield from _judge_deletion(w, list(deletion.doomed.values()))
     yield from _blank_references(w, deletion)
     yield from _delete_rows(w, list(deletion.doomed.values()))

@@ -5,7 +5,7 @@ Writes go to the database without asking first; only a refused write is looked a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
@@ -17,6 +17,8 @@ from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
 from runtime.records.listing import Held, check_listed
+from runtime.records.rights import acting_sight, seen_ids
+from runtime.records.telling import tell_of_hidden
 from runtime.records.values import NewRecord
 from runtime.records.writer import Writing
 
@@ -97,6 +99,10 @@ def _pointing_nowhere(w: Writing, group: list[Suspect], key: str, table: str) ->
         if (value := suspect.values.get(key)) is not None and value != suspect.parent and value not in siblings
     ]
     there = yield from _known(w, table, {value for _, value in pointing})
+    sight = acting_sight(w)
+    target = next((e for e in w.app.entities.values() if e.physical.name == table), None)
+    if sight is not None and target is not None and there and not sight.sees_all(target.key):
+        there = yield from seen_ids(w, sight, target, there)  # what is hidden is not there
     violations = []
     for suspect, value in pointing:
         if value not in there:
@@ -139,16 +145,27 @@ def _meeting(w: Writing, group: list[Suspect], keys: tuple[str, ...]) -> Unit[li
             bound |= {f"v{position}_{n}": suspect.values[key] for n, key in enumerate(keys)}
         rows = yield Query(w.statements.same(entity, keys, size), bound)
         met |= {places[row[0]]: str(row[1]) for row in rows if row[0] < len(places)}
-    return [_met(group[place], keys, other) for place, other in met.items()]
+    told = yield from tell_of_hidden(w, entity, set(met.values()) - {suspect.id for suspect in group})
+    return [_met(group[place], keys, other, told.get(other)) for place, other in met.items()]
 
 
-def _met(suspect: Suspect, keys: tuple[str, ...], other: str) -> Violation:
+def _met(suspect: Suspect, keys: tuple[str, ...], other: str, told: Mapping[str, str] | None) -> Violation:
+    """Say which record has the same values; ``told``: what may be told of one that the caller does not see."""
     labels = [label_text(suspect.entity.fields[key].label) for key in keys]
     message = say(
         f"已有记录使用相同的{'、'.join(label.zh for label in labels)}",
         f"Another record has the same {', '.join(label.en for label in labels)}",
     )
-    return Violation("unique", f"{suspect.pointer}/{keys[-1]}", message, {"fields": list(keys), "record_id": other})
+    pointer = f"{suspect.pointer}/{keys[-1]}"
+    if told is None:
+        return Violation("unique", pointer, message, {"fields": list(keys), "record_id": other})
+    shown = [(label_text(suspect.entity.fields[key].label), value) for key, value in told.items()]
+    if shown:
+        message = say(
+            f"{message.zh}({'、'.join(f'{label.zh}:{value}' for label, value in shown)})",
+            f"{message.en} ({', '.join(f'{label.en}: {value}' for label, value in shown)})",
+        )
+    return Violation("unique", pointer, message, {"fields": list(keys), "told": dict(told)})
 
 
 def conflict(violations: list[Violation]) -> Problem:

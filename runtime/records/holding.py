@@ -10,6 +10,7 @@ from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
+from runtime.records.rights import require_seen
 from runtime.records.writer import Held, Writing
 
 JSON = Any
@@ -33,7 +34,7 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
         Problem: ``record.not_found``.
     """
     rows = yield Query(w.statements.hold(entity), {"id": record_id})
-    if not rows:
+    if not rows or not (yield from require_seen(w, entity, record_id)):
         raise not_found(entity, record_id)
     return Held(rows[0][0], parse_json(rows[0][1]))
 

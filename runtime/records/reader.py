@@ -68,7 +68,7 @@ def plan_one(
     field_map = FieldMap()
     selection = select(published.app, entity, fields, expand, field_map)
     statement = cache.get(
-        (published.pin, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
+        (published.key, "get", selection), lambda: get_statement(published.app, selection, cache.dialect)
     )
     return OnePlan(entity, field_map, statement, selection.has_lists)
 
@@ -109,13 +109,13 @@ def read_page(
     shape = plan.shape
     statement = page_plan.statement
     if statement is None:
-        statement = cache.get((published.pin, "list", shape), lambda: list_statement(app, shape, cache.dialect))
+        statement = cache.get((published.key, "list", shape), lambda: list_statement(app, shape, cache.dialect))
         page_plan.statement = statement
     values = {**plan.values, **moment, "app": app.key}
     rows = yield Query(statement, values)
     check_guard(published, caller, rows[0][0], rows[0][1])
     found = [row for row in rows if row[3] is not None]
-    counted = yield from count_records(app, published.pin, shape, request.count, values, cache)
+    counted = yield from count_records(app, published.key, shape, request.count, values, cache)
     more = len(found) > limit
     page = found[:limit]
     cursor = write_cursor(plan.order, page[-1][2]) if more and page else None

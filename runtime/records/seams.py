@@ -7,7 +7,7 @@ Neither costs anything for entities it does not concern: that is asked once per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -41,6 +41,8 @@ class Intent(NamedTuple):
     """Keys of fields whose values change; of a new record those that are not blank."""
     pointer: str
     """Where in the request the record stands."""
+    given: frozenset[str] | None = None
+    """Of a new record: keys that its body gives."""
 
 
 class Fact(NamedTuple):
@@ -114,6 +116,8 @@ class Course:
     warrants: set[tuple[str, str]] = field(default_factory=set)
     """What this write may do besides: (entity, id) of records whose kept fields may change just now, given and taken back by the move
     that changes them; approvals that it has decided."""
+    after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
+    """What rules want to look at when all is written and computed, before anything follows from it."""
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
 
@@ -153,6 +157,8 @@ def finish(w: Writing) -> Unit[None]:
         Problem: ``limit.causation`` if it never ends.
     """
     yield from spread(w)
+    while w.course.after:
+        yield from w.course.after.pop(0)(w)
     for _ in range(CAUSATION_DEPTH):
         facts, w.course.facts = w.course.facts, []
         if not facts:

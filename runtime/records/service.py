@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from builder.compiled.app import CompiledEntity
-from builder.kernel.canonical import parse_json
+from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
-from builder.kernel.ids import Ids, find_uuid
+from builder.kernel.ids import Ids
 from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry
 from builder.store.database import ConstraintRefused, Database, SchemaMoved
 from builder.store.statement import Unit
-from runtime.access.gate import FieldMap, Use, gate
+from runtime.access.gate import FieldMap, gate
+from runtime.access.sight import sight_of
 from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.kept import Kept, is_constant
 from runtime.query.request import ListRequest
@@ -34,15 +34,19 @@ from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, suspects_of_change, unexplained
 from runtime.records.feeds import Feeds
-from runtime.records.holding import not_found
+from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
-from runtime.records.pins import Pins, check_guard, get_entity
+from runtime.records.narrowing import Narrowing
+from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
+from runtime.records.rights import Rights
 from runtime.records.seams import Course, Seams, finish
 from runtime.records.statements import RecordStatements
-from runtime.records.values import record_body, refuse
+from runtime.records.targets import known_id, needs_reading, target_entity, uses_of
+from runtime.records.values import refuse
 from runtime.records.views import Views
 from runtime.records.writer import Writing, insert_records, lock_app, record_json
+from runtime.records.written import Written, as_written
 
 JSON = Any
 T = TypeVar("T")
@@ -52,21 +56,9 @@ _REPEATS = 5
 _OF_THE_DEFINITION = frozenset(
     {"entity.not_found", "request.unknown_name", "query.invalid", "query.cursor", "record.invalid"}
 )
+#: What roles refuse before any statement says whether they are still the caller's.
+_OF_ROLES = frozenset({"access.denied", "app.not_found"})
 _SHOWN_COMPLETE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A record after a write."""
-
-    record: dict[str, JSON]
-    body: bytes
-    """The record as JSON, byte by byte what a read gives."""
-
-    @property
-    def revision(self) -> int:
-        """The record's revision."""
-        return int(self.record["revision"])
 
 
 class Records:
@@ -78,13 +70,15 @@ class Records:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._seams = seams or Seams()
+        seams = seams or Seams()
+        self._seams = Seams((Rights(), *seams.rules), seams.reactions)
+        self._narrowing = Narrowing(clock)
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)
         self._one_plans: Kept[OnePlan] = Kept()
         self._page_plans: Kept[PagePlan] = Kept()
         self.views = Views(database, clock, ids)
-        self.feeds = Feeds(database, self._cache, self.pinned)
+        self.feeds = Feeds(database, self._cache, self.pinned, clock)
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -100,17 +94,17 @@ class Records:
         """Return one record as JSON."""
 
         async def run(published: PublishedApp) -> OneRecord:
-            key = (published.pin, entity, fields, expand)
+            key = (published.key, entity, fields, expand)
             plan = self._one_plans.find(key)
             if plan is None:
                 owner = get_entity(published, entity)
                 plan = self._one_plans.keep(key, plan_one(published, owner, fields, expand, self._cache))
-            gate(caller.actor, app, plan.field_map)
+            gate(caller.actor, app, plan.field_map, sight_of(published.app))
             known = known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
             return await self._database.read(lambda: read_one(published, caller, plan, known, moment), scan=plan.scan)
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def list_page(self, caller: Caller, app: str, entity: str, request: ListRequest) -> RecordPage:
         """Return one page of records as JSON."""
@@ -119,16 +113,16 @@ class Records:
             now = self._clock.now()
             asked = await self.views.seen_through(published.app, caller, entity, request) if request.view else request
             plan = self._page_plan(published, caller, entity, asked, now)
-            gate(caller.actor, app, plan.field_map)
+            gate(caller.actor, app, plan.field_map, sight_of(published.app))
             moment = variables(published.app, caller.actor, now)
             return await self._database.read(lambda: read_page(published, caller, plan, asked, self._cache, moment))
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     def _page_plan(
         self, published: PublishedApp, caller: Caller, entity: str, request: ListRequest, now: datetime
     ) -> PagePlan:
-        key = (published.pin, entity, request.text)
+        key = (published.key, entity, request.text)
         kept = self._page_plans.find(key) if request.text else None
         if kept is not None:
             return kept
@@ -147,10 +141,10 @@ class Records:
         async def run(published: PublishedApp) -> Groups:
             owner, now = get_entity(published, entity), self._clock.now()
             plan, field_map = plan_groups(published.app, caller, owner, request, now)
-            gate(caller.actor, app, field_map)
+            gate(caller.actor, app, field_map, sight_of(published.app))
             return await self._database.read(lambda: read_groups(published, caller, plan, request, self._cache))
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def timeline(
         self, caller: Caller, app: str, entity: str, record_id: str, before: int | None, limit: int
@@ -159,15 +153,16 @@ class Records:
 
         async def run(published: PublishedApp) -> events.EventPage:
             owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "history"))
+            gate(caller.actor, app, uses_of(owner, "history"), sight_of(published.app))
             known = known_id(owner, record_id)
-            page = await self._database.read(lambda: events.timeline(self._cache, app, entity, known, before, limit))
-            check_guard(published, caller, page.pin, page.epoch)
-            if not page.events and before is None:
-                raise not_found(owner, known)  # every record has at least the event of its creation
-            return page
+            moment = variables(published.app, caller.actor, self._clock.now())
 
-        return await self.pinned(app, run)
+            def unit() -> Unit[events.EventPage]:
+                return (yield from read_timeline(published, caller, owner, known, before, limit, self._cache, moment))
+
+            return await self._database.read(unit)
+
+        return await self.pinned(app, caller, run)
 
     async def current(self, caller: Caller, app: str) -> PublishedApp:
         """Return the app as it is published now, for what is made of its definition; the caller's rights are current too.
@@ -178,10 +173,10 @@ class Records:
 
         async def run(published: PublishedApp) -> PublishedApp:
             await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
-            gate(caller.actor, app, FieldMap())
+            gate(caller.actor, app, FieldMap(), sight_of(published.app))
             return published
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     # -- writes --------------------------------------------------------------------------------------------------------
 
@@ -203,8 +198,11 @@ class Records:
             raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
 
         async def run(published: PublishedApp) -> list[Written]:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "create"))
+            owner = target_entity(published, entity)
+            uses = uses_of(owner, "create")
+            if caller.door == "batch":
+                uses.add(owner.key, "", "bulk")
+            gate(caller.actor, app, uses, sight_of(published.app))
             w = self.writing(published, caller)
             violations: list[Violation] = []
             records = [
@@ -221,13 +219,13 @@ class Records:
             if not records:
                 return []
             try:
-                if not _needs_reading(owner) and await create_alone(self._database, w, records):
-                    return [_as_written(owner, record_json(w, record)) for record in records]
+                if w.sight is None and not needs_reading(owner) and await create_alone(self._database, w, records):
+                    return [as_written(owner, record_json(w, record)) for record in records]
                 return await self._database.write(unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, lambda: diagnose(w, suspects_of(records)))
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def work(self, caller: Caller, app: str, make: Callable[[Writing], Unit[T]]) -> T:
         """Run a unit of another room as one write: under the pinned app, with what follows from it, all or nothing.
@@ -247,7 +245,7 @@ class Records:
 
             return await self._database.write(unit)
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def read_beside(
         self,
@@ -269,7 +267,7 @@ class Records:
             w = self.writing(published, caller)
             return await self._database.read(lambda: make(w, owner, known_id(owner, record_id)))
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def load(
         self,
@@ -289,7 +287,7 @@ class Records:
             field_map = FieldMap()
             for key, _ in batches:
                 field_map.uses |= uses_of(get_entity(published, key), "create").uses
-            gate(caller.actor, app, field_map)
+            gate(caller.actor, app, field_map, sight_of(published.app))
             w = self.writing(published, caller)
             try:
                 return await self._database.write(lambda: load_records(w, batches, later, progress))
@@ -300,7 +298,7 @@ class Records:
                 )
                 raise Problem("record.invalid", detail) from refused
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def update(
         self, caller: Caller, app: str, entity: str, record_id: str, body: JSON, if_match: int | None
@@ -312,8 +310,8 @@ class Records:
         """
 
         async def run(published: PublishedApp) -> Written:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "write"))
+            owner = target_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "write"), sight_of(published.app))
             known = known_id(owner, record_id)
             w = self.writing(published, caller)
 
@@ -328,15 +326,15 @@ class Records:
                 return (yield from diagnose(w, suspects_of_change(change)))
 
             try:
-                if not _needs_reading(owner):
+                if w.sight is None and not needs_reading(owner):
                     after = await update_alone(self._database, w, owner, known, body, if_match)
                     if after is not None:
-                        return _as_written(owner, after)
+                        return as_written(owner, after)
                 return await self._database.write(unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, look_again)
 
-        return await self.pinned(app, run)
+        return await self.pinned(app, caller, run)
 
     async def delete(self, caller: Caller, app: str, entity: str, record_id: str, if_match: int | None) -> None:
         """Delete a record; references to it follow their own rules.
@@ -346,8 +344,8 @@ class Records:
         """
 
         async def run(published: PublishedApp) -> None:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "delete"))
+            owner = target_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "delete"), sight_of(published.app))
             known = known_id(owner, record_id)
             w = self.writing(published, caller)
 
@@ -361,23 +359,30 @@ class Records:
             except ConstraintRefused as refused:
                 raise StaleApp from refused  # somebody pointed to it meanwhile: look again
 
-        await self.pinned(app, run)
+        await self.pinned(app, caller, run)
 
     # -- details -------------------------------------------------------------------------------------------------------
 
-    async def pinned(self, app: str, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
-        """Run with the pinned app; if it was published meanwhile, pin again and repeat."""
+    async def pinned(self, app: str, caller: Caller, run: Callable[[PublishedApp], Awaitable[T]]) -> T:
+        """Run with the pinned app as the caller sees it; if it was published meanwhile, pin again and repeat."""
         published = await self._pins.get(app)
         for _ in range(_REPEATS):
             try:
-                return await run(published)
+                seen = published
+                if published.app.has_roles:
+                    seen = await self._narrowing.seen_by(published, caller.actor)
+                return await run(seen)
             except StaleApp:
                 published = await self._pins.refresh(app)
             except Problem as problem:
-                if problem.code not in _OF_THE_DEFINITION:
+                if problem.code not in _OF_THE_DEFINITION and not (
+                    published.app.has_roles and problem.code in _OF_ROLES
+                ):
                     raise
                 stale, published = published, await self._pins.refresh(app)
                 if published.pin == stale.pin:
+                    if published.app.has_roles:  # or by rights that have changed since
+                        await self._check_rights(published, caller)
                     raise  # refused by the version that is published, too
             except SchemaMoved:
                 stale, published = published, await self._pins.refresh(app)
@@ -385,22 +390,37 @@ class Records:
                     raise  # no publish explains it
         raise Problem("service.unavailable", retry_after_seconds=1)
 
+    async def _check_rights(self, published: PublishedApp, caller: Caller) -> None:
+        await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
+
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
-        """Return what a write stands on."""
-        statements = RecordStatements(published, self._cache)
-        course = Course(published.app, self._seams)
-        return Writing(published, caller, statements, self._clock.now(), self._ids, Changes(published.app), course)
+        """Return what a write stands on; ``published`` as the caller sees it."""
+        whole = published._replace(app=published.app.whole, key=published.pin)
+        statements = RecordStatements(whole, self._cache)
+        course = Course(whole.app, self._seams)
+        changes = Changes(whole.app)
+        return Writing(whole, caller, statements, self._clock.now(), self._ids, changes, course, published)
 
     def written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
-        """Return written records as a read shows them; of many, what the database computes is left for the caller to read."""
-        if len(shown) > _SHOWN_COMPLETE or not _needs_reading(owner):
-            return [_as_written(owner, record) for record in shown]
-        plan = plan_one(w.published, owner, (), (), self._cache)
-        moment = variables(w.app, w.caller.actor, w.now)
+        """Return written records as a read shows them; of many, what the database computes is left for the caller to read.
+
+        Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
+        """
+        if w.sight is None and (len(shown) > _SHOWN_COMPLETE or not needs_reading(owner)):
+            return [as_written(owner, record) for record in shown]
+        published = w.seen
+        brief = [{"id": record["id"], "revision": record["revision"]} for record in shown]
+        if len(shown) > _SHOWN_COMPLETE or owner.key not in published.app.entities:
+            return [Written(record, dump_json(record)) for record in brief]
+        plan = plan_one(published, published.app.entities[owner.key], (), (), self._cache)
+        moment = variables(published.app, w.caller.actor, w.now)
         written = []
-        for record in shown:
-            found = yield from read_one(w.published, w.caller, plan, str(record["id"]), moment)
-            written.append(Written(parse_json(found.body), found.body))
+        for record in brief:
+            try:
+                found = yield from read_one(published, w.caller, plan, str(record["id"]), moment)
+                written.append(Written(parse_json(found.body), found.body))
+            except Problem:
+                written.append(Written(record, dump_json(record)))
         return written
 
     async def _explain(self, refused: ConstraintRefused, find: Callable[[], Unit[list[Violation]]]) -> NoReturn:
@@ -418,25 +438,3 @@ class Records:
             wrong = {violation.pointer for violation in violations}
             found = await self._database.read(lambda: diagnose(w, suspects))
             refuse(violations + [violation for violation in found if violation.pointer not in wrong])
-
-
-def _as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
-    return Written(shown, record_body(owner, shown))
-
-
-def _needs_reading(owner: CompiledEntity) -> bool:
-    """Whether the database or the moment of reading computes a part of what is shown."""
-    return any(computed.place != "local" for computed in owner.computed)
-
-
-def known_id(owner: CompiledEntity, record_id: str) -> str:
-    """Return a canonical id; text that is no id names no record."""
-    found = find_uuid(record_id)
-    if found is None:
-        raise not_found(owner, record_id[:100])
-    return found
-
-
-def uses_of(owner: CompiledEntity, use: Use) -> FieldMap:
-    """Return the use of a record with all its fields."""
-    return FieldMap({(owner.key, "", use)} | {(owner.key, key, use) for key in owner.fields})

@@ -41,6 +41,8 @@ class NewRecord:
     children: list[NewRecord] = field(default_factory=list)
     numbered: set[str] = field(default_factory=set)
     """Fields whose number the system gave."""
+    given: set[str] = field(default_factory=set)
+    """Fields whose value the body gives."""
 
 
 def refuse(violations: list[Violation]) -> None:
@@ -72,20 +74,23 @@ def read_fields(
     *,
     may_assign: bool = False,
     held: Mapping[str, JSON] | None = None,
+    seen: CompiledEntity | None = None,
 ) -> tuple[Values, dict[str, list[dict[str, JSON]]]]:
     """Coerce the fields that a body gives; return values of stored fields and the rows of children fields.
 
     Args:
         may_assign: the door may give values that the system assigns otherwise (install, import).
         held: the record as it is, if it is there: what the system assigned may come back as it was read.
+        seen: the entity with the fields the caller may name, where those are not all.
     """
+    seen = seen or entity
     values: Values = {}
     children: dict[str, list[dict[str, JSON]]] = {}
     for key, given in body.items():
-        definition = entity.fields.get(key)
+        definition = seen.fields.get(key)
         if definition is None:
             if key not in entity.system:
-                violations.append(_unknown(entity, key, pointer, violations))
+                violations.append(_unknown(seen, key, pointer, violations))
             continue
         if definition.shows is not None:
             continue  # looked at with the system fields

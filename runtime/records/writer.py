@@ -17,6 +17,7 @@ from builder.kernel.problems import Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Unit
+from runtime.access.sight import RoleSight, sight_of
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
 from runtime.records.listing import check_listed, link_files
@@ -39,6 +40,13 @@ class Writing:
     ids: Ids
     changes: Changes
     course: Course
+    seen: PublishedApp
+    """The app as the caller sees it."""
+
+    @property
+    def sight(self) -> RoleSight | None:
+        """What the caller's roles see and may do; None: everything."""
+        return sight_of(self.seen.app)
 
     @property
     def app(self) -> CompiledApp:
@@ -58,6 +66,7 @@ def begin(w: Writing) -> None:
     w.changes.clear()
     w.course.facts.clear()
     w.course.warrants.clear()
+    w.course.after.clear()
 
 
 def lock_app(w: Writing) -> Unit[None]:
@@ -115,6 +124,7 @@ def _refuse_wrong(w: Writing, entity: CompiledEntity, group: list[NewRecord]) ->
                 r.values,
                 frozenset(k for k, v in r.values.items() if v is not None),
                 r.pointer,
+                frozenset(r.given),
             )
             for r in group
         ]

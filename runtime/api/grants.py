@@ -1,0 +1,101 @@
+"""Routes of roles: which an app has, who has them, and what they may do. For admins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+
+from builder.definition.kinds import ROLES
+from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.text import say
+from builder.registry.registry import PublishedApp, load_published, no_app
+from runtime.access.explaining import role_matrix
+from runtime.access.gate import require_role
+from runtime.api.bodies import Answer, Body, Moment
+from runtime.api.caller import Caller, Here, origin_of
+from runtime.api.http import request_language
+from runtime.identity.grants import RoleGrant
+from runtime.services import Services
+
+router = APIRouter(tags=["roles"])
+
+
+class GrantBody(Body):
+    """Who is given a role: a user or department by id (a department with those below it), a position by name, or everyone."""
+
+    role: Annotated[str, Field(min_length=1, max_length=40)]
+    kind: Literal["user", "department", "position", "everyone"]
+    subject: Annotated[str, Field(max_length=200)] = ""
+
+
+class GrantAnswer(Body):
+    """A role given to somebody."""
+
+    id: str
+    role: str
+    kind: str
+    subject: str
+    created_at: Moment
+    created_by: str | None
+
+    @classmethod
+    def of(cls, grant: RoleGrant) -> GrantAnswer:
+        """Show a grant."""
+        at: datetime = grant.created_at
+        return cls(
+            id=grant.id,
+            role=grant.role,
+            kind=grant.kind,
+            subject=grant.subject,
+            created_at=at,
+            created_by=grant.created_by,
+        )
+
+
+@router.get("/api/{app}/roles")
+def list_roles(app: str, request: Request, here: Here, caller: Caller) -> Answer[list[dict[str, Any]]]:
+    """List the roles of an app with what each may do: the matrix of permissions."""
+    require_role(caller, "admin")
+    published = _published(here, app)
+    language = request_language(request.scope, published.app.definition.app.language)
+    return Answer(data=[role_matrix(published.app, role, language) for role in published.app.definition.of(ROLES)])
+
+
+@router.get("/api/{app}/grants")
+def list_grants(app: str, here: Here, caller: Caller) -> Answer[list[GrantAnswer]]:
+    """List who has which role of an app."""
+    require_role(caller, "admin")
+    _published(here, app)
+    return Answer(data=[GrantAnswer.of(grant) for grant in here.identity.grants.list_grants(app)])
+
+
+@router.post("/api/{app}/grants", status_code=201)
+def give_role(app: str, body: GrantBody, request: Request, here: Here, caller: Caller) -> Answer[GrantAnswer]:
+    """Give a role; it counts with the next request."""
+    require_role(caller, "admin")
+    published = _published(here, app)
+    known = [role.key for role in published.app.definition.of(ROLES)]
+    if body.role not in known:
+        hint = nearest_hint(body.role, known)
+        text = say(f"没有角色“{body.role}”{hint.zh}", f'There is no role "{body.role}"{hint.en}')
+        raise Problem("identity.invalid", text, violations=[Violation("unknown", "/role", text)])
+    given = here.identity.grants.give(app, body.role, body.kind, body.subject, by=origin_of(request, caller))
+    return Answer(data=GrantAnswer.of(given))
+
+
+@router.delete("/api/{app}/grants/{grant_id}", status_code=204)
+def take_role(app: str, grant_id: str, request: Request, here: Here, caller: Caller) -> None:
+    """Take a role away; it counts with the next request."""
+    require_role(caller, "admin")
+    here.identity.grants.take(app, grant_id, by=origin_of(request, caller))
+
+
+def _published(here: Services, app: str) -> PublishedApp:
+    found = load_published(here.registry, app)
+    if found is None:
+        raise no_app(app[:40])
+    return found

@@ -1,0 +1,57 @@
+"""What administrators ask about rights: why somebody may do something, and what an app looks like through their eyes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from builder.kernel.canonical import dump_json
+from builder.kernel.ids import find_uuid
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from runtime.access.gate import require_role
+from runtime.api.http import REQUEST_ID, SAFE_METHODS, client_address, parse_query
+from runtime.identity.actors import Known
+from runtime.identity.audit import Origin
+from runtime.query.request import read_parameters
+from runtime.records.caller import Caller
+from runtime.records.explaining import explain_record
+
+if TYPE_CHECKING:
+    from runtime.api.records import Exchange
+
+VIEW_AS = b"dougong-view-as"
+"""The header by which an admin reads as another person: a user id."""
+_ASKING = ("query", "aggregate")
+
+
+async def explain(x: Exchange) -> None:
+    """``GET …/records/{entity}/{id}/explain?actor=``: role and rule in words."""
+    require_role(x.caller.actor, "admin")
+    wanted = read_parameters(parse_query(x.scope), ("actor",)).get("actor")
+    person = (await _find(x, wanted or "")).actor
+    await x.answer(
+        200, dump_json({"data": await explain_record(x.api.records, x.caller, x.app, x.entity, x.record_id, person)})
+    )
+
+
+async def view_as(x: Exchange, user_id: str) -> Caller:
+    """Return a caller who sees what another person sees; only to look, and every request of it is a security event."""
+    admin = require_role(x.caller.actor, "admin")
+    asks = x.scope["method"] == "POST" and x.scope["path"].rsplit("/", 1)[-1] in _ASKING
+    if x.scope["method"] not in SAFE_METHODS and not asks:
+        raise Problem("access.denied", say("以他人身份只能查看,不能写入", "As somebody else one can look, not write"))
+    known = await _find(x, user_id)
+    origin = Origin(admin.user_id, client_address(x.scope), x.scope[REQUEST_ID])
+    detail = {"method": x.scope["method"], "path": x.scope["path"][:500]}
+    await asyncio.to_thread(x.api.authenticator.audit.note_alone, "view_as", origin, known.actor.user_id, detail)
+    return Caller(replace(known.actor, scopes=admin.scopes), x.scope[REQUEST_ID], "rest", known.epoch)
+
+
+async def _find(x: Exchange, user_id: str) -> Known:
+    person = find_uuid(user_id)
+    known = None if person is None else await x.api.authenticator.see_as(person)
+    if known is None:
+        raise Problem("identity.not_found", say("没有这个用户", "There is no such user"))
+    return known

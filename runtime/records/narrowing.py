@@ -1,0 +1,71 @@
+"""Apps as their callers see them: narrowed once per version and set of roles, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from builder.compiled.app import CompiledApp
+from builder.definition.kinds import VIEWS
+from builder.definition.view import View
+from builder.kernel.clock import Clock
+from builder.kernel.problems import Problem
+from builder.registry.registry import PublishedApp, no_app
+from runtime.access.gate import FieldMap
+from runtime.access.sight import narrow
+from runtime.identity.actors import Actor
+from runtime.query.kept import Kept
+from runtime.query.request import ListRequest
+from runtime.query.shape import plan_list
+
+_SETS = 500  # of roles, over all apps
+
+
+class Narrowing:
+    """Finds what an actor sees of an app."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: Kept[PublishedApp] = Kept(_SETS)
+
+    async def seen_by(self, published: PublishedApp, actor: Actor | None) -> PublishedApp:
+        """Return an app as an actor sees it: the app itself where no role is needed, or for an admin.
+
+        Raises:
+            Problem: ``app.not_found`` for somebody without a role in an app that has roles.
+        """
+        if not published.app.has_roles or actor is None or actor.role == "admin":
+            return published
+        roles = actor.roles_in(published.app.key)
+        found = self._kept.find((published.pin, roles))
+        if found is None:
+            made = await asyncio.to_thread(self._narrow, published.app, roles)
+            if made is None:
+                raise no_app(published.app.key)
+            seen = published._replace(app=made, key=f"{published.pin} {'+'.join(sorted(roles))}")
+            found = self._kept.keep((published.pin, roles), seen)
+        return found
+
+    def _narrow(self, app: CompiledApp, roles: frozenset[str]) -> CompiledApp | None:
+        seen = narrow(app, roles)
+        if not seen.sight or not seen.sight.grants:  # type: ignore[attr-defined] # it is a RoleSight
+            return None
+        views = tuple(view for view in seen.definition.views if self._is_fit(seen, view))
+        definition = replace(seen.definition, parts={**seen.definition.parts, VIEWS.name: views})
+        return replace(seen, definition=definition)
+
+    def _is_fit(self, app: CompiledApp, view: View) -> bool:
+        request = ListRequest(filter=view.filter, sort=view.sort, fields=view.columns)
+        return can_ask(app, view.entity, request, self._clock)
+
+
+def can_ask(app: CompiledApp, entity: str, request: ListRequest, clock: Clock) -> bool:
+    """Whether a question names only what there is."""
+    owner = app.entities.get(entity)
+    if owner is None:
+        return False
+    try:
+        plan_list(app, owner, request, now=clock.now(), user_id=None, field_map=FieldMap())
+    except Problem:
+        return False
+    return True

@@ -26,6 +26,9 @@ from runtime.approvals.running import Course
 from runtime.approvals.service import Approvals
 from runtime.automations.people import PlatformPeople
 from runtime.automations.ports import Outward, Ports
+from runtime.automations.reaction import AutomationReaction
+from runtime.automations.runner import Runner
+from runtime.automations.service import Automations
 from runtime.expressions.expressions import Expressions
 from runtime.files.s3 import S3Store
 from runtime.files.service import Files
@@ -140,7 +143,7 @@ def make_services(
     mover = Mover(lambda: ports)
     course = Course(lambda: ports)
     ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover, approvals=course, outward=outward)
-    reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction())
+    reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction(), AutomationReaction(lambda: ports))
     seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
     return Services(
@@ -156,6 +159,8 @@ def make_services(
         records=records,
         pipelines=Pipelines(database, records, mover),
         approvals=Approvals(database, records, course, clock, ids),
+        automations=Automations(database, records, ports),
+        runner=Runner(database, records, ports, clock),
         files=Files(
             database,
             _make_store(settings, clock),

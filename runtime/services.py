@@ -10,6 +10,8 @@ from builder.kernel.ids import Ids
 from builder.registry.registry import Registry
 from builder.store.database import Database
 from runtime.approvals.service import Approvals
+from runtime.automations.runner import Runner
+from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
@@ -40,6 +42,8 @@ class Services:
     records: Records
     pipelines: Pipelines
     approvals: Approvals
+    automations: Automations
+    runner: Runner
     files: Files
     timers: Timers
     rehearsals: Rehearsals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from builder.checks.actions import check_actions, check_triggers
 from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
 from builder.checks.formulas import check_formulas, check_marked_formulas
@@ -35,6 +36,8 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_scenarios,
     check_roles,
     check_locks,
+    check_actions,
+    check_triggers,
 )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from builder.definition.app import App
 from builder.definition.approval import Approval
+from builder.definition.assignment import Assignment
+from builder.definition.automation import Automation
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
 from builder.definition.lock import Lock
@@ -42,6 +44,8 @@ class Kind(Generic[M]):
 APP = Kind("app", App, say("应用", "App"), single=True)
 ENTITIES = Kind("entities", Entity, say("实体", "Entity"))
 VIEWS = Kind("views", View, say("视图", "View"))
+AUTOMATIONS = Kind("automations", Automation, say("自动化", "Automation"))
+ASSIGNMENTS = Kind("assignments", Assignment, say("分配规则", "Assignment rule"))
 CALENDARS = Kind("calendars", Calendar, say("日历", "Calendar"))
 PIPELINES = Kind("pipelines", Pipeline, say("流程", "Pipeline"))
 APPROVALS = Kind("approvals", Approval, say("审批", "Approval"))
@@ -60,6 +64,8 @@ KINDS: tuple[Kind[Any], ...] = (
     ROLES,
     LOCKS,
     SCENARIOS,
+    AUTOMATIONS,
+    ASSIGNMENTS,
 )
 BY_NAME: Mapping[str, Kind[Any]] = {kind.name: kind for kind in KINDS}
 

@@ -51,7 +51,7 @@ def parse_document(kind: Kind[M], document: JSON) -> M:
         # types were checked by the schema; pydantic's own JSON reader would put numbers through a binary float
         return kind.model.model_validate(document, strict=False)
     except ValidationError as error:
-        raise DocumentInvalid([_from_pydantic(item) for item in error.errors(include_url=False)]) from None
+        raise DocumentInvalid([_from_pydantic(item) for item in _causes(error)]) from None
 
 
 def parse_definition(package: JSON) -> Definition:
@@ -213,6 +213,19 @@ def _sentence(error: jsonschema.ValidationError) -> Text:
             return say(f"太长或太大,最多 {wanted}", f"Too long or large, at most {wanted}")
         case _:
             return say(f"不符合规则 {error.validator}", f"Breaks the rule {error.validator}")
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Return the errors without those that only follow from one inside (a list without its wrong item is too short)."""
+    found = error.errors(include_url=False)
+
+    def follows(item: Any) -> bool:
+        place = item["loc"]
+        return item["type"] == "too_short" and any(
+            len(o["loc"]) > len(place) and o["loc"][: len(place)] == place for o in found
+        )
+
+    return [item for item in found if not follows(item)]
 
 
 def _from_pydantic(item: Any) -> Violation:

@@ -54,6 +54,9 @@ UNIQUES_PER_ENTITY = 20
 INDEXES_PER_ENTITY = 30
 
 ACTIONS_PER_DOCUMENT = 30
+AUTOMATION_DEPTH = 6  # automations that follow from each other, over transactions too; below CAUSATION_DEPTH
+AUTOMATION_FAILURES = 5  # in a row; then it is switched off
+AUTOMATION_RUN_DAYS = 90  # how long runs are kept
 SETTINGS_PER_ACTION = 100
 FAN_OUT_RECORDS = 500  # of one action
 STAGES = 60  # of a pipeline

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from builder.store import platform, process_tables
 from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
-metadata = sa.MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-PREFIX = "dougong_"
-
+PREFIX = platform.PREFIX
+metadata = process_tables.metadata  # all tables are there once this module is
 
 app = sa.Table(
     PREFIX + "app",

@@ -12,6 +12,7 @@ from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from runtime.api.approvals import INBOX, find_approval_route, list_mine
+from runtime.api.automations import buttons, find_automations_route, press, runs_of_record
 from runtime.api.events import events_body, feed_page, page_size, stream
 from runtime.api.http import (
     ACTOR_ID,
@@ -47,7 +48,7 @@ from runtime.services import Services
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
-_ROOMS = frozenset({"records", "events", "views", "approvals", "openapi.json"})
+_ROOMS = frozenset({"records", "events", "views", "approvals", "automations", "openapi.json"})
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 _MINIMAL: Header = (b"preference-applied", b"return=minimal")
@@ -63,6 +64,7 @@ class RecordsApi:
         self.pipelines = services.pipelines
         self.approvals = services.approvals
         self.timers = services.timers
+        self.automations = services.automations
         self.authenticator = services.authenticator
         self.origin = settings.public_url
         self.cors_origins = settings.cors_origins
@@ -213,7 +215,7 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         x.scope[ROUTE] = INBOX
         return {"GET": list_mine}
     x.app = parts[0]
-    handlers = find_approval_route(x, parts[1:])
+    handlers = find_approval_route(x, parts[1:]) or find_automations_route(x, parts[1:])
     if handlers is not None:
         return handlers
     match parts[1:]:
@@ -251,19 +253,31 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": _batch}
-        case [entity, record_id]:
-            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}"
-            return {"GET": _get, "PATCH": _update, "DELETE": _delete}
-        case [entity, record_id, "explain"]:
-            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/explain"
-            return {"GET": explain}
-        case [entity, record_id, "timeline"]:
-            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/{id}/timeline"
-            return {"GET": _timeline}
+        case [entity, record_id, *rest] if (own := _find_record_route(rest)) is not None:
+            x.entity, x.record_id, x.part = entity, record_id, rest[-1] if rest else ""
+            x.scope[ROUTE] = "/api/{app}/records/{entity}/{id}" + own[0]
+            return own[1]
     handlers = find_stage_route(x, parts) or find_timer_route(x, parts)
     if handlers is None:
         raise Problem("route.not_found")
     return handlers
+
+
+def _find_record_route(parts: list[str]) -> tuple[str, dict[str, Handler]] | None:
+    match parts:
+        case []:
+            return "", {"GET": _get, "PATCH": _update, "DELETE": _delete}
+        case ["explain"]:
+            return "/explain", {"GET": explain}
+        case ["timeline"]:
+            return "/timeline", {"GET": _timeline}
+        case ["runs"]:
+            return "/runs", {"GET": runs_of_record}
+        case ["actions"]:
+            return "/actions", {"GET": buttons}
+        case ["actions", _]:
+            return "/actions/{automation}", {"POST": press}
+    return None
 
 
 # -- reads ----------------------------------------------------------------------------------------------------------------

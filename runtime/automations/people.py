@@ -44,6 +44,15 @@ class PlatformPeople:
         rows = yield Query(statement, {"department": department})
         return [str(row[0]) for row in rows]
 
+    def of_area(self, w: Writing, area: str) -> Unit[list[str]]:
+        """Return the ids of those whose areas have this one, by user name."""
+        # areas are a short JSON list of keys in a text column; a quoted key can stand nowhere else in it
+        statement = w.statements.kept(
+            ("people", "area"), lambda _: _select(sa.func.replace(_user.c.areas, _named("area"), "") != _user.c.areas)
+        )
+        rows = yield Query(statement, {"area": dump_json(area).decode()})
+        return [str(row[0]) for row in rows]
+
     def manager_of(self, w: Writing, user_id: str, levels: int) -> Unit[str | None]:
         """Return the active manager so many levels up, or the highest there is below that."""
         statement = w.statements.kept(

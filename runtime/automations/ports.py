@@ -115,6 +115,10 @@ class People(Protocol):
         """Return the ids of the members of a department (key or id) and of those below it."""
         ...
 
+    def of_area(self, w: Writing, area: str) -> Unit[list[str]]:
+        """Return the ids of those whose areas have this one."""
+        ...
+
     def manager_of(self, w: Writing, user_id: str, levels: int) -> Unit[str | None]:
         """Return the manager so many levels up, or the highest there is."""
         ...

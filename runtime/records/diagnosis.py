@@ -14,6 +14,7 @@ from builder.fields.reference import unknown_target
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
+from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
 from runtime.records.listing import Held, check_listed
@@ -174,6 +175,17 @@ def conflict(violations: list[Violation]) -> Problem:
         return Problem("record.exists", violations[0].message, violations=violations)
     count = len(violations)
     return Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+
+
+def met(refused: ConstraintRefused) -> Problem:
+    """Return the problem of a write of several records of which one met a constraint, without saying which."""
+    if refused.kind == "other":
+        return unexplained()
+    if refused.kind == "unique":
+        message = say("值与其他记录重复", "A value that has to be unique is there already")
+    else:
+        message = say("引用的记录不存在或仍被引用", "A record that is pointed to is not there, or is still pointed to")
+    return conflict([Violation(refused.kind, "", message)])
 
 
 def unexplained() -> Problem:

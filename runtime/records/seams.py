@@ -118,8 +118,20 @@ class Course:
     that changes them; approvals that it has decided."""
     after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
     """What rules want to look at when all is written and computed, before anything follows from it."""
+    following: bool = False
+    """Reactions are at work: what is written now follows from what was asked for."""
+    rewritten: set[str] = field(default_factory=set)
+    """Ids of records that reactions have changed: what was asked for is not all that happened to them."""
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Forget what an earlier try has done."""
+        self.facts.clear()
+        self.warrants.clear()
+        self.after.clear()
+        self.following = False
+        self.rewritten.clear()
 
     def rules_of(self, entity: CompiledEntity) -> tuple[WriteRule, ...]:
         """Return the rules that concern an entity."""
@@ -164,6 +176,7 @@ def finish(w: Writing) -> Unit[None]:
         if not facts:
             return
         w.changes.turn()
+        w.course.following = True
         for reaction in w.course.seams.reactions:
             concerned = [fact for fact in facts if reaction in w.course.reactions_of(fact.entity)]
             if concerned:

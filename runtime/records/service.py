@@ -32,7 +32,14 @@ from runtime.records.changes import plan_change, update_record
 from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
-from runtime.records.diagnosis import Suspect, conflict, diagnose, suspects_of, suspects_of_change, unexplained
+from runtime.records.diagnosis import (
+    Suspect,
+    conflict,
+    diagnose,
+    suspects_of,
+    suspects_of_change,
+    unexplained,
+)
 from runtime.records.feeds import Feeds
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
@@ -406,7 +413,8 @@ class Records:
 
         Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
         """
-        if w.sight is None and (len(shown) > _SHOWN_COMPLETE or not needs_reading(owner)):
+        is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
+        if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):
             return [as_written(owner, record) for record in shown]
         published = w.seen
         brief = [{"id": record["id"], "revision": record["revision"]} for record in shown]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -53,6 +53,10 @@ class Writing:
         """The pinned app."""
         return self.published.app
 
+    def acting_as(self, caller: Caller) -> Writing:
+        """The same write, on behalf of somebody else."""
+        return replace(self, caller=caller)
+
 
 class Held(NamedTuple):
     """A record as it is, held until the end of the transaction."""
@@ -64,9 +68,7 @@ class Held(NamedTuple):
 def begin(w: Writing) -> None:
     """Forget what an earlier try of this write has done."""
     w.changes.clear()
-    w.course.facts.clear()
-    w.course.warrants.clear()
-    w.course.after.clear()
+    w.course.begin()
 
 
 def lock_app(w: Writing) -> Unit[None]:
@@ -234,6 +236,8 @@ def write_change(
             if not same_json(field_json(entity.fields[key], value), held.shown[key])
         }
     keys = tuple(field.key for field in entity.stored if field.key in changed)
+    if w.course.following:
+        w.course.rewritten.add(record_id)
     w.changes.note(entity, record_id, keys, held.shown, changed)
     revision = held.revision + 1
     values = {f"v_{key}": changed[key] for key in keys}

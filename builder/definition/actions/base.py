@@ -134,6 +134,10 @@ class Who(Model):
     """A user name."""
     field: OwnPath | None = None
     """A path to a field that holds a person, people or a department (its members)."""
+    formula: Annotated[FormulaText | None, Formula(of="/entity")] = None
+    """A formula that gives a person or people."""
+    area: OwnPath | None = None
+    """Everybody whose areas have the value of this field."""
     role: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     """Everybody who has a role."""
     department: Key | None = None
@@ -145,7 +149,7 @@ class Who(Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = ("user", "field", "role", "department", "manager_of")
+        ways = ("user", "field", "formula", "area", "role", "department", "manager_of")
         if sum(getattr(self, name) is not None for name in ways) != 1:
             raise wrong_option(f"请给出其中一个:{'、'.join(ways)}", f"Give exactly one of {', '.join(ways)}")
         return self

@@ -180,8 +180,10 @@ def audience(o: Occasion, who: Iterable[Who]) -> Unit[list[str]]:
             found += yield from people.with_role(o.w, one.role)
         elif one.department is not None:
             found += yield from people.in_department(o.w, one.department)
-        elif one.field is not None:
-            found += yield from _people_in(o, one.field)
+        elif one.field is not None or one.formula is not None:
+            found += yield from _people_in(o, one.field or one.formula or "")
+        elif one.area is not None:
+            found += yield from _of_area(o, one.area)
         elif one.manager_of is not None:
             for user_id in (yield from _people_in(o, one.manager_of)):
                 manager = yield from people.manager_of(o.w, user_id, one.levels)
@@ -201,6 +203,13 @@ def _people_in(o: Occasion, path: str) -> Unit[list[str]]:
     if info is not None and info.type.kind == "department":
         return (yield from o.ports.people.in_department(o.w, str(value)))
     return [str(value)]
+
+
+def _of_area(o: Occasion, path: str) -> Unit[list[str]]:
+    value = (yield from o.evaluate(path))[0]
+    if value is None or isinstance(value, CellError | tuple):
+        return []
+    return (yield from o.ports.people.of_area(o.w, display(value)))
 
 
 def missing_port(zh: str, en: str) -> ActionFailed:

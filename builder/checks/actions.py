@@ -1,0 +1,169 @@
+"""Actions set what can be set, with values that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from builder.checks.finding import Finding, error
+from builder.compiled.computing import draft_schema
+from builder.definition.actions.base import Each, OwnSetting, Setting, TargetSetting
+from builder.definition.actions.create_task import CreateTask
+from builder.definition.automation import Automation
+from builder.definition.entity import Entity
+from builder.definition.kinds import Definition
+from builder.definition.references import Place, find_models
+from builder.definition.triggers.all_done import AllDone
+from builder.definition.triggers.date import DateReached
+from builder.definition.triggers.stage import StageMoved
+from builder.fields.base import Field, Invalid
+from builder.fields.children import ChildrenField
+from builder.fields.date import DateField
+from builder.fields.datetime import DatetimeField
+from builder.fields.json import JsonField
+from builder.fields.parts.choices import ChoiceField
+from builder.fields.parts.computed import ComputedField
+from builder.kernel.problems import nearest_hint
+from builder.kernel.text import Text, say
+from formulas.checker import check
+from formulas.errors import FormulaErrors
+from formulas.schema import Schema
+from formulas.types import Type
+
+
+def check_actions(definition: Definition) -> Iterator[Finding]:
+    """Every setting names a field that takes values, and its constant or formula fits."""
+    schema: Schema | None = None
+    for kind, of in ((OwnSetting, "/entity"), (Setting, "../entity"), (TargetSetting, "../entity")):
+        for place in find_models(definition, kind):
+            schema = schema or draft_schema(definition)
+            yield from _check_setting(definition, schema, place, of)
+    for place in find_models(definition, CreateTask):
+        action = place.model
+        assert isinstance(action, CreateTask)
+        target = _field(definition, action.entity, action.snapshot_field)
+        if target is not None and not isinstance(target, JsonField):
+            message = say("快照须存入 JSON 字段", "The copy needs a field of type json")
+            yield error("action.snapshot", place.document, f"{place.pointer}/snapshot_field", message)
+        if action.once and action.link_field is None:
+            message = say("once 需要 link_field", "once needs link_field")
+            yield error("action.once", place.document, f"{place.pointer}/once", message)
+    for place in find_models(definition, Each):
+        yield from _check_each(definition, place)
+
+
+def _check_setting(definition: Definition, schema: Schema, place: Place, of: str) -> Iterator[Finding]:
+    setting: Any = place.model
+    home = place.within[0]
+    entity = str(getattr(home if of == "/entity" else place.within[-1], "entity", ""))
+    field = _field(definition, entity, setting.field)
+    if field is None:
+        return  # the name is reported where it stands
+    if isinstance(field, ComputedField | ChildrenField) or field.assigned or field.shows is not None:
+        message = say(f"“{field.key}”的值由系统给出,不能设置", f'The system gives the value of "{field.key}"')
+        yield error("action.field", place.document, f"{place.pointer}/field", message)
+        return
+    if setting.value is not None:
+        wrong = _refusal(field, setting.value)
+        if wrong is not None:
+            yield error("action.value", place.document, f"{place.pointer}/value", wrong)
+    for member, owner in (("formula", str(getattr(home, "entity", ""))), ("own", entity)):
+        text = getattr(setting, member, None)
+        if isinstance(text, str):
+            yield from _check_formula(schema, place, field, owner, member, text)
+
+
+def _check_formula(
+    schema: Schema, place: Place, field: Field, entity: str, member: str, text: str
+) -> Iterator[Finding]:
+    try:
+        found = check(text, schema, entity).type
+    except FormulaErrors:
+        return  # reported where it stands
+    if not _fits(found, field.formula_type()):
+        zh = f"公式给出{found.name.zh},“{field.key}”需要{field.formula_type().name.zh}"
+        en = f'The formula gives {found.name.en}, "{field.key}" needs {field.formula_type().name.en}'
+        yield error("action.type", place.document, f"{place.pointer}/{member}", say(zh, en))
+
+
+def _fits(found: Type, wanted: Type) -> bool:
+    """Whether an action can turn a value of one type into the other (``runtime/automations/actions/base.py``)."""
+    if found.kind in (wanted.kind, "blank") or (found.is_number and wanted.is_number):
+        return True
+    if wanted.kind == "text":
+        return found.kind in ("option", "integer", "decimal", "date", "datetime", "duration", "person", "record")
+    if wanted.kind == "option":
+        return found.kind == "text"
+    if wanted.kind == "set":
+        return wanted.element is None or found.kind == wanted.element.kind or found.kind in ("text", "option")
+    if wanted.kind in ("person", "department", "record"):
+        return found.kind in ("text", "person", "department", "record")
+    return {found.kind, wanted.kind} == {"date", "datetime"} or wanted.kind == "json"
+
+
+def _refusal(field: Field, value: Any) -> Text | None:
+    try:
+        field.coerce(list(value) if isinstance(value, tuple) else value)
+    except Invalid as invalid:
+        return invalid.message
+    return None
+
+
+def _check_each(definition: Definition, place: Place) -> Iterator[Finding]:
+    each = place.model
+    assert isinstance(each, Each)
+    if each.relation is None:
+        return
+    owner = definition.find_entity(str(getattr(place.within[0], "entity", "")))
+    *steps, last = each.relation.split(".")
+    for step in steps:
+        field = _field(definition, owner.key if owner else "", step)
+        owner = definition.find_entity(str(getattr(field, "entity", "")))
+    listed = _field(definition, owner.key if owner else "", last)
+    if listed is not None and not (isinstance(listed, ChildrenField) and listed.entity == each.entity):
+        message = say(
+            f"“{each.relation}”不是“{each.entity}”的子表", f'"{each.relation}" is not a list of "{each.entity}"'
+        )
+        yield error("action.each", place.document, f"{place.pointer}/relation", message)
+
+
+def check_triggers(definition: Definition) -> Iterator[Finding]:
+    """Triggers watch fields that can be watched so."""
+    for place in find_models(definition, Automation):
+        automation = place.model
+        assert isinstance(automation, Automation)
+        trigger = automation.trigger
+        wrong: tuple[str, Text] | None = None
+        if isinstance(trigger, StageMoved):
+            field = _field(definition, automation.entity, trigger.field)
+            wrong = _wrong_stage(field, (*trigger.entered, *trigger.left))
+        elif isinstance(trigger, AllDone):
+            field = _field(definition, automation.entity, trigger.relation)
+            if field is not None and not (isinstance(field, ChildrenField) and field.entity == trigger.entity):
+                text = say(
+                    f"“{trigger.relation}”不是“{trigger.entity}”的子表", f'This is not a list of "{trigger.entity}"'
+                )
+                wrong = ("relation", text)
+        elif isinstance(trigger, DateReached):
+            field = _field(definition, automation.entity, trigger.field)
+            if field is not None and not isinstance(field, DateField | DatetimeField):
+                wrong = ("field", say("须是日期或日期时间字段", "This has to be a date or an instant"))
+        if wrong is not None:
+            yield error("trigger.field", place.document, f"/trigger/{wrong[0]}", wrong[1])
+
+
+def _wrong_stage(field: Field | None, stages: tuple[str, ...]) -> tuple[str, Text] | None:
+    if field is None:
+        return None
+    if not isinstance(field, ChoiceField):
+        return "field", say("须是单选字段", "This has to be a select field")
+    for stage in stages:
+        if stage not in field.option_keys:
+            hint = nearest_hint(stage, field.option_keys)
+            return "field", say(f"没有选项“{stage}”{hint.zh}", f'There is no option "{stage}"{hint.en}')
+    return None
+
+
+def _field(definition: Definition, entity: str, key: str) -> Field | None:
+    owner: Entity | None = definition.find_entity(entity)
+    return next((field for field in owner.fields if field.key == key), None) if owner else None

@@ -1,0 +1,100 @@
+"""``/api/{app}/automations`` and the buttons of records: what people do with automations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from builder.kernel.canonical import dump_json
+from builder.kernel.problems import Problem
+from builder.kernel.text import Language, say
+from runtime.api.http import ROUTE, parse_query, request_language, send_reply
+from runtime.automations.service import run_json
+from runtime.query.request import read_parameters
+
+if TYPE_CHECKING:
+    from runtime.api.records import Exchange, Handler
+
+JSON = Any
+
+
+def find_automations_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | None:
+    """Return the handlers of a path below ``/api/{app}/automations``; None: it is another."""
+    if parts[:1] != ["automations"]:
+        return None
+    handlers: dict[str, Handler]
+    match parts[1:]:
+        case []:
+            pattern, handlers = "", {"GET": _list}
+        case ["runs", run_id, "retry"]:
+            x.part, pattern, handlers = run_id, "/runs/{id}/retry", {"POST": _retry}
+        case [key, "runs"]:
+            x.part, pattern, handlers = key, "/{automation}/runs", {"GET": _runs}
+        case [key, ("test" | "enable" | "disable") as deed]:
+            x.part, pattern = key, f"/{{automation}}/{deed}"
+            handlers = {"POST": {"test": _test, "enable": _enable, "disable": _disable}[deed]}
+        case _:
+            return None
+    x.scope[ROUTE] = "/api/{app}/automations" + pattern
+    return handlers
+
+
+async def buttons(x: Exchange) -> None:
+    """``GET …/records/{entity}/{id}/actions``: the buttons of a record."""
+    found = await x.api.automations.buttons(x.caller, x.app, x.entity, x.record_id, _language(x))
+    await _answer(x, found)
+
+
+async def press(x: Exchange) -> None:
+    """``POST …/records/{entity}/{id}/actions/{automation}``."""
+    run = await x.api.automations.press(x.caller, x.app, x.entity, x.record_id, x.part)
+    await _answer(x, run_json(run, _language(x)))
+
+
+async def runs_of_record(x: Exchange) -> None:
+    """``GET …/records/{entity}/{id}/runs``."""
+    await x.api.records.get(x.caller, x.app, x.entity, x.record_id)  # who may not read it learns nothing of it
+    before = read_parameters(parse_query(x.scope), ("before",)).get("before")
+    service = x.api.automations
+    await _answer(x, await service.list_runs(x.caller, x.app, _language(x), record_id=x.record_id, before=before))
+
+
+async def _list(x: Exchange) -> None:
+    await _answer(x, await x.api.automations.list_automations(x.caller, x.app, _language(x)))
+
+
+async def _runs(x: Exchange) -> None:
+    before = read_parameters(parse_query(x.scope), ("before",)).get("before")
+    service = x.api.automations
+    await _answer(x, await service.list_runs(x.caller, x.app, _language(x), automation=x.part, before=before))
+
+
+async def _test(x: Exchange) -> None:
+    body = await x.json()
+    if not isinstance(body, dict) or set(body) != {"record_id"} or not isinstance(body["record_id"], str):
+        raise Problem("request.malformed", say('应形如 {"record_id": "…"}', 'Send {"record_id": "…"}'))
+    tried = await x.api.automations.test(x.caller, x.app, x.part, body["record_id"])
+    run = None if tried.run is None else run_json(tried.run, _language(x))
+    await _answer(x, {"run": run, "events": tried.events})
+
+
+async def _enable(x: Exchange) -> None:
+    await x.api.automations.set_enabled(x.caller, x.app, x.part, enabled=True)
+    await send_reply(x.send, 204, ())
+
+
+async def _disable(x: Exchange) -> None:
+    await x.api.automations.set_enabled(x.caller, x.app, x.part, enabled=False)
+    await send_reply(x.send, 204, ())
+
+
+async def _retry(x: Exchange) -> None:
+    run = await x.api.automations.retry(x.caller, x.app, x.part)
+    await _answer(x, run_json(run, _language(x)))
+
+
+def _language(x: Exchange) -> Language:
+    return request_language(x.scope, "zh")
+
+
+async def _answer(x: Exchange, value: JSON) -> None:
+    await x.answer(200, dump_json({"data": value}), (b"vary", b"Accept-Language"))

@@ -34,7 +34,7 @@ from runtime.api.http import (
 from runtime.api.multipart import multipart_file
 from runtime.files.images import THUMBNAIL_TYPE
 from runtime.files.names import disposition, name_of_disposition
-from runtime.files.service import FileLine
+from runtime.files.service import FileLine, not_found
 from runtime.identity.actors import Actor
 from runtime.records.caller import Caller, StaleIdentity
 from runtime.services import Services
@@ -105,6 +105,10 @@ class FilesApi:
 
     async def _download(self, actor: Actor, app: str, file_id: str, scope: Scope, send: Send) -> None:
         line = await self._files.get(actor, app, file_id)
+        if line.uploaded_by != (actor.user_id or actor.username):
+            caller = Caller(actor, scope[REQUEST_ID])
+            if not await self._services.records.shows_file(caller, app, line.id):
+                raise not_found(file_id[:100])
         side = _thumbnail_side(scope)
         etag = f'"{line.sha256}"' if side is None else f'"{line.sha256}-{side}"'
         headers: list[Header] = [*_SANDBOX, (b"etag", etag.encode())]

@@ -20,7 +20,7 @@ JSON = Any
 async def list_views(x: Exchange) -> None:
     """``GET …/views``: those of the definition first."""
     app = await _app(x)
-    own = await asyncio.to_thread(x.api.records.views.list_views, app.key, _user(x))
+    own = await asyncio.to_thread(x.api.records.views.list_views, app, _user(x))
     found = [*(document_view(view) for view in app.definition.views), *own]
     data = [_json(x, app, view) for view in found if view.entity in app.entities]
     await x.answer(200, dump_json({"data": data}), (b"vary", b"Accept-Language"))
@@ -41,7 +41,7 @@ async def get_view(x: Exchange) -> None:
     if document is not None:
         found = document_view(document)
     else:
-        found = await asyncio.to_thread(x.api.records.views.get_view, app.key, x.record_id, _user(x))
+        found = await asyncio.to_thread(x.api.records.views.get_view, app, x.record_id, _user(x))
     await x.answer(200, dump_json({"data": _json(x, app, found)}), (b"vary", b"Accept-Language"))
 
 
@@ -55,7 +55,7 @@ async def change_view(x: Exchange) -> None:
 async def delete_view(x: Exchange) -> None:
     """``DELETE …/views/{id}``."""
     app = await _app(x, writes=True)
-    await asyncio.to_thread(x.api.records.views.delete_view, app.key, _user(x), x.record_id)
+    await asyncio.to_thread(x.api.records.views.delete_view, app, _user(x), x.record_id)
     await send_reply(x.send, 204, ())
 
 

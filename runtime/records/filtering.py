@@ -17,7 +17,9 @@ from builder.compiled.recompute import listed_ids
 from builder.compiled.resolver import Joins
 from builder.kernel.canonical import dump_json, parse_json
 from builder.registry.registry import PublishedApp
+from builder.store import tables
 from builder.store.statement import Query, Unit
+from builder.store.types import Words
 from formulas.tree import Tree
 from runtime.access.sight import RoleSight, any_of, mask_text, row_joins, sight_of
 from runtime.query.statements import StatementCache, as_text, sql_dialect
@@ -110,24 +112,20 @@ def _changes(
     return kept
 
 
-def visible_files(
-    published: PublishedApp,
-    file_ids: Iterable[str],
-    holders: Sequence[tuple[str, str, str]],
-    cache: StatementCache,
-    moment: Mapping[str, Any],
+def seen_files(
+    published: PublishedApp, file_ids: Iterable[str], cache: StatementCache, moment: Mapping[str, Any]
 ) -> Unit[set[str]]:
-    """Return the files among ``file_ids`` that a record which is seen holds in a field that is shown.
-
-    Args:
-        holders: (file id, entity, record id), who holds them.
-    """
+    """Return the files among ``file_ids`` that a record which is seen holds in a field that is shown; all where nothing is hidden."""
     app, wanted = published.app, set(file_ids)
-    found: set[str] = set()
+    if app.sight is None or not wanted:
+        return wanted
+    holders = cache.get(("holders of files",), lambda: _holders(cache.dialect))
+    held = yield Query(holders, {"app": app.key, "ids": dump_json(sorted(wanted)).decode()})
     by_entity: dict[str, set[str]] = {}
-    for file_id, entity, record_id in holders:
-        if file_id in wanted and entity in app.entities:
-            by_entity.setdefault(entity, set()).add(record_id)
+    for entity_key, record_id in held:
+        if entity_key in app.entities:
+            by_entity.setdefault(entity_key, set()).add(str(record_id))
+    found: set[str] = set()
     for key, ids in sorted(by_entity.items()):
         owner = app.entities[key]
         fields = [field.key for field in owner.listing if field.lists == "file"]
@@ -149,3 +147,9 @@ def _sets(app: CompiledApp, entity: CompiledEntity, fields: list[str], dialect: 
     chosen = sa.select(entity.table.c.id, *columns).select_from(joins.from_clause())
     chosen = chosen.where(entity.table.c.id.in_(listed_ids(dialect).correlate(None)))
     return chosen if visible is None else chosen.where(visible)
+
+
+def _holders(dialect: str) -> sa.Select[Any]:
+    use = tables.file_use
+    own = use.c.app == sa.bindparam("app", type_=Words())
+    return sa.select(use.c.entity, use.c.record_id).where(own, use.c.file_id.in_(listed_ids(dialect)))

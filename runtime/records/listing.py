@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from builder.compiled.app import CompiledEntity
+from builder.compiled.computing import viewer_values
 from builder.compiled.recompute import listed_ids
 from builder.fields.base import Field, Invalid
 from builder.fields.parts.files import FileSetField, StoredFile
@@ -21,6 +22,9 @@ from builder.kernel.text import say
 from builder.store import tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Words
+from runtime.query.variables import viewer
+from runtime.records.filtering import seen_files
+from runtime.records.rights import acting_sight
 
 if TYPE_CHECKING:
     from runtime.records.writer import Writing
@@ -56,6 +60,7 @@ def check_listed(w: Writing, entity: CompiledEntity, records: Sequence[Held]) ->
         values = {"ids": _listed(wanted["file"]), "app": w.app.key}
         rows = yield Query(w.statements.kept(("files",), _files), values)
         files = {str(row[0]): _FileLine(StoredFile(row[1], row[2]), row[3], row[4]) for row in rows}
+        files = yield from _without_hidden(w, files)
     violations: list[Violation] = []
     for field, pointer, ids in fresh:
         for one in ids:
@@ -65,6 +70,16 @@ def check_listed(w: Writing, entity: CompiledEntity, records: Sequence[Held]) ->
             if wrong is not None:
                 violations.append(Violation(wrong.code, pointer, wrong.message, wrong.params))
     return violations
+
+
+def _without_hidden(w: Writing, files: dict[str, _FileLine]) -> Unit[dict[str, _FileLine]]:
+    """Leave out files that only records hold which the caller does not see: their ids give no right to them."""
+    if acting_sight(w) is None:
+        return files
+    others = {key for key, line in files.items() if line.uploaded_by != w.caller.actor_id}
+    moment = viewer_values(viewer(w.app, w.caller.actor, w.now))
+    seen = yield from seen_files(w.seen, others, w.statements.cache, moment)
+    return {key: line for key, line in files.items() if key not in others or key in seen}
 
 
 def _wrong_file(w: Writing, field: FileSetField, file_id: str, line: _FileLine | None) -> Invalid | None:

@@ -41,6 +41,7 @@ from runtime.records.diagnosis import (
     unexplained,
 )
 from runtime.records.feeds import Feeds
+from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
 from runtime.records.narrowing import Narrowing
@@ -163,11 +164,19 @@ class Records:
             gate(caller.actor, app, uses_of(owner, "history"), sight_of(published.app))
             known = known_id(owner, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
+            return await self._database.read(
+                lambda: read_timeline(published, caller, owner, known, before, limit, self._cache, moment)
+            )
 
-            def unit() -> Unit[events.EventPage]:
-                return (yield from read_timeline(published, caller, owner, known, before, limit, self._cache, moment))
+        return await self.pinned(app, caller, run)
 
-            return await self._database.read(unit)
+    async def shows_file(self, caller: Caller, app: str, file_id: str) -> bool:
+        """Tell whether a record that the caller sees holds a file in a field that is shown."""
+
+        async def run(published: PublishedApp) -> bool:
+            gate(caller.actor, app, FieldMap({("", "", "select")}), sight_of(published.app))
+            moment = variables(published.app, caller.actor, self._clock.now())
+            return bool(await self._database.read(lambda: seen_files(published, [file_id], self._cache, moment)))
 
         return await self.pinned(app, caller, run)
 

@@ -23,23 +23,23 @@ class RecordStatements:
 
     def __init__(self, published: PublishedApp, cache: StatementCache) -> None:
         self._published = published
-        self._cache = cache
+        self.cache = cache
 
     def _get(self, name: str, key: tuple[Any, ...], make: Any) -> Statement:
-        return self._cache.get((self._published.pin, name, *key), make)
+        return self.cache.get((self._published.pin, name, *key), make)
 
     def kept(self, key: tuple[Any, ...], make: Callable[[str], Any]) -> Statement:
         """Return a statement of another module, kept by its key; ``make`` is given the dialect."""
-        return self._get("kept", key, lambda: make(self._cache.dialect))
+        return self._get("kept", key, lambda: make(self.cache.dialect))
 
     @property
     def dialect(self) -> Dialect:
         """``sqlite`` or ``postgresql``."""
-        return sql_dialect(self._cache.dialect)
+        return sql_dialect(self.cache.dialect)
 
     def listed(self) -> sa.Select[Any]:
         """The ids in the parameter ``ids``, a JSON array as text."""
-        return listed_ids(self._cache.dialect)
+        return listed_ids(self.cache.dialect)
 
     def lock_app(self) -> Statement:
         """Pin and epoch; on PostgreSQL the app's row is held so that no publish can pass while this write is under way."""
@@ -48,7 +48,7 @@ class RecordStatements:
             app = tables.app
             epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
             chosen = sa.select(app.c.pin, epoch).where(app.c.key == sa.bindparam("app", type_=Words()))
-            return chosen.with_for_update(read=True, of=app) if self._cache.dialect == POSTGRESQL else chosen
+            return chosen.with_for_update(read=True, of=app) if self.cache.dialect == POSTGRESQL else chosen
 
         return self._get("lock_app", (), make)
 
@@ -103,12 +103,12 @@ class RecordStatements:
         return self._get("hold_many", (entity.key,), make)
 
     def _shown(self, entity: CompiledEntity) -> sa.ColumnElement[Any]:
-        table, dialect = entity.table, self._cache.dialect
+        table, dialect = entity.table, self.cache.dialect
         members = [(f.key, f.json_sql(table.c[f.key], dialect)) for f in (*entity.system.values(), *entity.stored)]
         return as_text(json_object(members, dialect), dialect)
 
     def _held(self, chosen: sa.Select[Any], entity: CompiledEntity) -> sa.Select[Any]:
-        return chosen.with_for_update(of=entity.table) if self._cache.dialect == POSTGRESQL else chosen
+        return chosen.with_for_update(of=entity.table) if self.cache.dialect == POSTGRESQL else chosen
 
     def referring(self, entity: CompiledEntity, field: str) -> Statement:
         """Ids of records whose reference holds ``id``, at most ``limit``, the oldest first."""
@@ -169,7 +169,7 @@ class RecordStatements:
             from sqlalchemy.dialects import postgresql, sqlite
 
             counter = tables.counter
-            insert = (postgresql if self._cache.dialect == POSTGRESQL else sqlite).insert(counter)
+            insert = (postgresql if self.cache.dialect == POSTGRESQL else sqlite).insert(counter)
             names: Iterable[str] = ("app", "entity", "field", "period")
             first = sa.bindparam("first", type_=Whole())
             step = sa.bindparam("step", type_=Whole())
@@ -193,7 +193,7 @@ class RecordStatements:
             values: dict[str, Any] = {
                 c.name: sa.bindparam(c.name, type_=c.type) for c in event.c if c.name not in skipped
             }
-            if self._cache.dialect == POSTGRESQL:
+            if self.cache.dialect == POSTGRESQL:
                 values["xact"] = sa.func.pg_current_xact_id()
             return sa.insert(event).values(values).inline()  # nobody asks for its id
 

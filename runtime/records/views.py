@@ -25,6 +25,7 @@ from runtime.query.problems import invalid
 from runtime.query.request import ListRequest, read_members
 from runtime.query.shape import plan_list
 from runtime.records.caller import Caller
+from runtime.records.narrowing import can_ask
 
 JSON = Any
 
@@ -109,34 +110,47 @@ class Views:
             raise no_view(name, tuple(view.key for view in app.definition.views))
         else:
             user_id = caller.actor.user_id if caller.actor else None
-            view = await asyncio.to_thread(self.get_view, app.key, name, user_id)
+            view = await asyncio.to_thread(self.get_view, app, name, user_id)
         if view.entity != entity:
             text = say(f"视图“{name}”属于实体“{view.entity}”", f'The view "{name}" is one of "{view.entity}"')
             raise invalid("view", text)
         return apply_view(request, view)
 
-    def list_views(self, app: str, user_id: str | None) -> list[SavedView]:
-        """Return a person's own views and those others share, by label."""
+    def list_views(self, app: CompiledApp, user_id: str | None) -> list[SavedView]:
+        """Return a person's own views and those others share, by label; of the latter only what the person may ask."""
         v = tables.view
         shared = sa.type_coerce(v.c.shared, sa.Boolean()).is_(True)
         mine = sa.or_(shared, v.c.owner_id == user_id) if user_id else shared
         with self._database.snapshot() as connection:
-            rows = connection.execute(sa.select(v).where(v.c.app == app, mine).order_by(v.c.label, v.c.id)).all()
-        return [_read(row) for row in rows]
+            rows = connection.execute(sa.select(v).where(v.c.app == app.key, mine).order_by(v.c.label, v.c.id)).all()
+        return [view for view in map(_read, rows) if self._is_fit(app, view, user_id)]
 
-    def get_view(self, app: str, view_id: str, user_id: str | None) -> SavedView:
+    def _is_fit(self, app: CompiledApp, view: SavedView, user_id: str | None) -> bool:
+        """Whether a view of somebody else names only what is seen."""
+        if app.sight is None or view.owner_id == user_id:
+            return True
+        body = view.body
+        asked = ListRequest(
+            filter=body.get("filter"), sort=tuple(body.get("sort") or ()), fields=tuple(body.get("columns") or ())
+        )
+        return can_ask(app, view.entity, asked, self._clock)
+
+    def get_view(self, app: CompiledApp, view_id: str, user_id: str | None) -> SavedView:
         """Return one view.
 
         Raises:
-            Problem: ``view.not_found``, also for what somebody else keeps private.
+            Problem: ``view.not_found``, also for what somebody else keeps private, or names what is hidden.
         """
         known = find_uuid(view_id)
         v = tables.view
         with self._database.snapshot() as connection:
-            row = known and connection.execute(sa.select(v).where(v.c.app == app, v.c.id == known)).first()
+            row = known and connection.execute(sa.select(v).where(v.c.app == app.key, v.c.id == known)).first()
         if not row or not (row.shared or row.owner_id == user_id):
             raise no_view(view_id)
-        return _read(row)
+        view = _read(row)
+        if not self._is_fit(app, view, user_id):
+            raise no_view(view_id)
+        return view
 
     def create_view(self, app: CompiledApp, user_id: str | None, body: JSON) -> SavedView:
         """Save a view.
@@ -162,7 +176,7 @@ class Views:
         Raises:
             Problem: ``view.not_found``, ``access.denied`` for another's, and as ``create_view``.
         """
-        before = self._own(app.key, user_id, view_id)
+        before = self._own(app, user_id, view_id)
         full = {"entity": before.entity, "label": before.label.zh, "shared": before.shared, **before.body}
         if not isinstance(body, dict):
             raise _invalid("", say("视图应是 JSON 对象", "A view is a JSON object"))
@@ -173,7 +187,7 @@ class Views:
             )
         return made
 
-    def delete_view(self, app: str, user_id: str | None, view_id: str) -> None:
+    def delete_view(self, app: CompiledApp, user_id: str | None, view_id: str) -> None:
         """Delete an own view.
 
         Raises:
@@ -183,7 +197,7 @@ class Views:
         with self._database.transaction() as connection:
             connection.execute(sa.delete(tables.view).where(tables.view.c.id == before.id))
 
-    def _own(self, app: str, user_id: str | None, view_id: str) -> SavedView:
+    def _own(self, app: CompiledApp, user_id: str | None, view_id: str) -> SavedView:
         found = self.get_view(app, view_id, user_id)
         if found.owner_id != user_id:
             raise Problem("access.denied", say("只能修改自己的视图", "Only its owner can change a view"))

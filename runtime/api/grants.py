@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 
-from builder.definition.kinds import ROLES
+from builder.definition.kinds import LOCKS, ROLES
+from builder.definition.lock import Lock
+from builder.fields.base import label_text
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, load_published, no_app
@@ -18,7 +20,10 @@ from runtime.access.gate import require_role
 from runtime.api.bodies import Answer, Body, Moment
 from runtime.api.caller import Caller, Here, origin_of
 from runtime.api.http import request_language
+from runtime.identity import scopes
+from runtime.identity.actors import Actor
 from runtime.identity.grants import RoleGrant
+from runtime.identity.periods import closed_periods, set_closed
 from runtime.services import Services
 
 router = APIRouter(tags=["roles"])
@@ -99,3 +104,61 @@ def _published(here: Services, app: str) -> PublishedApp:
     if found is None:
         raise no_app(app[:40])
     return found
+
+
+class ClosedBody(Body):
+    """Days up to this one are closed; null opens the period again."""
+
+    closed_until: Annotated[date, Field(strict=False)] | None
+
+
+class LockAnswer(Body):
+    """A lock of an app; ``closed_until`` of one with periods."""
+
+    key: str
+    label: str
+    entity: str
+    has_periods: bool
+    closed_until: date | None
+
+
+@router.get("/api/{app}/locks")
+def list_locks(app: str, request: Request, here: Here, caller: Caller) -> Answer[list[LockAnswer]]:
+    """List the locks of an app that the caller may close, with their closed periods."""
+    published = _published(here, app)
+    language = request_language(request.scope, published.app.definition.app.language)
+    closed = closed_periods(here.database, app)
+    locks = [lock for lock in published.app.definition.of(LOCKS) if _may_close(caller, app, lock)]
+    if not locks:
+        require_role(caller, "admin")
+    return Answer(
+        data=[
+            LockAnswer(
+                key=lock.key,
+                label=label_text(lock.label).pick(language),
+                entity=lock.entity,
+                has_periods=lock.period is not None,
+                closed_until=closed.get(lock.key),
+            )
+            for lock in locks
+        ]
+    )
+
+
+@router.put("/api/{app}/locks/{key}", status_code=204)
+def close_period(app: str, key: str, body: ClosedBody, request: Request, here: Here, caller: Caller) -> None:
+    """Close a period up to a day, or open it; for the lock's closers and admins. It counts with the next write."""
+    published = _published(here, app)
+    lock = published.app.definition.find(LOCKS, key)
+    if lock is None or not _may_close(caller, app, lock):
+        require_role(caller, "admin")
+    if lock is None or lock.period is None:
+        raise Problem("definition.not_found", say("没有这个可关账的锁定", "There is no such lock with periods"))
+    by = origin_of(request, caller)
+    set_closed(here.database, here.clock, here.identity.audit, app, key, body.closed_until, by)
+
+
+def _may_close(actor: Actor, app: str, lock: Lock) -> bool:
+    if actor.scopes is not None and scopes.WRITE not in actor.scopes:
+        return False
+    return actor.role == "admin" or bool(actor.roles_in(app) & set(lock.closers))

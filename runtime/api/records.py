@@ -35,7 +35,7 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
-from runtime.api.rights import VIEW_AS, explain, view_as
+from runtime.api.rights import OVERRIDE, VIEW_AS, explain, view_as, with_override
 from runtime.api.timers import find_timer_route
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.identity.actors import Actor, Credential, find_credential
@@ -145,6 +145,8 @@ class Exchange:
         self.recognised = known.actor
         self.caller = Caller(known.actor, self.scope[REQUEST_ID], "rest", known.epoch)
         self.scope[ACTOR_ID] = known.actor.username
+        if (reason := find_header(self.scope, OVERRIDE)) is not None:
+            self.caller = with_override(self.caller, reason)
         if (other := find_header(self.scope, VIEW_AS)) is not None:
             self.caller = await view_as(self, other)
 
@@ -155,7 +157,7 @@ class Exchange:
 
     def through(self, door: Door) -> Caller:
         """Return the caller, coming through another door."""
-        return Caller(self.caller.actor, self.caller.request_id, door, self.caller.epoch)
+        return replace(self.caller, door=door)
 
     async def json(self, *, optional: bool = False) -> JSON:
         """Return the body, read once; an optional one that is not there is an empty object."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 VIEW_AS = b"dougong-view-as"
 """The header by which an admin reads as another person: a user id."""
+OVERRIDE = b"dougong-override"
+"""The header that gives the reason for writing what a lock keeps: percent-encoded UTF-8."""
+_REASON_LENGTH = 500
 _ASKING = ("query", "aggregate")
 
 
@@ -47,6 +51,22 @@ async def view_as(x: Exchange, user_id: str) -> Caller:
     detail = {"method": x.scope["method"], "path": x.scope["path"][:500]}
     await asyncio.to_thread(x.api.authenticator.audit.note_alone, "view_as", origin, known.actor.user_id, detail)
     return Caller(replace(known.actor, scopes=admin.scopes), x.scope[REQUEST_ID], "rest", known.epoch)
+
+
+def with_override(caller: Caller, reason: str) -> Caller:
+    """Return a caller who wants to override locks.
+
+    Raises:
+        Problem: ``request.header`` without a reason.
+    """
+    text = unquote(reason, errors="replace").strip()
+    if not 0 < len(text) <= _REASON_LENGTH:
+        detail = say(
+            f"请给出 1 至 {_REASON_LENGTH} 个字的理由",
+            f"Give a reason of 1 to {_REASON_LENGTH} characters, percent-encoded",
+        )
+        raise Problem("request.header", detail)
+    return replace(caller, override=text)
 
 
 async def _find(x: Exchange, user_id: str) -> Known:

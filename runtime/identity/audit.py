@@ -41,6 +41,7 @@ Kind = Literal[
     "grant.changed",
     "view_as",
     "override",
+    "period.changed",
     "export",
     "share.created",
     "share.revoked",

@@ -22,6 +22,8 @@ class Caller:
     """The run of an automation (or the like) that this follows from; empty for what somebody asked for."""
     depth: int = 0
     """How many such runs stand before this one, over transactions too."""
+    override: str = ""
+    """Why locks are to be overridden; empty: they are not."""
 
     @property
     def actor_id(self) -> str | None:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from builder.compiled.app import CompiledEntity
-from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.kernel.limits import BATCH_RECORDS
@@ -44,6 +43,7 @@ from runtime.records.feeds import Feeds
 from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
+from runtime.records.locks import Locks
 from runtime.records.narrowing import Narrowing
 from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
@@ -54,7 +54,7 @@ from runtime.records.targets import known_id, needs_reading, target_entity, uses
 from runtime.records.values import refuse
 from runtime.records.views import Views
 from runtime.records.writer import Writing, insert_records, lock_app, record_json
-from runtime.records.written import Written, as_written
+from runtime.records.written import Written, as_written, read_written
 
 JSON = Any
 T = TypeVar("T")
@@ -66,7 +66,6 @@ _OF_THE_DEFINITION = frozenset(
 )
 #: What roles refuse before any statement says whether they are still the caller's.
 _OF_ROLES = frozenset({"access.denied", "app.not_found"})
-_SHOWN_COMPLETE = 100
 
 
 class Records:
@@ -79,7 +78,7 @@ class Records:
         self._clock = clock
         self._ids = ids
         seams = seams or Seams()
-        self._seams = Seams((Rights(), *seams.rules), seams.reactions)
+        self._seams = Seams((Rights(), Locks(), *seams.rules), seams.reactions)
         self._narrowing = Narrowing(clock)
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)
@@ -418,27 +417,8 @@ class Records:
         return Writing(whole, caller, statements, self._clock.now(), self._ids, changes, course, published)
 
     def written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
-        """Return written records as a read shows them; of many, what the database computes is left for the caller to read.
-
-        Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
-        """
-        is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
-        if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):
-            return [as_written(owner, record) for record in shown]
-        published = w.seen
-        brief = [{"id": record["id"], "revision": record["revision"]} for record in shown]
-        if len(shown) > _SHOWN_COMPLETE or owner.key not in published.app.entities:
-            return [Written(record, dump_json(record)) for record in brief]
-        plan = plan_one(published, published.app.entities[owner.key], (), (), self._cache)
-        moment = variables(published.app, w.caller.actor, w.now)
-        written = []
-        for record in brief:
-            try:
-                found = yield from read_one(published, w.caller, plan, str(record["id"]), moment)
-                written.append(Written(parse_json(found.body), found.body))
-            except Problem:
-                written.append(Written(record, dump_json(record)))
-        return written
+        """Return written records as a read shows them."""
+        return read_written(w, owner, shown)
 
     async def _explain(self, refused: ConstraintRefused, find: Callable[[], Unit[list[Violation]]]) -> NoReturn:
         """Raise what a refused write broke; if that is gone meanwhile, ask for another try."""

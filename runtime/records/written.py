@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
+from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.problems import Problem
+from builder.store.statement import Unit
+from runtime.query.variables import variables
+from runtime.records.reader import plan_one, read_one
+from runtime.records.targets import needs_reading
 from runtime.records.values import record_body
+from runtime.records.writer import Writing
 
 JSON = Any
+_SHOWN_COMPLETE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +36,27 @@ class Written:
 def as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
     """Return a record as it was written."""
     return Written(shown, record_body(owner, shown))
+
+
+def read_written(w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
+    """Return written records as a read shows them; of many, what the database computes is left for the caller to read.
+
+    Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
+    """
+    is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
+    if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):
+        return [as_written(owner, record) for record in shown]
+    published = w.seen
+    brief = [{"id": record["id"], "revision": record["revision"]} for record in shown]
+    if len(shown) > _SHOWN_COMPLETE or owner.key not in published.app.entities:
+        return [Written(record, dump_json(record)) for record in brief]
+    plan = plan_one(published, published.app.entities[owner.key], (), (), w.statements.cache)
+    moment = variables(published.app, w.caller.actor, w.now)
+    written = []
+    for record in brief:
+        try:
+            found = yield from read_one(published, w.caller, plan, str(record["id"]), moment)
+            written.append(Written(parse_json(found.body), found.body))
+        except Problem:
+            written.append(Written(record, dump_json(record)))
+    return written

@@ -72,6 +72,13 @@ def _children(node: JSON) -> list[Any]:
     return [child for child in inner if isinstance(child, dict | list)]
 
 
+def as_integer(value: JSON) -> JSON:
+    """Return a number without fraction as an int (JSON does not tell 50 from 50.0); anything else as it is."""
+    if isinstance(value, Decimal) and value == value.to_integral_value() and value.adjusted() < PRETTY_WIDTH:
+        return int(value)
+    return value
+
+
 def dump_json(value: JSON) -> bytes:
     """Write JSON without white space, keys in their own order."""
     return _encoder.encode(value)

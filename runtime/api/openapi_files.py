@@ -7,6 +7,7 @@ from typing import Any
 from builder.compiled.app import CompiledApp
 from builder.kernel.limits import THUMBNAIL_SIDES
 from builder.kernel.text import Language, say
+from runtime.api.openapi_problems import READING, WRITING, problem_answers
 
 Schema = dict[str, Any]
 
@@ -39,7 +40,7 @@ def file_schema() -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def file_paths(app: str, problem: Schema, language: Language) -> Schema:
+def file_paths(app: str, language: Language) -> Schema:
     """Return the paths of uploads and downloads."""
     made = {"type": "object", "required": ["data"], "properties": {"data": {"$ref": "#/components/schemas/File"}}}
     form = {"type": "object", "required": ["file"], "properties": {"file": _BINARY}}
@@ -62,7 +63,7 @@ def file_paths(app: str, problem: Schema, language: Language) -> Schema:
                 },
                 "responses": {
                     "201": {"description": "Created", "content": {"application/json": {"schema": made}}},
-                    "default": problem,
+                    **problem_answers(WRITING),
                 },
             }
         },
@@ -76,7 +77,7 @@ def file_paths(app: str, problem: Schema, language: Language) -> Schema:
                     "200": {"description": "OK", "content": content},
                     "206": {"description": "The range that was asked for", "content": content},
                     "304": {"description": "If-None-Match holds the ETag"},
-                    "default": problem,
+                    **problem_answers((*READING, 416, 422)),
                 },
             },
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from builder.kernel import limits
+from runtime.api.openapi_problems import READING, WRITING, with_problems
 from runtime.query.aggregate_request import BUCKETS, FUNCTIONS, MEMBERS
 from runtime.query.request import Count
 
@@ -25,7 +26,16 @@ _DESCRIPTIONS = {
 }
 
 
-def aggregate_members() -> Schema:
+def filter_value(entity: str) -> Schema:
+    """Return the schema of a filter in a body: conditions, or a formula as text."""
+    return {"anyOf": [_ref(f"{entity}Filter"), _TEXT, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def aggregate_members(entity: str) -> Schema:
     """Return the schema of each member of a request."""
     group: Schema = {
         "type": "object",
@@ -40,11 +50,17 @@ def aggregate_members() -> Schema:
         "additionalProperties": False,
         "properties": dict.fromkeys(FUNCTIONS, _TEXT),
     }
+    key: Schema = {"pattern": "^[a-z][a-z0-9_]{0,39}$"}
     members: Schema = {
-        "filter": {"type": "object"},
+        "filter": filter_value(entity),
         "group_by": {"type": "array", "maxItems": limits.GROUP_KEYS, "items": {"anyOf": [_TEXT, group]}},
-        "measures": {"type": "object", "maxProperties": limits.MEASURES, "additionalProperties": measure},
-        "having": {"type": "object"},
+        "measures": {
+            "type": "object",
+            "maxProperties": limits.MEASURES,
+            "propertyNames": key,
+            "additionalProperties": measure,
+        },
+        "having": {"type": ["object", "null"]},
         "sort": {"type": "array", "maxItems": limits.SORT_KEYS, "items": _TEXT},
         "limit": {"type": "integer", "minimum": 0, "maximum": limits.GROUPS, "default": limits.GROUPS_DEFAULT},
         "totals": {"type": "boolean", "default": False},
@@ -53,12 +69,14 @@ def aggregate_members() -> Schema:
     return {name: {**members[name], "description": _DESCRIPTIONS[name]} for name in MEMBERS}
 
 
-def aggregate_parameters() -> list[Schema]:
+def aggregate_parameters(entity: str) -> list[Schema]:
     """Return the same members for a query string."""
     listed: list[Schema] = []
-    for name, schema in aggregate_members().items():
+    for name, schema in aggregate_members(entity).items():
         parameter: Schema = {"name": name, "in": "query", "description": schema["description"]}
-        if schema["type"] == "object":
+        if name == "filter":
+            parameter["content"] = {"application/json": {"schema": _ref(f"{entity}Filter")}}
+        elif name in ("measures", "having"):
             parameter["content"] = {"application/json": {"schema": schema}}
         elif schema["type"] == "array":
             parameter |= {"schema": {**schema, "items": _TEXT}, "style": "form", "explode": False}
@@ -84,11 +102,14 @@ def aggregate_answer() -> Schema:
     }
 
 
-def list_members() -> dict[str, Schema]:
+def list_members(entity: str) -> dict[str, Schema]:
     """Return the members of a list request: schema for a query string, and description."""
     names: Schema = {"type": "array", "items": {"type": "string"}}
     return {
-        "filter": {"schema": {"type": "object"}, "description": 'Conditions such as {"level":{"_eq":"A"}}.'},
+        "filter": {
+            "schema": _ref(f"{entity}Filter"),
+            "description": 'Conditions such as {"level":{"_eq":"A"}}; filter[level][_eq]=A and a formula (level = "A") are fine too.',
+        },
         "sort": {
             "schema": {**names, "maxItems": limits.SORT_KEYS},
             "description": "Field paths; - in front for descending.",
@@ -123,10 +144,10 @@ def list_members() -> dict[str, Schema]:
     }
 
 
-def list_parameters() -> list[Schema]:
+def list_parameters(entity: str) -> list[Schema]:
     """Return the parameters of a list."""
     listed: list[Schema] = []
-    for name, member in list_members().items():
+    for name, member in list_members(entity).items():
         if name == "filter":
             content = {"application/json": {"schema": member["schema"]}}
             listed.append({"name": name, "in": "query", "description": member["description"], "content": content})
@@ -137,7 +158,7 @@ def list_parameters() -> list[Schema]:
 
 def shown_parameters() -> list[Schema]:
     """Return the parameters that say what of a record is shown."""
-    return [parameter for parameter in list_parameters() if parameter["name"] in ("fields", "expand")]
+    return [parameter for parameter in list_parameters("") if parameter["name"] in ("fields", "expand")]
 
 
 def query_parameter(name: str, schema: Schema) -> Schema:
@@ -146,7 +167,7 @@ def query_parameter(name: str, schema: Schema) -> Schema:
     return {**parameter, "style": "form", "explode": False} if schema.get("type") == "array" else parameter
 
 
-def query_body() -> Schema:
+def query_body(entity: str) -> Schema:
     """Return the schema of ``POST …/query``: what to expand may say more than a path there."""
     names: Schema = {"type": "array", "items": _TEXT}
     relation: Schema = {
@@ -155,14 +176,17 @@ def query_body() -> Schema:
         "additionalProperties": False,
         "properties": {
             "path": _TEXT,
-            "filter": {"type": "object"},
+            "filter": {"type": ["object", "string", "null"]},
             "sort": {**names, "maxItems": limits.SORT_KEYS},
             "limit": {"type": "integer", "minimum": 0, "maximum": limits.CHILD_RECORDS},
             "fields": {**names, "maxItems": limits.FIELD_PATHS},
             "expand": {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"type": ["string", "object"]}},
         },
     }
-    members = {name: member["schema"] for name, member in list_members().items()}
+    members = {name: member["schema"] for name, member in list_members(entity).items()}
+    members["filter"] = filter_value(entity)
+    for name in ("cursor", "search", "view"):
+        members[name] = {**members[name], "type": ["string", "null"]}
     members["expand"] = {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"anyOf": [_TEXT, relation]}}
     return {"type": "object", "properties": members, "additionalProperties": False}
 
@@ -184,7 +208,7 @@ def view_schema() -> Schema:
     return {"type": "object", "properties": members, "required": ["entity", "label"]}
 
 
-def view_paths(app: str, problem: Schema) -> Schema:
+def view_paths(app: str) -> Schema:
     """Return the routes of views."""
     view: Schema = {"$ref": "#/components/schemas/View"}
     one: Schema = {"type": "object", "required": ["data"], "properties": {"data": view}}
@@ -198,13 +222,13 @@ def view_paths(app: str, problem: Schema) -> Schema:
         answer: Schema = {"description": "OK"}
         if schema is not None:
             answer["content"] = {"application/json": {"schema": schema}}
-        found: Schema = {"operationId": name, "responses": {status: answer, "default": problem}}
+        found: Schema = {"operationId": name, "responses": {status: answer}}
         if body:
             written = {
                 "content": {"application/json": {"schema": {"type": "object"} if name == "changeView" else view}}
             }
             found["requestBody"] = {"required": True, **written}
-        return found
+        return with_problems(found, WRITING if name not in {"listViews", "getView"} else READING)
 
     place: Schema = {"name": "view", "in": "path", "required": True, "schema": _TEXT}
     return {

@@ -84,7 +84,7 @@ def issue_link(user_id: str, request: Request, here: Here, caller: Caller) -> An
 
 
 @router.get("/api/users/{user_id}/sessions")
-def list_sessions(user_id: str, here: Here, caller: Caller) -> Answer[list[SessionAnswer]]:
+def list_sessions_of_user(user_id: str, here: Here, caller: Caller) -> Answer[list[SessionAnswer]]:
     """List a user's open sessions."""
     require_role(caller, "admin")
     user = here.identity.users.get_user(user_id)
@@ -92,7 +92,7 @@ def list_sessions(user_id: str, here: Here, caller: Caller) -> Answer[list[Sessi
 
 
 @router.delete("/api/users/{user_id}/sessions/{session_id}", status_code=204)
-def end_session(user_id: str, session_id: str, request: Request, here: Here, caller: Caller) -> None:
+def end_session_of_user(user_id: str, session_id: str, request: Request, here: Here, caller: Caller) -> None:
     """End a user's session; it counts with their next request."""
     require_role(caller, "admin")
     user = here.identity.users.get_user(user_id)
@@ -100,7 +100,7 @@ def end_session(user_id: str, session_id: str, request: Request, here: Here, cal
 
 
 @router.get("/api/users/{user_id}/tokens")
-def list_tokens(user_id: str, here: Here, caller: Caller) -> Answer[list[TokenAnswer]]:
+def list_tokens_of_user(user_id: str, here: Here, caller: Caller) -> Answer[list[TokenAnswer]]:
     """List the tokens with which programs act as a user."""
     require_role(caller, "admin")
     user = here.identity.users.get_user(user_id)
@@ -108,7 +108,9 @@ def list_tokens(user_id: str, here: Here, caller: Caller) -> Answer[list[TokenAn
 
 
 @router.post("/api/users/{user_id}/tokens", status_code=201)
-def create_token(user_id: str, body: TokenBody, request: Request, here: Here, caller: Caller) -> Answer[TokenAnswer]:
+def create_token_of_user(
+    user_id: str, body: TokenBody, request: Request, here: Here, caller: Caller
+) -> Answer[TokenAnswer]:
     """Make a token for a service account; its secret is shown this once. People make their own."""
     require_role(caller, "admin")
     require_person(caller)

@@ -8,7 +8,7 @@ from typing import Any
 
 from builder.fields.base import is_key
 from builder.kernel import limits
-from builder.kernel.canonical import parse_json
+from builder.kernel.canonical import as_integer, parse_json
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import say
 from runtime.query.brackets import set_bracket
@@ -114,7 +114,7 @@ def read_aggregate(members: JSON) -> AggregateRequest:
     for name in members:
         if name not in MEMBERS:
             raise unknown_member(name, MEMBERS)
-    limit = members.get("limit", limits.GROUPS_DEFAULT)
+    limit = as_integer(members.get("limit", limits.GROUPS_DEFAULT))
     if type(limit) is not int or not 0 <= limit <= limits.GROUPS:
         most = limits.GROUPS
         text = say(f"limit 是 0 到 {most} 的整数", f"limit is a whole number from 0 to {most}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from builder.kernel import limits
-from builder.kernel.canonical import parse_json
+from builder.kernel.canonical import as_integer, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.query.brackets import lists_of, set_bracket
@@ -97,7 +97,7 @@ def read_members(members: JSON) -> ListRequest:
     for name in members:
         if name not in MEMBERS:
             raise unknown_member(name, MEMBERS)
-    limit = members.get("limit", limits.PAGE_RECORDS_DEFAULT)
+    limit = as_integer(members.get("limit", limits.PAGE_RECORDS_DEFAULT))
     if type(limit) is not int or not 0 <= limit <= limits.PAGE_RECORDS:
         raise _bad_limit()
     count = members.get("count", "none")

@@ -82,7 +82,8 @@ def feed_of(server: Server, token: str) -> list[str]:
 
 
 def test_a_killed_server_and_a_reader_that_comes_back(prepared: Prepared, tmp_path):
-    reader, taken = Reader(prepared.token, "0-0"), []
+    reader = Reader(prepared.token, "0-0")
+    taken: list[str] = []
     for life in range(2):
         with served(prepared.url, tmp_path) as server:
             writers = [
@@ -111,7 +112,8 @@ def test_a_killed_server_and_a_reader_that_comes_back(prepared: Prepared, tmp_pa
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_streams_end_when_the_server_is_asked_to_stop(prepared: Prepared, tmp_path):
     with served(prepared.url, tmp_path) as server:
-        reader, waiting = Reader(prepared.token), []
+        reader = Reader(prepared.token)
+        waiting: list[bool] = []
         following = threading.Thread(target=lambda: waiting.append(reader.follow(server)))
         following.start()
         assert reader.standing.wait(30)

@@ -1,0 +1,206 @@
+"""The schemas of an app's OpenAPI document: each entity as it is read, created, changed, paged and filtered; events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.fields.base import BothLanguages, Field, Invalid, label_text
+from builder.fields.children import ChildrenField
+from builder.fields.parts.choices import ChoiceField
+from builder.fields.reference import ReferenceField
+from builder.kernel import limits
+from builder.kernel.text import Language, Text
+from runtime.api.openapi_filters import filter_schema
+from runtime.records.counting import CountKind
+
+JSON = Any
+Schema = dict[str, JSON]
+
+_FORMS = ("", "Create", "Update", "Page", "Filter")
+_TAKEN = frozenset({"Problem", "Event", "EventPage", "Events", "View", "Views", "File"})
+_SOME_ID = "0190a6f2-5d2c-7c3e-8a51-2f6d1c9b7e40"
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is described, in which language, and the names that its entities have in the document."""
+
+    app: CompiledApp
+    language: Language
+    names: Mapping[str, str]
+
+    def name(self, entity: str) -> str:
+        """Return the name of an entity's schema."""
+        return self.names[entity]
+
+
+def schema_names(app: CompiledApp) -> dict[str, str]:
+    """Return entity -> name, ``sales_area`` -> ``SalesArea``; with ``_`` behind it where that is taken already."""
+    names: dict[str, str] = {}
+    taken = set(_TAKEN)
+    for key in app.entities:
+        name = "".join(part.capitalize() for part in key.split("_"))
+        while not taken.isdisjoint(name + form for form in _FORMS):
+            name += "_"
+        taken |= {name + form for form in _FORMS}
+        names[key] = name
+    return names
+
+
+def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
+    """Return the schemas of one entity."""
+    name = d.name(entity.key)
+    read: Schema = {key: _read_schema(d, field) for key, field in entity.system.items()}
+    read |= {key: _read_schema(d, field) for key, field in entity.fields.items()}
+    write: Schema = {key: _write_schema(d, field) for key, field in entity.fields.items() if not field.assigned}
+    needed = [f.key for f in entity.required if f.default is None and not f.assigned]
+    always = [key for key in (*entity.system, *entity.fields) if not isinstance(entity.find_field(key), ChildrenField)]
+    title = entity.label().pick(d.language)
+    own_id = {"id": {"type": "string", "format": "uuid", "description": "Given by the client, or made by the server."}}
+    return {
+        name: {"type": "object", "title": title, "properties": read, "required": always},
+        f"{name}Create": {**_object(title, own_id | write, needed), "examples": [_example(entity, needed)]},
+        f"{name}Update": _object(title, write, []),
+        f"{name}Page": page_of(name, ("next_cursor", "count", "count_is")),
+        f"{name}Filter": filter_schema(d.app, entity, d.names),
+    }
+
+
+def _example(entity: CompiledEntity, needed: list[str]) -> Schema:
+    """Return a record that the entity would take, if what it refers to were there."""
+    example: Schema = {}
+    for key, field in entity.fields.items():
+        if field.assigned or field.lists is not None or isinstance(field, ChildrenField):
+            continue
+        if isinstance(field, ReferenceField) or field.refers_to is not None:
+            if key in needed:
+                example[key] = _SOME_ID
+            continue
+        value = field.default if field.default is not None else _example_value(field)
+        if value is not None:
+            example[key] = value
+    return example
+
+
+def _example_value(field: Field) -> JSON:
+    words = label_text(field.label)
+    for given in (words.zh, words.en, *(value for sample in field.samples for value, _ in sample.accepted)):
+        try:
+            found = field.coerce(given)
+        except (Invalid, NotImplementedError):
+            continue
+        if found is not None:
+            return field.to_json(found)
+    return None
+
+
+def _object(title: str, properties: Schema, required: list[str]) -> Schema:
+    schema: Schema = {"type": "object", "title": title, "properties": properties, "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+def _read_schema(d: Described, field: Field) -> Schema:
+    if isinstance(field, ChildrenField):
+        schema: Schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{d.name(field.entity)}"}}
+    elif isinstance(field, ReferenceField) and field.key != "id":
+        target = {"$ref": f"#/components/schemas/{d.name(field.entity)}"}
+        schema = {"anyOf": [{"type": "string", "format": "uuid"}, target, {"type": "null"}]}
+    elif field.refers_to is not None:
+        shown = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+        schema = {"anyOf": [{"type": "string", "format": "uuid"}, shown, {"type": "null"}]}
+    elif field.lists is not None:
+        items = field.value_schema()["items"]
+        shown = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+        schema = {"type": "array", "items": {"anyOf": [items, shown]}}
+    elif field.key in ("id", "revision", "created_at", "updated_at") or field.blank_json() is not None:
+        schema = dict(field.value_schema())
+    else:
+        schema = _or_null(field.value_schema())
+    return _described(schema, field, d.language)
+
+
+def _write_schema(d: Described, field: Field) -> Schema:
+    if isinstance(field, ChildrenField):
+        name = d.name(field.entity)
+        row = {
+            "anyOf": [{"$ref": f"#/components/schemas/{name}Create"}, {"$ref": f"#/components/schemas/{name}Update"}]
+        }
+        schema: Schema = {"type": "array", "maxItems": limits.CHILD_RECORDS, "items": row}
+    else:
+        schema = dict(field.value_schema()) if field.required else _or_null(field.value_schema())
+    if field.default is not None:
+        schema = {**schema, "default": field.default}
+    return _described(schema, field, d.language)
+
+
+def _or_null(schema: Mapping[str, JSON]) -> Schema:
+    """Let a schema allow null, in the plain form that code generators like best."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema and "const" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    if "enum" in schema and isinstance(kind, str):
+        return {**schema, "type": [kind, "null"], "enum": [*schema["enum"], None]}
+    return {"anyOf": [dict(schema), {"type": "null"}]}
+
+
+def _described(schema: Schema, field: Field, language: Language) -> Schema:
+    described = {**schema, "title": label_text(field.label).pick(language)}
+    words = pick_words(field.help, language)
+    if words:
+        described["description"] = words
+    if isinstance(field, ChoiceField):
+        described["x-enum-labels"] = {option.key: label_text(option.label).pick(language) for option in field.options}
+    return described
+
+
+def pick_words(words: str | BothLanguages | None, language: Language) -> str | None:
+    """Return words of a definition in a language."""
+    if isinstance(words, BothLanguages):
+        return Text(words.zh, words.en).pick(language)
+    return words
+
+
+def page_of(name: str, meta: tuple[str, ...]) -> Schema:
+    """Return the schema of a page of something."""
+    kinds: Schema = {
+        "next_cursor": {"type": ["string", "null"]},
+        "after": {"type": ["string", "null"]},
+        "before": {"type": ["string", "null"]},
+        "has_more": {"type": "boolean"},
+        "count": {"type": "integer"},
+        "count_is": {"type": "string", "enum": list(get_args(CountKind))},
+    }
+    return {
+        "type": "object",
+        "required": ["data", "meta"],
+        "properties": {
+            "data": {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}},
+            "meta": {"type": "object", "properties": {key: kinds[key] for key in meta}},
+        },
+    }
+
+
+def event_schema() -> Schema:
+    """Return the schema of an event."""
+    text: Schema = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["position", "entity", "record_id", "kind", "at", "door", "revision", "changes"],
+        "properties": {
+            "position": text,
+            "entity": text,
+            "record_id": {"type": "string", "format": "uuid"},
+            "kind": {"type": "string", "enum": ["created", "updated", "deleted", "moved"]},
+            "at": {"type": "string", "format": "date-time"},
+            "actor": {"type": ["string", "null"]},
+            "door": text,
+            "request_id": text,
+            "version": {"type": "integer"},
+            "revision": {"type": "integer"},
+            "changes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2}},
+            "detail": {"type": "object", "description": "Of a move: pipeline, transition, from, to, reason."},
+        },
+    }

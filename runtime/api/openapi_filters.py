@@ -12,8 +12,9 @@ from formulas.types import Type
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
-_ID: Schema = {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "pattern": r"^\$CURRENT_USER$"}]}
-_MOMENT: Schema = {"type": "string", "pattern": r"^\$(NOW|TODAY)(\([^)]*\))?$"}
+_ID: Schema = {"type": "string", "description": "An id, or $CURRENT_USER."}
+_DAY: Schema = {"type": "string", "description": "A day, an instant, $TODAY or $NOW, also $TODAY(-7 days)."}
+_BLANK: Schema = {"enum": [None, ""]}
 _BLANKS = ("_null", "_nnull", "_empty", "_nempty")
 _TEXT_CALLS = (
     *("_contains", "_ncontains", "_icontains", "_nicontains", "_starts_with", "_nstarts_with"),
@@ -23,16 +24,16 @@ _ORDERED = frozenset({"text", "integer", "decimal", "date", "datetime", "time", 
 
 _SHARED: Mapping[str, tuple[str, Schema]] = {
     "text": ("FilterText", _TEXT),
-    "integer": ("FilterInteger", {"type": "integer"}),
+    "integer": ("FilterInteger", {"type": ["integer", "string"], "pattern": r"^-?\d{1,18}$"}),
     "decimal": (
         "FilterNumber",
         {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d{1,18}(\.\d{1,10})?$"}]},
     ),
     "boolean": ("FilterBoolean", {"type": "boolean"}),
-    "date": ("FilterDate", {"anyOf": [{"type": "string", "format": "date"}, _MOMENT]}),
-    "datetime": ("FilterDatetime", {"anyOf": [{"type": "string", "format": "date-time"}, _MOMENT]}),
-    "time": ("FilterTime", {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"}),
-    "duration": ("FilterDuration", {"type": "integer"}),
+    "date": ("FilterDate", _DAY),
+    "datetime": ("FilterDatetime", _DAY),
+    "time": ("FilterTime", {"type": "string", "description": "09:30 or 09:30:00"}),
+    "duration": ("FilterDuration", {"type": ["integer", "string"], "pattern": r"^-?\d{1,18}$"}),
     "person": ("FilterId", _ID),
     "department": ("FilterId", _ID),
     "file": ("FilterId", _ID),
@@ -98,12 +99,11 @@ def _option(type_: Type) -> Schema:
 
 def _either(value: Schema, operators: Schema) -> Schema:
     """A value, several of which one has to be there, or operators."""
-    blank: Schema = {"type": "null"}
-    return {"anyOf": [value, blank, {"type": "array", "items": {"anyOf": [value, blank]}}, operators]}
+    return {"anyOf": [value, _BLANK, {"type": "array", "items": {"anyOf": [value, _BLANK]}}, operators]}
 
 
 def _operators(kind: str, value: Schema) -> Schema:
-    nullable: Schema = {"anyOf": [value, {"type": "null"}]}
+    nullable: Schema = {"anyOf": [value, _BLANK]}
     several: Schema = {"type": "array", "items": nullable}
     found: Schema = {"_eq": nullable, "_ne": nullable, "_in": several, "_nin": several, **_blank_operators()}
     if kind in _ORDERED:

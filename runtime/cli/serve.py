@@ -19,6 +19,7 @@ from runtime.observe.logs import library_config
 from runtime.settings import PREFIX, Settings, load_settings
 
 _GRACE_SECONDS = 5
+_START_SECONDS = 60  # a process that does not answer for so long is replaced; on a busy machine starting takes its time
 
 
 def serve(
@@ -74,6 +75,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "forwarded_allow_ips": settings.trusted_proxies,
         "ws": "none",
         "lifespan": "on",
+        "timeout_worker_healthcheck": _START_SECONDS,
         "timeout_graceful_shutdown": int(settings.request_seconds) + _GRACE_SECONDS,
         "log_config": library_config(SystemClock(), form=settings.log_format, level=settings.log_level),
     }

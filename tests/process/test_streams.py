@@ -116,7 +116,7 @@ def test_streams_end_when_the_server_is_asked_to_stop(prepared: Prepared, tmp_pa
         waiting: list[bool] = []
         following = threading.Thread(target=lambda: waiting.append(reader.follow(server)))
         following.start()
-        assert reader.standing.wait(30)
+        assert reader.standing.wait(90)
 
         server.process.send_signal(signal.SIGTERM)
 
@@ -135,13 +135,13 @@ def test_several_processes_show_the_same_feed(prepared: Prepared, tmp_path):
         for thread in threads:
             thread.start()
         for reader in readers:
-            assert reader.standing.wait(30)
+            assert reader.standing.wait(90)
         for _ in range(6):  # each over a connection of its own, so over either process
             write(server, prepared.token, "x", [], 3)
         with server.client() as client:
             client.post(RECORDS, json={"name": LAST}, headers=bearer(prepared.token)).raise_for_status()
         for thread in threads:
-            thread.join(30)
+            thread.join(90)
         assert [reader.names for reader in readers] == [feed_of(server, prepared.token)] * 6
 
 

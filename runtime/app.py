@@ -16,7 +16,21 @@ from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import auth, building, directory, docs, faults, grants, ops, scenarios, security_events, users
+from runtime.api import (
+    auth,
+    building,
+    connections,
+    directory,
+    docs,
+    faults,
+    grants,
+    inbox,
+    jobs,
+    ops,
+    scenarios,
+    security_events,
+    users,
+)
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.http import Receive, Scope, Send
@@ -29,23 +43,32 @@ from runtime.automations.ports import Outward, Ports
 from runtime.automations.reaction import AutomationReaction
 from runtime.automations.runner import Runner
 from runtime.automations.service import Automations
+from runtime.channels.base import Roads
 from runtime.expressions.expressions import Expressions
 from runtime.files.s3 import S3Store
 from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import make_identity
+from runtime.jobs.rows import JobRows
+from runtime.jobs.runner import JobRunner
+from runtime.net.outbound import Allowed, Outbound
 from runtime.net.s3 import S3Client, S3Place
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
+from runtime.outbox.answers import Answers
+from runtime.outbox.courier import Courier
+from runtime.outbox.service import make_delivery
 from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
 from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.scenarios.rehearsing import Rehearsals
+from runtime.secrets.sealing import Sealer
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
+from runtime.ticking.ticker import Due, Ticker
 from runtime.timers.arming import TimersReaction
 from runtime.timers.firing import ActionEffects
 from runtime.timers.service import Timers
@@ -87,8 +110,12 @@ class App:
         await database.start()
         try:
             await self._prepare()
+            if self.services.settings.background:
+                self.services.ticker.start()
             yield self
         finally:
+            await self.services.ticker.stop()
+            await self.services.job_runner.stop()
             self.services.records.feeds.following.stop()
             await self.services.files.store.close()
             await database.stop()
@@ -137,30 +164,55 @@ def make_services(
     database = open_database(
         settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
     )
+    log = make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream)
+    identity = make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours))
+    delivery = make_delivery(
+        database,
+        clock,
+        ids,
+        identity.audit,
+        sealer=Sealer([key.get_secret_value() for key in settings.secret_keys], settings.secret_file),
+        roads=Roads(Outbound(Allowed(settings.outbound_allow))),
+        public_url=settings.public_url,
+    )
     rehearsals = scratch_rehearsals()
     registry = Registry(database, clock, ids, rehearse=rehearsals.violations)
     expressions = Expressions()
     mover = Mover(lambda: ports)
     course = Course(lambda: ports)
-    ports = Ports(people=PlatformPeople(), expressions=expressions, stages=mover, approvals=course, outward=outward)
+    ports = Ports(
+        people=PlatformPeople(),
+        expressions=expressions,
+        stages=mover,
+        approvals=course,
+        outward=outward or delivery.outbox,
+    )
     reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction(), AutomationReaction(lambda: ports))
     seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
+    timers = Timers(database, records, clock, ids, ActionEffects(ports))
+    courier = Courier(
+        delivery.rows, delivery.connections, clock, log, roads=delivery.roads, answered=Answers(records, log)
+    )
+    jobs = JobRows(database, clock, ids)
+    job_runner = JobRunner(jobs, (), log)
+    runner = Runner(database, records, ports, clock)
+    works = (Due("timers", timers.run_due), Due("automations", runner.run_due), courier, job_runner)
     return Services(
         settings=settings,
         database=database,
         clock=clock,
         ids=ids,
-        log=make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream),
+        log=log,
         metrics=Metrics(version=version("dougong"), dialect=database.dialect),
-        identity=make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours)),
+        identity=identity,
         authenticator=Authenticator(database, clock),
         registry=registry,
         records=records,
         pipelines=Pipelines(database, records, mover),
         approvals=Approvals(database, records, course, clock, ids),
         automations=Automations(database, records, ports),
-        runner=Runner(database, records, ports, clock),
+        runner=runner,
         files=Files(
             database,
             _make_store(settings, clock),
@@ -169,7 +221,11 @@ def make_services(
             ids=ids,
             file_bytes=settings.file_bytes,
         ),
-        timers=Timers(database, records, clock, ids, ActionEffects(ports)),
+        timers=timers,
+        delivery=delivery,
+        jobs=jobs,
+        job_runner=job_runner,
+        ticker=Ticker(works, clock, log),
         rehearsals=rehearsals,
     )
 
@@ -236,7 +292,8 @@ def _make_web(app: App) -> FastAPI:
     web.state.services = app.services
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
     identity = (auth.router, users.router, directory.router, grants.router, security_events.router)
-    for router in (ops.router, *identity, docs.router, scenarios.router):
+    outward = (connections.router, inbox.router, jobs.router)
+    for router in (ops.router, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)
     web.include_router(building.builder_router(app.services))
     return web

@@ -15,11 +15,15 @@ from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
+from runtime.jobs.rows import JobRows
+from runtime.jobs.runner import JobRunner
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
+from runtime.outbox.service import Delivery
 from runtime.pipelines.service import Pipelines
 from runtime.records.service import Records
 from runtime.settings import Settings
+from runtime.ticking.ticker import Ticker
 from runtime.timers.service import Timers
 
 if TYPE_CHECKING:
@@ -45,5 +49,9 @@ class Services:
     automations: Automations
     runner: Runner
     files: Files
+    delivery: Delivery
+    jobs: JobRows
+    job_runner: JobRunner
+    ticker: Ticker
     timers: Timers
     rehearsals: Rehearsals

@@ -86,6 +86,22 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token for `/metrics` from other machines; this machine and admins need none."
     )
+    background: bool = Field(
+        True,
+        description="Deliver messages, fire timers and run jobs in the server's process; off where `dougong worker` does it (PostgreSQL).",
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Keys that seal stored passwords of connections, with commas: the first seals, all open. Unset: the file below.",
+    )
+    secret_file: Path = Field(
+        Path("data/secret.key"),
+        description="File with that key; made at the first use. Keep a copy apart from the database.",
+    )
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Where requests may go although it is not public: names, addresses, networks, each also with `:port`, with commas.",
+    )
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
@@ -132,6 +148,13 @@ class Settings(BaseSettings):
         if not isinstance(origins, str):
             return origins
         return tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+
+    @field_validator("outbound_allow", "secret_keys", mode="before")
+    @classmethod
+    def _listed_words(cls, words: object) -> object:
+        if not isinstance(words, str):
+            return words
+        return tuple(word.strip() for word in words.split(",") if word.strip())
 
     @field_validator("cors_origins")
     @classmethod

@@ -94,6 +94,16 @@ class CountingIds:
         return hashlib.sha256(f"secret {self._count}".encode()).hexdigest()
 
 
+def random_bytes(count: int) -> bytes:
+    """Return bytes that nobody can guess: keys and nonces of encryption."""
+    return secrets.token_bytes(count)
+
+
+def random_fraction() -> float:
+    """Return a number from 0 to 1, for the jitter of waits."""
+    return secrets.randbelow(1_000_001) / 1_000_000
+
+
 def _uuid7(milliseconds: int, tail: int) -> str:
     number = (milliseconds & ((1 << 48) - 1)) << 80 | tail
     number = number & ~(0xF << 76) | 0x7 << 76

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from builder.kernel.text import Language, pick_language
 from runtime.access.gate import require_actor
 from runtime.api.http import (
     ACTOR_ID,
@@ -73,5 +74,11 @@ def client_of(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
 
+def language_of(request: Request) -> Language:
+    """Return the language a request asks for."""
+    return pick_language(request.headers.get("accept-language"), services_of(request).settings.language)
+
+
 Here = Annotated[Services, Depends(services_of)]
 Caller = Annotated[Actor, Depends(actor_of)]
+Speaks = Annotated[Language, Depends(language_of)]

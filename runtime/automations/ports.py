@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -10,41 +10,23 @@ from builder.kernel.text import Text
 from builder.store.statement import Unit
 from runtime.expressions.expressions import Expressions
 from runtime.expressions.prepared import Subject
+from runtime.outbox.orders import Call, Letter
 from runtime.records.writer import Writing
 
 JSON = Any
 
-
-class Letter(NamedTuple):
-    """A message to people about a record."""
-
-    key: str
-    """Two letters of the same key are one."""
-    user_ids: tuple[str, ...]
-    channel: str | None
-    """A connection; None = the inbox."""
-    subject: Text
-    text: Text
-    app: str
-    entity: str
-    record_id: str
-
-
-class Call(NamedTuple):
-    """A request to another system."""
-
-    key: str
-    """Two calls of the same key are one; the other side is told it."""
-    connection: str
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: JSON
-    app: str
-    entity: str
-    record_id: str
-    answer: tuple[tuple[str, str], ...] = ()
-    """(JSON pointer into the answer, field of the record that takes it)."""
+__all__ = [
+    "JSON",
+    "Approvals",
+    "Assigner",
+    "Call",
+    "Chosen",
+    "Letter",
+    "Outward",
+    "People",
+    "Ports",
+    "Stages",
+]
 
 
 class Outward(Protocol):

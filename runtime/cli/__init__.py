@@ -14,7 +14,7 @@ import typer
 
 from builder.kernel.problems import Problem
 from builder.store.database import DatabaseBusy
-from runtime.cli import apps, database, doctor, files, scenarios, serve, tokens, users
+from runtime.cli import apps, database, doctor, files, scenarios, serve, tokens, users, worker
 from runtime.cli.base import REFUSED, UNREACHABLE, USAGE, show_problem, tell, told
 
 DEMO_TEMPLATE = "lead"
@@ -34,6 +34,7 @@ def _make() -> typer.Typer:
         rich_markup_mode=None,
     )
     cli.command("serve", help=told("提供服务", "Serve"))(serve.serve)
+    cli.command("worker", help=told("处理后台工作(PostgreSQL)", "Work in the background (PostgreSQL)"))(worker.worker)
     cli.command("migrate", help=told("把数据库升级到当前结构", "Bring the database to today's form"))(database.migrate)
     cli.command("doctor", help=told("检查设置与数据库", "Check settings and database"))(doctor.doctor)
     cli.command("install", help=told("安装模板或应用包", "Install a template or an app package"))(apps.install)

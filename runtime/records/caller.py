@@ -7,7 +7,7 @@ from typing import Literal
 
 from runtime.identity.actors import SYSTEM, Actor
 
-Door = Literal["rest", "batch", "install", "import", "automation", "timer"]
+Door = Literal["rest", "batch", "install", "import", "automation", "timer", "connector"]
 
 
 @dataclass(frozen=True, slots=True)

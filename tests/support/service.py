@@ -40,7 +40,7 @@ class Service:
         self.log = io.BytesIO()
         self.links: list[str] = []
         self.app: App = create_app(
-            Settings(database_url=database_url, **settings),
+            Settings(**{"database_url": database_url, "background": False, "secret_keys": ("test",), **settings}),
             clock=self.clock,
             log_stream=self.log,
             announce=self.links.append,

@@ -1,0 +1,1 @@
+"""Connections: which mail server, which robot, which system, with which secrets."""

@@ -1,0 +1,260 @@
+"""Rows of jobs: starting, claiming, reporting, cancelling. Reads and writes: dougong_job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.clock import Clock
+from builder.kernel.ids import Ids, find_uuid
+from builder.kernel.problems import Problem
+from builder.kernel.text import Text, say
+from builder.store.database import Database
+from builder.store.statement import Query, Unit
+from builder.store.tables import job as table
+from runtime.records.writer import Writing
+
+JSON = Any
+LEASE = timedelta(seconds=60)
+_ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as people see it."""
+
+    id: str
+    kind: str
+    app: str | None
+    state: str
+    done_count: int
+    total_count: int | None
+    result: JSON
+    error: Text | None
+    cancel_requested: bool
+    created_at: datetime
+    created_by: str | None
+    ended_at: datetime | None
+
+
+class ClaimedJob(NamedTuple):
+    """A job under our lease, with where to go on from."""
+
+    id: str
+    kind: str
+    app: str | None
+    arguments: Mapping[str, JSON]
+    checkpoint: JSON
+    done_count: int
+    attempts: int
+    created_by: str | None
+    token: str
+
+
+class JobRows:
+    """The rows."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self.database = database
+        self._clock = clock
+        self._ids = ids
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        connection: sa.Connection,
+        kind: str,
+        arguments: Mapping[str, JSON],
+        *,
+        app: str | None = None,
+        by: str | None = None,
+        total: int | None = None,
+    ) -> str:
+        """Put a job down in a transaction; it begins when that is committed. Returns its id."""
+        row = _row(self._ids.record_id(), kind, arguments, app, by, self._clock.now(), total)
+        connection.execute(sa.insert(table).values(**row))
+        return str(row["id"])
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    def claim(self, kinds: list[str]) -> ClaimedJob | None:
+        """Take the oldest job that may run under a lease: one that waits, or one whose runner is gone."""
+        now, c = self._clock.now(), table.c
+        free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
+        due = (c.state.in_(("waiting", "running")), c.next_at <= now, free, c.kind.in_(kinds))
+        token = self._ids.secret()
+        with self.database.transaction() as connection:
+            oldest = sa.select(table).where(*due).order_by(c.next_at, c.id).limit(1)
+            row = connection.execute(oldest.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                return None
+            taken = sa.update(table).where(c.id == row.id)
+            values = {
+                "state": "running",
+                "lease_until": now + LEASE,
+                "lease_token": token,
+                "attempts": row.attempts + 1,
+            }
+            connection.execute(taken.values(**values))
+        checkpoint = None if row.checkpoint is None else parse_json(row.checkpoint)
+        arguments = parse_json(row.arguments)
+        return ClaimedJob(
+            row.id, row.kind, row.app, arguments, checkpoint, row.done_count, row.attempts + 1, row.created_by, token
+        )
+
+    def report(
+        self, connection: sa.Connection, job: ClaimedJob, *, done: int, total: int | None, checkpoint: JSON
+    ) -> bool:
+        """Write progress and checkpoint in the transaction of a step, and extend the lease.
+
+        Returns:
+            False if the job was cancelled: the step counts, and it is the last.
+
+        Raises:
+            LeaseLost: another runner has the job; the step must be rolled back.
+        """
+        ours = (table.c.id == job.id, table.c.lease_token == job.token, table.c.state == "running")
+        values: dict[str, Any] = {"done_count": done, "checkpoint": dump_json(checkpoint).decode()}
+        if total is not None:
+            values["total_count"] = total
+        change = sa.update(table).where(*ours).values(lease_until=self._clock.now() + LEASE, **values)
+        row = connection.execute(change.returning(table.c.cancel_requested)).one_or_none()
+        if row is None:
+            raise LeaseLost
+        return not row.cancel_requested
+
+    def end(self, job: ClaimedJob, state: str, *, result: JSON = None, error: Text | None = None) -> bool:
+        """End a job; False if another runner has it."""
+        values = {
+            "state": state,
+            "ended_at": self._clock.now(),
+            "lease_until": None,
+            "lease_token": None,
+            "result": None if result is None else dump_json(result).decode(),
+            "error": None if error is None else dump_json(error._asdict()).decode(),
+        }
+        return self._ours(job, values)
+
+    def put_back(self, job: ClaimedJob, wait: timedelta, error: Text) -> bool:
+        """Let a job that failed be tried again from its checkpoint."""
+        values = {
+            "state": "waiting",
+            "next_at": self._clock.now() + wait,
+            "lease_until": None,
+            "lease_token": None,
+            "error": dump_json(error._asdict()).decode(),
+        }
+        return self._ours(job, values)
+
+    def _ours(self, job: ClaimedJob, values: dict[str, Any]) -> bool:
+        ours = sa.update(table).where(table.c.id == job.id, table.c.lease_token == job.token)
+        with self.database.transaction() as connection:
+            return connection.execute(ours.values(**values)).rowcount == 1
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    def list_jobs(self, *, app: str | None = None, state: str | None = None, by: str | None = None) -> list[Job]:
+        """Return jobs, the latest first, at most 100."""
+        select = sa.select(table).order_by(table.c.id.desc()).limit(100)
+        for column, wanted in ((table.c.app, app), (table.c.state, state), (table.c.created_by, by)):
+            if wanted is not None:
+                select = select.where(column == wanted)
+        with self.database.snapshot() as connection:
+            return [_job(row) for row in connection.execute(select)]
+
+    def get_job(self, job_id: str) -> Job:
+        """Return a job.
+
+        Raises:
+            Problem: ``job.not_found``.
+        """
+        with self.database.snapshot() as connection:
+            return _job(_get(connection, job_id))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop: one that waits ends at once, one that runs after the step it is in.
+
+        Raises:
+            Problem: ``job.not_found``, ``job.ended``.
+        """
+        with self.database.transaction() as connection:
+            row = _get(connection, job_id, hold=True)
+            if row.state in _ENDED:
+                raise Problem("job.ended", say("任务已经结束", "The job has ended already"))
+            values: dict[str, Any] = {"cancel_requested": True}
+            if row.state == "waiting":
+                values |= {"state": "cancelled", "ended_at": self._clock.now()}
+            connection.execute(sa.update(table).where(table.c.id == row.id).values(**values))
+            return _job(_get(connection, job_id))
+
+
+class LeaseLost(Exception):
+    """Another runner took the job over; whatever this one still does must not count."""
+
+
+def start_job(w: Writing, kind: str, arguments: Mapping[str, JSON], *, total: int | None = None) -> Unit[str]:
+    """Put a job down inside a write; it begins when the write is committed. Returns its id."""
+    row = _row(w.ids.record_id(), kind, arguments, w.app.key, w.caller.actor_id, w.now, total)
+    statement = w.statements.kept(
+        ("job",),
+        lambda _: sa.insert(table).values({name: sa.bindparam(name, type_=table.c[name].type) for name in row}),
+    )
+    yield Query(statement, row)
+    return str(row["id"])
+
+
+def _row(
+    job_id: str,
+    kind: str,
+    arguments: Mapping[str, JSON],
+    app: str | None,
+    by: str | None,
+    now: datetime,
+    total: int | None,
+) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "kind": kind,
+        "app": app,
+        "arguments": dump_json(dict(arguments)).decode(),
+        "state": "waiting",
+        "done_count": 0,
+        "total_count": total,
+        "cancel_requested": False,
+        "attempts": 0,
+        "next_at": now,
+        "created_at": now,
+        "created_by": by,
+    }
+
+
+def _get(connection: sa.Connection, job_id: str, *, hold: bool = False) -> Any:
+    known = find_uuid(job_id)
+    one = sa.select(table).where(table.c.id == known)
+    row = connection.execute(one.with_for_update() if hold else one).one_or_none() if known else None
+    if row is None:
+        raise Problem("job.not_found", say("没有这个任务", "There is no such job"))
+    return row
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        app=row.app,
+        state=row.state,
+        done_count=row.done_count,
+        total_count=row.total_count,
+        result=None if row.result is None else parse_json(row.result),
+        error=None if row.error is None else Text(**parse_json(row.error)),
+        cancel_requested=row.cancel_requested,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        ended_at=row.ended_at,
+    )

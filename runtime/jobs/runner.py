@@ -1,0 +1,133 @@
+"""Runs jobs: claims one, lets its kind take steps, notes how it ended. A ``Work`` of the tick."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from runtime.jobs.rows import ClaimedJob, JobRows, LeaseLost
+from runtime.observe.logs import Log
+
+JSON = Any
+TRIES = 5
+_WAIT = timedelta(seconds=30)
+
+
+class Cancelled(Exception):
+    """Somebody asked the job to stop."""
+
+
+@dataclass(slots=True)
+class Running:
+    """What a kind sees of its job while it runs."""
+
+    job: ClaimedJob
+    rows: JobRows
+    checkpoint: JSON
+    done: int
+    total: int | None = None
+
+    def step(self, work: Callable[[sa.Connection], int], checkpoint: Callable[[], JSON]) -> None:
+        """Do a part of the work in one transaction with its progress; ``work`` returns how many things were done.
+
+        Args:
+            checkpoint: is asked after ``work`` where to go on from; a job that was killed begins there.
+
+        Raises:
+            Cancelled: after the step was committed.
+            LeaseLost: nothing of the step was committed.
+        """
+        with self.rows.database.transaction() as connection:
+            done = self.done + work(connection)
+            place = checkpoint()
+            goes_on = self.rows.report(connection, self.job, done=done, total=self.total, checkpoint=place)
+        self.done, self.checkpoint = done, place
+        if not goes_on:
+            raise Cancelled
+
+    def note(self, done: int, checkpoint: JSON) -> None:
+        """Note what was done in transactions of its own (each repeatable), and ask whether to go on.
+
+        Raises:
+            Cancelled, LeaseLost.
+        """
+        self.step(lambda _: done, lambda: checkpoint)
+
+
+class JobKind(Protocol):
+    """What a job does; one file a kind."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the row."""
+        ...
+
+    async def run(self, running: Running) -> JSON:
+        """Do the work in steps from ``running.checkpoint`` on (None at first); return the result."""
+        ...
+
+
+class JobRunner:
+    """Runs the jobs of its kinds, one at a time in each process."""
+
+    name = "jobs"
+
+    def __init__(self, rows: JobRows, kinds: Sequence[JobKind], log: Log) -> None:
+        self._rows = rows
+        self._kinds: Mapping[str, JobKind] = {kind.name: kind for kind in kinds}
+        self._log = log
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def run_due(self, now: datetime) -> int:
+        """Run the next job to its end; others that fall due meanwhile (messages, timers) wait for nothing.
+
+        A long job goes on beside the tick: the next tick finds it under way.
+        """
+        if self._under_way is not None:
+            if not self._under_way.done():
+                return 0
+            task, self._under_way = self._under_way, None
+            await task
+        job = await asyncio.to_thread(self._rows.claim, list(self._kinds))
+        if job is None:
+            return 0
+        self._under_way = asyncio.create_task(self._run(job))
+        await asyncio.wait({self._under_way}, timeout=0.5)
+        return 1
+
+    async def stop(self) -> None:
+        """Let go of what is under way; another process goes on from its checkpoint when the lease has run out."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.gather(self._under_way, return_exceptions=True)
+
+    async def _run(self, job: ClaimedJob) -> None:
+        running = Running(job, self._rows, job.checkpoint, job.done_count)
+        try:
+            result = await self._kinds[job.kind].run(running)
+        except Cancelled:
+            await asyncio.to_thread(self._rows.end, job, "cancelled")
+        except LeaseLost:
+            self._log.warning("job.lost", job=job.id, kind=job.kind)
+        except Problem as problem:
+            await asyncio.to_thread(self._rows.end, job, "failed", error=problem.detail)
+        except Exception as error:  # noqa: BLE001 - a job that breaks is noted and tried again, the runner lives on
+            await self._broke(job, error)
+        else:
+            await asyncio.to_thread(self._rows.end, job, "done", result=result)
+
+    async def _broke(self, job: ClaimedJob, error: Exception) -> None:
+        self._log.error("job.failed", job=job.id, kind=job.kind, attempts=job.attempts, exc_info=error)
+        name = type(error).__name__
+        text = say(f"运行时出错:{name}", f"An error while running: {name}")
+        if job.attempts >= TRIES:
+            await asyncio.to_thread(self._rows.end, job, "failed", error=text)
+        else:
+            await asyncio.to_thread(self._rows.put_back, job, _WAIT * 2 ** (job.attempts - 1), text)

@@ -1,0 +1,155 @@
+"""Putting down what leaves the house, inside the transaction of a write: inbox rows, and outbox rows for connections.
+
+Reads: dougong_user, dougong_connection. Writes: dougong_inbox, dougong_outbox. Fits ``runtime/automations/ports.Outward``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from builder.kernel.canonical import dump_json
+from builder.kernel.problems import Problem
+from builder.kernel.text import Language, say
+from builder.store import tables
+from builder.store.statement import SQLITE, Query, Unit
+from builder.store.types import Words
+from runtime.channels import BY_KIND
+from runtime.channels.base import Call, Letter, Payload, Recipient
+from runtime.outbox import orders
+from runtime.outbox.payloads import dump_payload
+from runtime.records.writer import Writing
+
+JSON = Any
+
+
+class Outbox:
+    """Puts messages and requests down."""
+
+    def __init__(self, public_url: str | None = None) -> None:
+        """``public_url``: where people reach the service; links to records begin with it."""
+        self._public_url = public_url
+
+    def post_letter(self, w: Writing, letter: orders.Letter) -> Unit[None]:
+        """Put a message into the inbox of each; with a channel also on its way there. The same key again changes nothing.
+
+        Raises:
+            Problem: ``connection.not_found``.
+        """
+        yield from self._to_inbox(w, letter)
+        if letter.channel is None:
+            return
+        kind = yield from _kind_of(w, letter.channel)
+        people = yield from _people(w, letter.user_ids)
+        if BY_KIND[kind].to_each == "none":
+            phones = tuple(person.phone for person in people if person.phone)
+            yield from self._put_down(w, letter.key, letter.channel, letter, self._letter(w, letter, None, phones))
+            return
+        for person in people:
+            key = f"{letter.key}:{person.user_id}"
+            yield from self._put_down(w, key, letter.channel, letter, self._letter(w, letter, person, ()))
+
+    def post_call(self, w: Writing, call: orders.Call) -> Unit[None]:
+        """Put a request down. The same key again changes nothing.
+
+        Raises:
+            Problem: ``connection.not_found``.
+        """
+        yield from _kind_of(w, call.connection)
+        payload = Call(call.method, call.path, dict(call.query), call.body)
+        yield from self._put_down(w, call.key, call.connection, call, payload, call.answer)
+
+    def _letter(
+        self, w: Writing, letter: orders.Letter, recipient: Recipient | None, phones: tuple[str, ...]
+    ) -> Letter:
+        language: Language = w.app.definition.app.language
+        link = None
+        if self._public_url is not None:
+            link = f"{self._public_url}/apps/{letter.app}/{letter.entity}/{letter.record_id}"
+        return Letter(letter.subject, letter.text, recipient, phones, link, language)
+
+    def _put_down(
+        self,
+        w: Writing,
+        key: str,
+        connection: str,
+        about: orders.Letter | orders.Call,
+        payload: Payload,
+        answer: tuple[tuple[str, str], ...] = (),
+    ) -> Unit[None]:
+        values = {
+            "id": w.ids.record_id(),
+            "key": key,
+            "connection": connection,
+            "payload": dump_payload(payload, answer),
+            "app": about.app,
+            "entity": about.entity,
+            "record_id": about.record_id,
+            "state": "todo",
+            "attempts": 0,
+            "next_at": w.now,
+            "created_at": w.now,
+        }
+        yield Query(
+            w.statements.kept(("outbox",), lambda dialect: _insert(tables.outbox, tuple(values), dialect)), values
+        )
+
+    def _to_inbox(self, w: Writing, letter: orders.Letter) -> Unit[None]:
+        rows = [
+            {
+                "id": w.ids.record_id(),
+                "user_id": user_id,
+                "key": letter.key,
+                "subject": dump_json(letter.subject._asdict()).decode(),
+                "text": dump_json(letter.text._asdict()).decode(),
+                "app": letter.app,
+                "entity": letter.entity,
+                "record_id": letter.record_id,
+                "created_at": w.now,
+            }
+            for user_id in dict.fromkeys(letter.user_ids)
+        ]
+        if rows:
+            statement = w.statements.kept(("inbox",), lambda dialect: _insert(tables.inbox, tuple(rows[0]), dialect))
+            yield Query(statement, rows if len(rows) > 1 else rows[0])
+
+
+def short_key(*parts: str) -> str:
+    """Return a key of bounded length made of parts of any length."""
+    text = ":".join(parts)
+    return text if len(text) <= 200 else text[:150] + hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def _insert(table: sa.Table, names: tuple[str, ...], dialect: str) -> Any:
+    """An insert that leaves alone what is there already by one of its unique keys."""
+    insert = sqlite_insert if dialect == SQLITE else postgresql_insert
+    values = {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+    return insert(table).values(values).on_conflict_do_nothing()
+
+
+def _kind_of(w: Writing, key: str) -> Unit[str]:
+    c = tables.connection.c
+    statement = w.statements.kept(
+        ("connection_kind",), lambda _: sa.select(c.kind).where(c.key == sa.bindparam("key", type_=Words()))
+    )
+    rows = yield Query(statement, {"key": key})
+    if not rows:
+        detail = say(f"没有连接“{key}”,请管理员先添加", f'There is no connection "{key}"; an admin has to add it first')
+        raise Problem("connection.not_found", detail)
+    return str(rows[0][0])
+
+
+def _people(w: Writing, user_ids: Sequence[str]) -> Unit[list[Recipient]]:
+    c = tables.user.c
+    statement = w.statements.kept(
+        ("recipients",),
+        lambda _: sa.select(c.id, c.name, c.email, c.phone).where(c.active, c.id.in_(w.statements.listed())),
+    )
+    rows = yield Query(statement, {"ids": dump_json(list(user_ids)).decode()})
+    found = {str(row[0]): Recipient(str(row[0]), row[1], row[2], row[3]) for row in rows}
+    return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from builder.store import platform, process_tables
+from builder.store import delivery_tables, platform, process_tables
 from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
 PREFIX = platform.PREFIX
-metadata = process_tables.metadata  # all tables are there once this module is
+metadata = platform.metadata
+_ROOMS = (process_tables, delivery_tables)  # once this module is there, all are
 
 app = sa.Table(
     PREFIX + "app",
@@ -429,101 +430,4 @@ closed_period = sa.Table(
     sa.Column("closed_until", Day, nullable=False, comment="days up to this one are closed"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Column("changed_by", Words, comment="user id"),
-)
-
-connection = sa.Table(
-    PREFIX + "connection",
-    metadata,
-    sa.Column("key", Words, primary_key=True),
-    sa.Column("kind", Words, nullable=False, comment="smtp, webhook, dingtalk, …: runtime/channels"),
-    sa.Column("label", Words, nullable=False),
-    sa.Column("options", Words, nullable=False, comment="JSON object, nothing secret"),
-    sa.Column("secrets", Words, nullable=False, comment="sealed JSON object: runtime/secrets"),
-    sa.Column("active", YesNo, nullable=False),
-    sa.Column("updated_at", Instant, nullable=False),
-    sa.Column("updated_by", Words),
-    sa.Column("revision", Whole, nullable=False),
-)
-
-outbox = sa.Table(
-    PREFIX + "outbox",
-    metadata,
-    sa.Column("id", Identifier, primary_key=True),
-    sa.Column(
-        "key", Words, nullable=False, unique=True, comment="two effects of one key are one; receivers are told it"
-    ),
-    sa.Column("connection", Words, nullable=False),
-    sa.Column("payload", Words, nullable=False, comment="what is sent, JSON: runtime/outbox/payloads.py"),
-    sa.Column("app", Words, comment="the app, entity and record it is about"),
-    sa.Column("entity", Words),
-    sa.Column("record_id", Identifier),
-    sa.Column("state", Words, nullable=False, comment="todo, sending, done, dead"),
-    sa.Column("attempts", Whole, nullable=False),
-    sa.Column("next_at", Instant, nullable=False),
-    sa.Column("lease_until", Instant),
-    sa.Column("lease_token", Words, comment="who holds the lease; another cannot mark the row"),
-    sa.Column("last_error", Words, comment="JSON text in both languages"),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("ended_at", Instant),
-    sa.Index("ix_dougong_outbox_due", "state", "next_at"),
-    sa.Index("ix_dougong_outbox_connection", "connection", "state", "next_at"),
-    sa.Index("ix_dougong_outbox_record", "record_id"),
-)
-
-rate = sa.Table(
-    PREFIX + "rate",
-    metadata,
-    sa.Column("bucket", Words, primary_key=True, comment="a connection"),
-    sa.Column("window_started_at", Instant, nullable=False),
-    sa.Column("taken", Whole, nullable=False),
-    sa.Column("blocked_until", Instant, comment="the target asked us to wait"),
-)
-
-inbox = sa.Table(
-    PREFIX + "inbox",
-    metadata,
-    sa.Column("id", Identifier, primary_key=True),
-    sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("key", Words, nullable=False),
-    sa.Column("subject", Words, nullable=False, comment="JSON text in both languages"),
-    sa.Column("text", Words, nullable=False, comment="JSON text in both languages"),
-    sa.Column("app", Words),
-    sa.Column("entity", Words),
-    sa.Column("record_id", Identifier),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("read_at", Instant),
-    sa.UniqueConstraint("user_id", "key"),
-    sa.Index("ix_dougong_inbox_user", "user_id", "id"),
-)
-
-job = sa.Table(
-    PREFIX + "job",
-    metadata,
-    sa.Column("id", Identifier, primary_key=True),
-    sa.Column("kind", Words, nullable=False, comment="runtime/jobs/kinds"),
-    sa.Column("app", Words),
-    sa.Column("arguments", Words, nullable=False, comment="JSON object"),
-    sa.Column("state", Words, nullable=False, comment="waiting, running, done, failed, cancelled"),
-    sa.Column("done_count", Whole, nullable=False),
-    sa.Column("total_count", Whole),
-    sa.Column("checkpoint", Words, comment="JSON: where to go on from"),
-    sa.Column("result", Words, comment="JSON"),
-    sa.Column("error", Words, comment="JSON text in both languages"),
-    sa.Column("cancel_requested", YesNo, nullable=False),
-    sa.Column("attempts", Whole, nullable=False),
-    sa.Column("next_at", Instant, nullable=False),
-    sa.Column("lease_until", Instant),
-    sa.Column("lease_token", Words),
-    sa.Column("created_at", Instant, nullable=False),
-    sa.Column("created_by", Words),
-    sa.Column("ended_at", Instant),
-    sa.Index("ix_dougong_job_due", "state", "next_at"),
-)
-
-cron_slot = sa.Table(
-    PREFIX + "cron_slot",
-    metadata,
-    sa.Column("schedule", Words, primary_key=True),
-    sa.Column("slot_at", Instant, primary_key=True),
-    sa.Column("fired_at", Instant, nullable=False),
 )

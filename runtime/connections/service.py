@@ -20,7 +20,7 @@ from builder.kernel.limits import CONNECTION_SECRET_LENGTH, CONNECTIONS, KEY_LEN
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.database import Database
-from builder.store.tables import connection as table
+from builder.store.delivery_tables import connection as table
 from runtime.channels import BY_KIND
 from runtime.channels.base import Channel, ChannelOptions
 from runtime.identity.audit import Audit, Origin

@@ -15,8 +15,8 @@ from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import Database
+from builder.store.delivery_tables import job as table
 from builder.store.statement import Query, Unit
-from builder.store.tables import job as table
 from runtime.records.writer import Writing
 
 JSON = Any

@@ -14,7 +14,7 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import Database
-from builder.store.tables import inbox as table
+from builder.store.delivery_tables import inbox as table
 
 
 @dataclass(frozen=True, slots=True)

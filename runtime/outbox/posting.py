@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
-from builder.store import tables
+from builder.store import delivery_tables, tables
 from builder.store.statement import SQLITE, Query, Unit
 from builder.store.types import Words
 from runtime.channels import BY_KIND
@@ -96,7 +96,8 @@ class Outbox:
             "created_at": w.now,
         }
         yield Query(
-            w.statements.kept(("outbox",), lambda dialect: _insert(tables.outbox, tuple(values), dialect)), values
+            w.statements.kept(("outbox",), lambda dialect: _insert(delivery_tables.outbox, tuple(values), dialect)),
+            values,
         )
 
     def _to_inbox(self, w: Writing, letter: orders.Letter) -> Unit[None]:
@@ -115,7 +116,9 @@ class Outbox:
             for user_id in dict.fromkeys(letter.user_ids)
         ]
         if rows:
-            statement = w.statements.kept(("inbox",), lambda dialect: _insert(tables.inbox, tuple(rows[0]), dialect))
+            statement = w.statements.kept(
+                ("inbox",), lambda dialect: _insert(delivery_tables.inbox, tuple(rows[0]), dialect)
+            )
             yield Query(statement, rows if len(rows) > 1 else rows[0])
 
 
@@ -133,7 +136,7 @@ def _insert(table: sa.Table, names: tuple[str, ...], dialect: str) -> Any:
 
 
 def _kind_of(w: Writing, key: str) -> Unit[str]:
-    c = tables.connection.c
+    c = delivery_tables.connection.c
     statement = w.statements.kept(
         ("connection_kind",), lambda _: sa.select(c.kind).where(c.key == sa.bindparam("key", type_=Words()))
     )

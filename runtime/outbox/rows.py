@@ -20,9 +20,9 @@ from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import Database
+from builder.store.delivery_tables import outbox as table
+from builder.store.delivery_tables import rate as rate_table
 from builder.store.statement import SQLITE
-from builder.store.tables import outbox as table
-from builder.store.tables import rate as rate_table
 from runtime.channels.base import Rate
 
 LEASE = timedelta(minutes=2)

@@ -11,8 +11,8 @@ from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from builder.store.delivery_tables import cron_slot as table
 from builder.store.statement import SQLITE, Query, Unit
-from builder.store.tables import cron_slot as table
 from runtime.records.writer import Writing
 
 CatchUp = Literal["skip", "last", "all"]

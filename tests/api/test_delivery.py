@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store import tables
+from builder.store import delivery_tables
 from runtime.outbox.rows import LEASE
 from runtime.settings import Settings
 from tests.support.desk import Desk, open_desk
@@ -58,7 +58,7 @@ async def tick(desk: Desk) -> int:
 
 def rows(desk: Desk) -> list[Any]:
     with desk.registry.database.snapshot() as connection:
-        return list(connection.execute(sa.select(tables.outbox).order_by(tables.outbox.c.id)))
+        return list(connection.execute(sa.select(delivery_tables.outbox).order_by(delivery_tables.outbox.c.id)))
 
 
 # --- put down with a write --------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ async def test_secrets_go_in_sealed_and_never_come_out(desk: Desk, admin: Any) -
     listed = await admin.get("/api/connections")
     assert listed.json()["data"][0]["secrets_set"] == ["token"]
     with desk.registry.database.snapshot() as connection:
-        stored = str(connection.execute(sa.select(tables.connection)).all())
+        stored = str(connection.execute(sa.select(delivery_tables.connection)).all())
     audit = (await admin.get("/api/security-events")).text
     for secret in ("T0PSECRET", "HUSH"):
         for text in (shown.text, listed.text, stored, audit, desk.service.log.getvalue().decode()):

@@ -15,6 +15,7 @@ from builder.checks.references import check_children, check_references
 from builder.checks.reminders import check_reminders
 from builder.checks.renames import check_renames
 from builder.checks.roles import check_locks, check_roles
+from builder.checks.rules import check_rules
 from builder.checks.scenarios import check_scenarios
 from builder.definition.kinds import Definition
 
@@ -30,6 +31,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_search,
     check_formulas,
     check_marked_formulas,
+    check_rules,
     check_pipelines,
     check_guards,
     check_reminders,

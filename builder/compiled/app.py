@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed
+from builder.compiled.conditional import ConditionalUnique
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.reminders import Reminders, compile_reminders
+from builder.compiled.rules import EntityRules, compile_rules
 from builder.compiled.sight import Sight
 from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
@@ -59,6 +61,8 @@ class CompiledEntity:
     """Computed fields, each after those it reads."""
     uniques: tuple[tuple[str, ...], ...]
     """Every set of fields the database keeps unique."""
+    uniques_if: tuple[ConditionalUnique, ...] = ()
+    """Sets that it keeps unique among some records."""
 
     def find_field(self, key: str) -> Field | None:
         """Return a field of its own or a system field."""
@@ -66,8 +70,8 @@ class CompiledEntity:
 
     @cached_property
     def required(self) -> tuple[Field, ...]:
-        """Fields that must not be blank."""
-        return tuple(field for field in self.fields.values() if field.required)
+        """Fields that must not be blank, whatever the other fields are."""
+        return tuple(field for field in self.fields.values() if field.required and field.visible_if is None)
 
     @cached_property
     def aliases(self) -> tuple[Field, ...]:
@@ -128,6 +132,11 @@ class CompiledApp:
     def has_volatile(self) -> bool:
         """Whether some values change with the moment or the viewer."""
         return any(computed.place == "volatile" for computed in self.computed.values())
+
+    @cached_property
+    def rules(self) -> Mapping[str, EntityRules]:
+        """The rules of records, of entities that have some; they hold whatever the caller sees."""
+        return compile_rules(self) if self._whole is None else self._whole.rules
 
     @cached_property
     def _field_infos(self) -> Mapping[tuple[str, str], FieldInfo]:
@@ -200,5 +209,6 @@ def _compile_entity(
         children=tuple(field for field in entity.fields if isinstance(field, ChildrenField)),
         referrers=referrers,
         title_key=entity.title_field or first_text,
-        uniques=tuple(index.columns for index in physical.indexes.values() if index.unique),
+        uniques=tuple(index.columns for index in physical.indexes.values() if index.unique and not index.where),
+        uniques_if=tuple(ConditionalUnique.of(entity, unique) for unique in entity.unique_if),
     )

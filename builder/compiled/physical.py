@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from builder.definition.entity import Entity
+from builder.compiled.conditional import Where, where_of
+from builder.definition.entity import Entity, UniqueIf
 from builder.fields.base import Field
 from builder.fields.reference import ReferenceField
 from builder.store.tables import PREFIX
@@ -43,6 +44,8 @@ class PhysicalIndex:
     name: str
     columns: tuple[str, ...]
     unique: bool = False
+    where: Where = ()
+    """Only records for which this holds are in it; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,10 @@ def reference_name(table: str, column: str) -> str:
     return cut_name(f"fk_{table}__{column}")
 
 
-def index_name(table: str, columns: Iterable[str], *, unique: bool) -> str:
-    """Return the name of an index."""
-    return cut_name(f"{'uq' if unique else 'ix'}_{table}__{'__'.join(columns)}")
+def index_name(table: str, columns: Iterable[str], *, unique: bool, condition: str = "") -> str:
+    """Return the name of an index; ``condition`` is the key of what makes it a partial one."""
+    tail = f"__if_{condition}" if condition else ""
+    return cut_name(f"{'uq' if unique else 'ix'}_{table}__{'__'.join(columns)}{tail}")
 
 
 _SYSTEM_COLUMNS: tuple[PhysicalColumn, ...] = (
@@ -137,11 +141,13 @@ def _target_table(app: str, field: Field) -> str | None:
     return PREFIX + field.refers_to if field.refers_to else None
 
 
-def physical_table(app: str, entity: Entity) -> PhysicalTable:
-    """Return the table an entity becomes."""
+def physical_table(app: str, entity: Entity, *, indexed: bool = True) -> PhysicalTable:
+    """Return the table an entity becomes. Raises ``FormulaErrors`` for a wrong condition of an index (checks find it before)."""
     name = table_name(app, entity.key)
     columns = [column for field in entity.fields if (column := physical_column(app, field))]
-    return PhysicalTable(name, _by_name((*_SYSTEM_COLUMNS, *columns)), _by_name(_indexes(name, entity)))
+    return PhysicalTable(
+        name, _by_name((*_SYSTEM_COLUMNS, *columns)), _by_name(_indexes(name, entity) if indexed else ())
+    )
 
 
 def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
@@ -154,6 +160,14 @@ def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
             wanted.append(((field.key,), False))
     wanted += [(tuple(keys), True) for keys in entity.unique]
     wanted += [(tuple(keys), False) for keys in entity.indexes]
-    return [
+    plain = [
         PhysicalIndex(index_name(table, keys, unique=unique), keys, unique) for keys, unique in dict.fromkeys(wanted)
     ]
+    return plain + [conditional_index(table, entity, unique) for unique in entity.unique_if]
+
+
+def conditional_index(table: str, entity: Entity, unique: UniqueIf) -> PhysicalIndex:
+    """Return the partial index of a conditional unique set."""
+    keys = tuple(unique.fields)
+    name = index_name(table, keys, unique=True, condition=unique.key)
+    return PhysicalIndex(name, keys, True, where_of(entity, unique))

@@ -10,7 +10,8 @@ from builder.compiled.app import CompiledApp
 from builder.compiled.computing import Computed
 from builder.compiled.resolver import Joins
 from builder.store.types import Identifier
-from formulas.sql import Dialect, to_stored
+from formulas.sql import Dialect, has_sql_form, to_stored
+from formulas.tree import Tree, walk
 
 
 def recompute(app: CompiledApp, computed: Computed, dialect: Dialect, *, within: bool) -> sa.Update:
@@ -45,3 +46,8 @@ def listed_ids(dialect: str) -> sa.Select[Any]:
         return sa.select(each.c.value)
     each = sa.func.json_array_elements_text(sa.cast(listed, sa.JSON)).table_valued("value")
     return sa.select(sa.cast(each.c.value, Identifier()))
+
+
+def all_in_sql(tree: Tree) -> bool:
+    """Whether both databases can compute a tree."""
+    return all(has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite") for node in walk(tree))

@@ -7,8 +7,14 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 from builder.fields import AnyField
-from builder.fields.base import BothLanguages, Key, Label, Model, Option, Refers
-from builder.kernel.limits import FIELDS_PER_ENTITY, INDEXES_PER_ENTITY, SEARCHED_FIELDS, UNIQUES_PER_ENTITY
+from builder.fields.base import BothLanguages, Formula, FormulaLength, Key, Label, Model, Option, Refers
+from builder.kernel.limits import (
+    FIELDS_PER_ENTITY,
+    INDEXES_PER_ENTITY,
+    RULES_PER_ENTITY,
+    SEARCHED_FIELDS,
+    UNIQUES_PER_ENTITY,
+)
 
 OwnField = Annotated[Key, Refers("field", of=".")]
 FieldKeys = Annotated[tuple[OwnField, ...], Option(min_length=1, max_length=8)]
@@ -24,6 +30,34 @@ RESERVED_KEYS: frozenset[str] = frozenset((*SYSTEM_KEYS, "deleted_at", "deleted_
 SEARCHABLE = ("text", "long_text", "rich_text", "email", "phone", "url", "auto_number", "barcode")
 
 
+OwnFormula = Annotated[str, FormulaLength, Formula(of=".", gives="boolean")]
+
+
+class Rule(Model):
+    """Something that is true of every record: a formula, and what to say when it is not."""
+
+    key: Key
+    formula: OwnFormula
+    """True of every record that may be written; a blank result counts as true, an error as false."""
+    message: Label
+    """What to say when it does not hold."""
+    when: OwnFormula | None = None
+    """The rule counts only while this condition holds."""
+    field: OwnField | None = None
+    """The field that the message stands beside; the record as a whole if left out."""
+
+
+class UniqueIf(Model):
+    """Fields that no two records share among those for which a condition holds: one main contact per customer."""
+
+    key: Key
+    fields: FieldKeys
+    when: OwnFormula
+    """Comparisons, AND, OR, NOT, IN and ISBLANK over stored fields of the record."""
+    message: Label | None = None
+    """What to say of a second record; a general sentence if left out."""
+
+
 class Entity(Model):
     """A kind of record: customers, leads, payments."""
 
@@ -35,6 +69,10 @@ class Entity(Model):
     fields: Annotated[tuple[AnyField, ...], Option(max_length=FIELDS_PER_ENTITY)] = ()
     unique: Annotated[tuple[FieldKeys, ...], Option(max_length=UNIQUES_PER_ENTITY)] = ()
     """Sets of fields that no two records share; a set with a blank in it does not count."""
+    unique_if: Annotated[tuple[UniqueIf, ...], Option(max_length=UNIQUES_PER_ENTITY)] = ()
+    """The same, but only among the records for which a condition holds."""
+    rules: Annotated[tuple[Rule, ...], Option(max_length=RULES_PER_ENTITY)] = ()
+    """What is true of every record."""
     indexes: Annotated[tuple[FieldKeys, ...], Option(max_length=INDEXES_PER_ENTITY)] = ()
     """Sets of fields that lists are often filtered and sorted by, in this order."""
     search: FieldKeys | None = None

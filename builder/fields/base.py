@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Option
 
-from builder.kernel.limits import KEY_LENGTH, LABEL_LENGTH
+from builder.kernel.limits import FORMULA_LENGTH, KEY_LENGTH, LABEL_LENGTH
 from builder.kernel.text import Text, say
 from builder.store.types import StoredType
 from formulas.types import Type
@@ -88,6 +88,9 @@ class Template:
         self.of = of
 
 
+FormulaLength = StringConstraints(min_length=1, max_length=FORMULA_LENGTH)
+
+
 class Invalid(Exception):
     """A value that a field refuses: the rule's code and how to mend it."""
 
@@ -151,6 +154,12 @@ class Field(Model):
     """Keep a database index for filters and sorts."""
     default: JSON = None
     """The value of a new record that does not give one."""
+    default_formula: Annotated[str, FormulaLength, Formula(of=".")] | None = None
+    """The value of a new record that does not give one, computed from its other fields: ``IF(level = "A", 3, 7)``, ``TODAY() + 3``."""
+    required_if: Annotated[str, FormulaLength, Formula(of=".", gives="boolean")] | None = None
+    """A blank value is refused while this condition holds."""
+    visible_if: Annotated[str, FormulaLength, Formula(of=".", gives="boolean")] | None = None
+    """Front ends show the field while this condition on the record's own fields holds; a hidden field is not required."""
     renamed_from: Key | None = None
     """The key this field had before: the plan then renames instead of dropping and adding."""
 

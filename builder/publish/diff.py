@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -22,6 +23,7 @@ from builder.publish.step import Step
 from builder.publish.steps.compute import compute_steps
 from builder.publish.steps.entities import CreateEntity, KeepEntity, RenameEntity, RestoreEntity
 from builder.publish.steps.indexes import AddIndex, DropIndex, Existing
+from builder.publish.steps.judging import judging_steps
 from builder.publish.steps.references import ChangeReferences
 from builder.publish.steps.reminders import reminder_steps
 from builder.publish.steps.rules import ChangeDocument
@@ -40,6 +42,8 @@ class Change:
     """The ids of the base."""
     goal: Lineage | None = None
     """The ids of the target, when it is a former version: tables and columns are then found by id and not by key."""
+    now: datetime | None = None
+    """The moment at which records are looked at; None: rules are not counted."""
 
 
 class Diff(NamedTuple):
@@ -105,6 +109,7 @@ class _Diff:
         names = {key: old.table.name for key, old in former.items()}
         steps += compute_steps(self._change.base, self._target, steps, names)
         steps += reminder_steps(self._change.base, self._target, steps, names, self._pairs)
+        steps += judging_steps(self._change.base, self._target, self._pairs, self._change.now)
         return Diff(steps, {key: self._lines[key] for key in self._target.entities})
 
     # -- pairing ----------------------------------------------------------------------------------------------------------
@@ -260,7 +265,7 @@ class _Diff:
         for index in old.table.indexes.values():
             columns = tuple(column if column in new.system else changes.renamed.get(column) for column in index.columns)
             wanted = new.physical.indexes.get(index.name)
-            if wanted is not None and wanted.columns == columns:
+            if wanted is not None and wanted.columns == columns and wanted.where == index.where:
                 staying.add(index.name)
             else:
                 self._detach.append(DropIndex(entity=new.key, table=old.table.name, index=index))
@@ -274,7 +279,8 @@ def _existing(old: Former, changes: FieldChanges, index: PhysicalIndex) -> Exist
     sources = [changes.sources[column] for column in index.columns]
     if any(isinstance(source, Blank) for source in sources):
         return None
-    return Existing(old.table.name, tuple(source for source in sources if isinstance(source, IndexValue)))
+    values = tuple(source for source in sources if isinstance(source, IndexValue))
+    return Existing(old.table.name, values, index.where)
 
 
 def _missing(entity: CompiledEntity, waiting: Mapping[str, CompiledEntity]) -> list[str]:
@@ -304,7 +310,7 @@ def _changed_documents(
             yield ChangeDocument(entity="", document="app", members=members)
     for key, old in former.items():
         before, after = dump_document(old.entity), dump_document(target.entities[key].definition)
-        ignored = ("key", "renamed_from", "unique", "indexes", "fields")
+        ignored = ("key", "renamed_from", "unique", "unique_if", "indexes", "fields")
         members = tuple(name for name in _changed_members(before, after) if name not in ignored)
         keys_before, keys_after = ([f["key"] for f in document.get("fields", ())] for document in (before, after))
         if keys_before != keys_after and sorted(keys_before) == sorted(keys_after):

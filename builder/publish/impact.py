@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from builder.compiled.conditional import Where, where_text
 from builder.kernel.limits import SAMPLE_RECORDS_SHOWN
 from builder.publish.step import lightweight
 from builder.store.types import Identifier, StoredType
@@ -73,9 +74,15 @@ class IndexValue(NamedTuple):
 
 
 def count_duplicates(
-    connection: sa.Connection, table: str, values: Sequence[IndexValue]
+    connection: sa.Connection, table: str, values: Sequence[IndexValue], where: Where = ()
 ) -> tuple[int, tuple[str, ...]]:
-    """Count records that share all of these values with another; blanks do not count. Without values all records are equal."""
+    """Count records that share all of these values with another; blanks do not count. Without values all records are equal.
+
+    Args:
+        where: only records for which this holds; a condition over columns that the publish itself makes or changes says nothing yet.
+    """
+    if where:
+        return _count_among(connection, table, values, where)
     if not values:
         total = count_rows(connection, table)
         return (total, sample_ids(connection, table)) if total > 1 else (0, ())
@@ -91,6 +98,27 @@ def count_duplicates(
         return 0, ()
     some = sa.select(shape.c.id).select_from(joined).order_by(*columns, shape.c.id).limit(SAMPLE_RECORDS_SHOWN)
     return count, tuple(connection.scalars(some))
+
+
+def _count_among(
+    connection: sa.Connection, table: str, values: Sequence[IndexValue], where: Where
+) -> tuple[int, tuple[str, ...]]:
+    """Do the same among some records. What cannot be looked at before the publish, the index itself refuses."""
+    if not values or any(value.convert for value in values):
+        return 0, ()
+    whole = lightweight(table, ("id", Identifier()), *((value.column, value.type) for value in values))
+    some = sa.select(*whole.c).where(where_text(where, connection.dialect.name)).subquery("some")
+    columns = [some.c[value.column] for value in values]
+    groups = sa.select(*columns).where(*(c.is_not(None) for c in columns)).group_by(*columns)
+    shared = groups.having(sa.func.count() > 1).subquery("shared")
+    joined = some.join(shared, sa.and_(*(column == shared.c[column.key] for column in columns)))
+    try:
+        with connection.begin_nested():
+            found = connection.execute(sa.select(some.c.id).select_from(joined).order_by(*columns, some.c.id)).all()
+    except sa.exc.DBAPIError:  # it reads a column that the publish makes
+        return 0, ()
+    ids = tuple(str(row[0]) for row in found)
+    return len(ids), ids[:SAMPLE_RECORDS_SHOWN]
 
 
 def _count_converted(

@@ -81,7 +81,7 @@ class KeptEntity(NamedTuple):
 
     def table(self, app: str, name: str) -> PhysicalTable:
         """Return the table as it stands: no index; ``references`` say where ids lead, but no foreign key holds them."""
-        bare = physical_table(app, self.entity).changed(name=name, indexes=())
+        bare = physical_table(app, self.entity, indexed=False).changed(name=name)
         return bare.changed(
             columns=[
                 PhysicalColumn(c.name, c.type, self.references.get(c.name), c.nullable) for c in bare.columns.values()

@@ -173,7 +173,8 @@ def _make_change(registry: Registry, connection: sa.Connection, app: str, former
         goal = get_lineage(connection, app, former_version)
     refuse_errors(run_checks(definition, base.definition if base and goal is None else None))
     lineage = get_lineage(connection, app, base.version) if base else {}
-    return Change(base, compile_app(definition, base.version + 1 if base else 1), lineage, goal)
+    version = base.version + 1 if base else 1
+    return Change(base, compile_app(definition, version), lineage, goal, registry.clock.now())
 
 
 def _refuse_other_base(version: int, base_version: int | None) -> None:

@@ -13,6 +13,8 @@ from builder.fields.parts.choices import ChoiceField
 from builder.fields.reference import ReferenceField
 from builder.kernel import limits
 from builder.kernel.text import Language, Text
+from formulas.checker import check
+from formulas.errors import FormulaErrors
 from runtime.api.openapi_filters import filter_schema
 from runtime.records.counting import CountKind
 
@@ -56,17 +58,46 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
     read: Schema = {key: _read_schema(d, field) for key, field in entity.system.items()}
     read |= {key: _read_schema(d, field) for key, field in entity.fields.items()}
     write: Schema = {key: _write_schema(d, field) for key, field in entity.fields.items() if not field.assigned}
-    needed = [f.key for f in entity.required if f.default is None and not f.assigned]
+    write = {key: schema | _conditions(d, entity, entity.fields[key]) for key, schema in write.items()}
+    needed = [f.key for f in entity.required if f.default is None and f.default_formula is None and not f.assigned]
     always = [key for key in (*entity.system, *entity.fields) if not isinstance(entity.find_field(key), ChildrenField)]
     title = entity.label().pick(d.language)
+    rules = _rules(d, entity)
     own_id = {"id": {"type": "string", "format": "uuid", "description": "Given by the client, or made by the server."}}
     return {
         name: {"type": "object", "title": title, "properties": read, "required": always},
-        f"{name}Create": {**_object(title, own_id | write, needed), "examples": [_example(entity, needed)]},
-        f"{name}Update": _object(title, write, []),
+        f"{name}Create": {**_object(title, own_id | write, needed), **rules, "examples": [_example(entity, needed)]},
+        f"{name}Update": _object(title, write, []) | rules,
         f"{name}Page": page_of(name, ("next_cursor", "count", "count_is")),
         f"{name}Filter": filter_schema(d.app, entity, d.names),
     }
+
+
+def _conditions(d: Described, entity: CompiledEntity, field: Field) -> Schema:
+    """The formulas by which forms show a field, ask for it and fill it in."""
+    texts = {member: getattr(field, member) for member in ("visible_if", "required_if", "default_formula")}
+    return {f"x-{m.replace('_', '-')}": text for m, text in texts.items() if text and _is_seen(d, entity, text)}
+
+
+def _rules(d: Described, entity: CompiledEntity) -> Schema:
+    """What is true of every record, for forms that say it before they send."""
+    rules = [
+        {"key": rule.key, "formula": rule.formula, "message": label_text(rule.message).pick(d.language)}
+        | ({"when": rule.when} if rule.when else {})
+        | ({"field": rule.field} if rule.field else {})
+        for rule in entity.definition.rules
+        if _is_seen(d, entity, rule.formula) and (rule.when is None or _is_seen(d, entity, rule.when))
+    ]
+    return {"x-rules": rules} if rules else {}
+
+
+def _is_seen(d: Described, entity: CompiledEntity, formula: str) -> bool:
+    """Whether all that a formula names is there for who asks."""
+    try:
+        check(formula, d.app, entity.key)
+    except FormulaErrors:
+        return False
+    return True
 
 
 def _example(entity: CompiledEntity, needed: list[str]) -> Schema:
@@ -130,7 +161,7 @@ def _write_schema(d: Described, field: Field) -> Schema:
         }
         schema: Schema = {"type": "array", "maxItems": limits.CHILD_RECORDS, "items": row}
     else:
-        schema = dict(field.value_schema()) if field.required else _or_null(field.value_schema())
+        schema = dict(field.value_schema()) if field.required and field.visible_if is None else _or_null(field.value_schema())
     if field.default is not None:
         schema = {**schema, "default": field.default}
     return _described(schema, field, d.language)

@@ -26,7 +26,7 @@ from runtime.pipelines.history import Stay, begin_stays, end_stay, how_moved, op
 from runtime.pipelines.judging import unmet
 from runtime.pipelines.todo import Todo, of_violation, refused
 from runtime.records.changes import Change, apply_change, plan_change
-from runtime.records.computing import spread
+from runtime.records.spreading import spread
 from runtime.records.values import with_aliases
 from runtime.records.writer import Telling, Writing
 

@@ -11,9 +11,9 @@ from formulas.schema import Context
 from runtime.identity.actors import Actor
 
 
-def variables(app: CompiledApp, actor: Actor | None, now: datetime) -> dict[str, Any]:
-    """Return the parameters of ``NOW``, ``CURRENTUSER``, ``INDEPT`` and their like; nothing if no field and no row rule needs them."""
-    if not app.has_volatile and app.sight is None:
+def variables(app: CompiledApp, actor: Actor | None, now: datetime, *, always: bool = False) -> dict[str, Any]:
+    """Return the parameters of ``NOW``, ``CURRENTUSER``, ``INDEPT`` and their like; nothing if no field and no row rule needs them, unless ``always``."""
+    if not always and not app.has_volatile and app.sight is None:
         return {}
     return viewer_values(viewer(app, actor, now))
 

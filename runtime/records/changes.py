@@ -19,6 +19,7 @@ from runtime.records.deleting import delete_records
 from runtime.records.holding import Held, expect_revision, hold_record
 from runtime.records.listing import check_listed, link_files
 from runtime.records.rights import body_entity, without_unchanged
+from runtime.records.rules import judge_own
 from runtime.records.seams import Intent, judge
 from runtime.records.values import (
     NewRecord,
@@ -33,7 +34,7 @@ from runtime.records.values import (
     same_json,
     with_aliases,
 )
-from runtime.records.writer import JSON, PLAINLY, Telling, Writing, insert_records, write_change
+from runtime.records.writer import JSON, PLAINLY, Telling, Writing, canonical, insert_records, write_change
 
 
 @dataclass
@@ -118,6 +119,9 @@ def plan_change(
     change = Change(entity, record_id, held, pointer, changed, {})
     if changed or children:
         change.whole = _check_whole(entity, seen, values, held.shown, pointer, violations)
+        w.changes.pointers[record_id] = pointer
+        if w.app.rules.get(entity.key):
+            judge_own(w, entity, change.whole, canonical(entity, held.shown), pointer, violations, seen)
     if changed and entity.listing:
         violations += yield from check_listed(w, entity, [(changed, held.shown, pointer)])
     for key, rows in children.items():

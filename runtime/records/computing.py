@@ -14,6 +14,7 @@ from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.store.statement import Query, Unit
+from formulas.dependencies import Dependency
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
 
@@ -32,6 +33,9 @@ class Changes:
             (d.entity, d.field) for c in app.computed.values() if c.place == "related" for d in c.dependencies
         }
         self._read |= app.reminders.watched
+        self._read |= {(d.entity, d.field) for rules in app.rules.values() for r in rules.after for d in r.dependencies}
+        #: Where in the request a record stands.
+        self.pointers: dict[str, str] = {}
         self._ids: dict[tuple[str, str], set[str]] = {}
         self._before: dict[tuple[str, str], set[str]] = {}
 
@@ -95,17 +99,19 @@ def compute_local(w: Writing, entity: CompiledEntity, values: dict[str, Any]) ->
     for computed in entity.computed:
         if computed.place != "local" or computed.program is None:
             continue
-        context = context or _context(w)
-        values[computed.key] = computed.keep(computed.program.run(_Values(values), context))
+        context = context or own_context(w)
+        values[computed.key] = computed.keep(computed.program.run(OwnValues(values), context))
 
 
-def _context(w: Writing) -> Context:
+def own_context(w: Writing, before: Mapping[str, Any] | None = None) -> Context:
+    """The moment, the person and the calendar of a write; ``before`` are the record's canonical values as they were."""
     calendar = w.published.calendar
     user = w.caller.actor_id
-    return Context(now=w.now, user=user, zone=w.app.zone, calendar=calendar.days, weekend=calendar.weekend)
+    days, weekend = calendar.days, calendar.weekend
+    return Context(now=w.now, user=user, zone=w.app.zone, calendar=days, weekend=weekend, before=before)
 
 
-class _Values:
+class OwnValues:
     """A record's own values as the evaluator reads them."""
 
     __slots__ = ("_values",)
@@ -117,25 +123,30 @@ class _Values:
         """The value of a field."""
         return self._values.get(steps[0])
 
-    def rows(self, relation: tuple[str, ...]) -> Sequence[_Values]:
+    def rows(self, relation: tuple[str, ...]) -> Sequence[OwnValues]:
         """A local formula reads no related records."""
         raise AssertionError(relation)
 
 
-def spread(w: Writing) -> Unit[None]:
+def recompute_related(w: Writing) -> Unit[None]:
     """Recompute the related fields that read what this write changed, in order; what changes by that goes on to its own readers."""
     for computed in w.app.computed.values():
-        if computed.place != "related":
-            continue
-        ids: set[str] = set()
-        for dependency in computed.dependencies:
-            changed = w.changes.of(dependency.entity, dependency.field)
-            if changed and dependency.path:
-                ids |= yield from reached(w, computed.entity, dependency.path, changed)
-            else:
-                ids |= changed
-        if ids:
-            yield from _recompute(w, computed, sorted(ids))
+        if computed.place == "related":
+            ids = yield from reading(w, computed.entity, computed.dependencies)
+            if ids:
+                yield from _recompute(w, computed, sorted(ids))
+
+
+def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit[set[str]]:
+    """Return the records of an entity whose dependencies this write has changed."""
+    ids: set[str] = set()
+    for dependency in dependencies:
+        changed = w.changes.of(dependency.entity, dependency.field)
+        if changed and dependency.path:
+            ids |= yield from reached(w, entity, dependency.path, changed)
+        else:
+            ids |= changed
+    return ids
 
 
 def _recompute(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:

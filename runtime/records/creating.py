@@ -12,6 +12,7 @@ from builder.kernel.limits import EXPAND_DEPTH
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
 from runtime.records.rights import body_entity, with_role_defaults
+from runtime.records.rules import fill_defaults, judge_own
 from runtime.records.values import (
     NewRecord,
     Values,
@@ -53,13 +54,19 @@ def new_record(
     if parent is not None:
         check_parent(values, parent[0], parent[1], pointer, violations)
     named = {key for key, value in values.items() if value is not None}
-    values = with_role_defaults(w, entity, with_defaults(entity, values))
+    given_keys = values.keys() | ({parent[0]} if parent else set())
+    plain = with_defaults(entity, values)
+    values = with_role_defaults(w, entity, plain)
     if parent is not None:
         values[parent[0]] = parent[1]
+    fill_defaults(w, entity, values, given_keys | {k for k in values if values[k] != plain[k]}, pointer, violations)
     check_required(seen, values, pointer, violations, given_by_parent=parent[0] if parent else "")
     record = NewRecord(entity, _id_of(w, given, pointer, violations), values, pointer)
     record.given = named
     record.system = _system_values(seen, given, pointer, violations, brings=brings)
+    for filler in w.course.fillers_of(entity):
+        filler.fill(w, record)
+    judge_own(w, entity, values, None, pointer, violations, seen)
     if children and depth >= EXPAND_DEPTH:
         message = say(f"子记录最多 {EXPAND_DEPTH} 层", f"Children go at most {EXPAND_DEPTH} levels deep")
         violations.append(Violation("depth", pointer, message))

@@ -10,12 +10,13 @@ from builder.compiled.app import CompiledEntity, Referrer
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import BATCH_RECORDS
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.holding import HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import unlink_files
 from runtime.records.rights import acting_sight, hidden_reference, seen_ids
+from runtime.records.rules import judge_own
 from runtime.records.seams import Fact, Intent, judge
 from runtime.records.values import refuse
 from runtime.records.writer import Writing, canonical, make_event, write_change, write_events
@@ -142,6 +143,11 @@ def _blank_references(w: Writing, deletion: _Deletion) -> Unit[None]:
         held = yield from hold_records(w, entity, [i for key, i in fields if key == entity_key])
         for record in held:
             blank = dict.fromkeys(sorted(fields[entity_key, record.id]))
+            violations: list[Violation] = []
+            if w.app.rules.get(entity_key):
+                before = canonical(entity, record.held.shown)
+                judge_own(w, entity, before | blank, before, "", violations)
+            refuse(violations)
             yield from write_change(w, entity, record.id, record.held, blank)
 
 

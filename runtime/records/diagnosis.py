@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
+from builder.compiled.conditional import ConditionalUnique
 from builder.fields.base import label_text
 from builder.fields.reference import unknown_target
 from builder.kernel.canonical import dump_json
@@ -17,6 +18,7 @@ from builder.kernel.text import say
 from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
+from runtime.records.computing import OwnValues, own_context
 from runtime.records.listing import Held, check_listed
 from runtime.records.rights import acting_sight, seen_ids
 from runtime.records.telling import tell_of_hidden
@@ -73,6 +75,11 @@ def diagnose(w: Writing, suspects: Sequence[Suspect]) -> Unit[list[Violation]]:
             violations += yield from check_listed(w, group[0].entity, fresh)
         for keys in group[0].entity.uniques:
             violations += yield from _meeting(w, group, keys)
+        for unique in group[0].entity.uniques_if:
+            context = own_context(w)
+            among = [s for s in group if unique.program.run(OwnValues(s.values), context) is True]
+            if among:
+                violations += yield from _meeting(w, among, unique.fields, unique)
         for column in group[0].entity.physical.columns.values():
             if column.references is not None:
                 violations += yield from _pointing_nowhere(w, group, column.name, column.references)
@@ -122,7 +129,9 @@ def _known(w: Writing, table: str, ids: set[Any]) -> Unit[set[str]]:
     return found
 
 
-def _meeting(w: Writing, group: list[Suspect], keys: tuple[str, ...]) -> Unit[list[Violation]]:
+def _meeting(
+    w: Writing, group: list[Suspect], keys: tuple[str, ...], among: ConditionalUnique | None = None
+) -> Unit[list[Violation]]:
     entity = group[0].entity
     met: dict[int, str] = {}
     first: dict[tuple[str, ...], str] = {}
@@ -144,19 +153,27 @@ def _meeting(w: Writing, group: list[Suspect], keys: tuple[str, ...]) -> Unit[li
             suspect = group[places[min(position, len(places) - 1)]]
             bound[f"i{position}"] = suspect.id
             bound |= {f"v{position}_{n}": suspect.values[key] for n, key in enumerate(keys)}
-        rows = yield Query(w.statements.same(entity, keys, size), bound)
+        rows = yield Query(w.statements.same(entity, keys, size, among), bound)
         met |= {places[row[0]]: str(row[1]) for row in rows if row[0] < len(places)}
     told = yield from tell_of_hidden(w, entity, set(met.values()) - {suspect.id for suspect in group})
-    return [_met(group[place], keys, other, told.get(other)) for place, other in met.items()]
+    return [_met(group[place], keys, other, told.get(other), among) for place, other in met.items()]
 
 
-def _met(suspect: Suspect, keys: tuple[str, ...], other: str, told: Mapping[str, str] | None) -> Violation:
+def _met(
+    suspect: Suspect,
+    keys: tuple[str, ...],
+    other: str,
+    told: Mapping[str, str] | None,
+    among: ConditionalUnique | None,
+) -> Violation:
     """Say which record has the same values; ``told``: what may be told of one that the caller does not see."""
     labels = [label_text(suspect.entity.fields[key].label) for key in keys]
     message = say(
         f"已有记录使用相同的{'、'.join(label.zh for label in labels)}",
         f"Another record has the same {', '.join(label.en for label in labels)}",
     )
+    if among is not None and among.message is not None:
+        message = among.message
     pointer = f"{suspect.pointer}/{keys[-1]}"
     if told is None:
         return Violation("unique", pointer, message, {"fields": list(keys), "record_id": other})

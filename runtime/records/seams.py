@@ -16,7 +16,7 @@ from builder.kernel.limits import CAUSATION_DEPTH
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Unit
-from runtime.records.computing import spread
+from runtime.records.spreading import spread
 
 if TYPE_CHECKING:
     from runtime.records.caller import Caller

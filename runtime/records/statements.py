@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
+from builder.compiled.conditional import ConditionalUnique, where_text
 from builder.compiled.recompute import listed_ids
 from builder.registry.registry import PublishedApp
 from builder.store import tables
@@ -138,18 +139,24 @@ class RecordStatements:
             ),
         )
 
-    def same(self, entity: CompiledEntity, keys: tuple[str, ...], count: int) -> Statement:
+    def same(
+        self, entity: CompiledEntity, keys: tuple[str, ...], count: int, among: ConditionalUnique | None = None
+    ) -> Statement:
         """Who else has these values (to say what a unique rule met): (place, id) for each of ``count`` sets ``i0, v0_0, v0_1 …, i1 …``."""
         table = entity.table
+        some = () if among is None else (where_text(among.where, self.dialect),)
 
         def one(place: int) -> sa.Select[Any]:
             return sa.select(sa.literal_column(str(place)), table.c.id).where(
                 *(table.c[key] == sa.bindparam(f"v{place}_{n}", type_=table.c[key].type) for n, key in enumerate(keys)),
                 table.c.id != sa.bindparam(f"i{place}", type_=Identifier()),
+                *some,
             )
 
         return self._get(
-            "same", (entity.key, keys, count), lambda: sa.union_all(*(one(place) for place in range(count)))
+            "same",
+            (entity.key, keys, count, among and among.key),
+            lambda: sa.union_all(*(one(place) for place in range(count))),
         )
 
     def exists(self, table_name: str) -> Statement:

@@ -92,10 +92,8 @@ def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
         if len(group) > 1:
             group = _targets_first(entity, group)
         yield from _assign_numbers(w, entity, group)
-        for filler in w.course.fillers_of(entity):
-            for record in group:
-                filler.fill(w, record)
         for record in group:
+            w.changes.pointers[record.id] = record.pointer
             if entity.computed:
                 compute_local(w, entity, record.values)
             w.changes.note(entity, record.id, entity.fields, {}, record.values)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Self
 
 import sqlalchemy as sa
-from pydantic import PrivateAttr, StringConstraints
+from pydantic import PrivateAttr
 
-from builder.fields.base import JSON, Field, Invalid
+from builder.fields.base import JSON, Field, FormulaLength, Invalid
 from builder.kernel.text import say
 from builder.store.types import StoredType
 from formulas.types import BLANK, Type
 
-FORMULA_LENGTH = 4_000
-
-FormulaText = Annotated[str, StringConstraints(min_length=1, max_length=FORMULA_LENGTH)]
+FormulaText = Annotated[str, FormulaLength]
 
 
 class ComputedField(Field):

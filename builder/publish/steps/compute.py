@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp
 from builder.compiled.calendars import calendar_documents, default_key, load_calendars
 from builder.compiled.computing import Computed, FieldId
-from builder.compiled.recompute import recompute
+from builder.compiled.recompute import all_in_sql, recompute
 from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows
@@ -80,11 +80,6 @@ class ComputeField(Step):
         """Every record is looked at."""
         total = 0 if self.old_table is None else count_rows(connection, self.old_table)
         return Impact("backfill", total, total) if total else SAFE
-
-
-def all_in_sql(tree: Tree) -> bool:
-    """Whether both databases can compute a tree."""
-    return all(has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite") for node in walk(tree))
 
 
 def counts_workdays(computed: Computed) -> bool:

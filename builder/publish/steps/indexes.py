@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 from alembic.operations import Operations
 
+from builder.compiled.conditional import Where, where_text
 from builder.compiled.physical import PhysicalIndex
 from builder.kernel.text import Text, say
 from builder.publish.impact import IndexValue, count_duplicates, count_rows
@@ -20,6 +21,7 @@ class Existing(NamedTuple):
     table: str
     values: tuple[IndexValue, ...]
     """Without the columns that are equal in all records (a default)."""
+    where: Where = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,11 @@ class AddIndex(Step):
     def summary(self) -> Text:
         """Say what happens."""
         keys = ", ".join(self.index.columns)
+        if self.index.where:
+            return say(
+                f"{self.entity} 的 {keys} 在条件成立的记录中不得重复",
+                f"{keys} of {self.entity} become unique among the records for which a condition holds",
+            )
         if self.index.unique:
             return say(f"{self.entity} 的 {keys} 不得重复", f"{keys} of {self.entity} become unique")
         return say(f"为 {self.entity} 的 {keys} 建立索引", f"Index {keys} of {self.entity}")
@@ -48,7 +55,7 @@ class AddIndex(Step):
         if not self.index.unique or self.existing is None:
             return SAFE
         total = count_rows(connection, self.existing.table)
-        count, ids = count_duplicates(connection, self.existing.table, self.existing.values)
+        count, ids = count_duplicates(connection, self.existing.table, self.existing.values, self.existing.where)
         if not count:
             return Impact("safe", 0, total)
         note = say(
@@ -69,6 +76,11 @@ class DropIndex(Step):
     def summary(self) -> Text:
         """Say what happens."""
         keys = ", ".join(self.index.columns)
+        if self.index.where:
+            return say(
+                f"{self.entity} 的 {keys} 在条件成立的记录中不得重复",
+                f"{keys} of {self.entity} become unique among the records for which a condition holds",
+            )
         if self.index.unique:
             return say(f"{self.entity} 的 {keys} 允许重复", f"{keys} of {self.entity} need not be unique any more")
         return say(f"删除 {self.entity} 的 {keys} 索引", f"Drop the index on {keys} of {self.entity}")
@@ -80,8 +92,9 @@ class DropIndex(Step):
 
 def create_index(op: Operations, dialect: str, table: str, index: PhysicalIndex) -> None:
     """Create an index that serves sorting in both directions with blanks as the smallest."""
+    where: dict[str, Any] = {f"{dialect}_where": where_text(index.where, dialect)} if index.where else {}
     if dialect == "sqlite":
-        op.create_index(index.name, table, list(index.columns), unique=index.unique)
+        op.create_index(index.name, table, list(index.columns), unique=index.unique, **where)
     else:
         columns = [sa.text(f'"{column}" NULLS FIRST') for column in index.columns]
-        op.create_index(index.name, table, columns, unique=index.unique)
+        op.create_index(index.name, table, columns, unique=index.unique, **where)

@@ -28,6 +28,9 @@ _HARMLESS = frozenset(
         "label",
         "help",
         "default",
+        "default_formula",
+        "required_if",
+        "visible_if",
         "unique",
         "indexed",
         "renamed_from",
@@ -75,7 +78,7 @@ class ChangeRules(Step):
         total = count_rows(connection, self.old_table)
         count = 0
         ids: tuple[str, ...] = ()
-        if self.target.required and not self.source.required:
+        if self.target.required and not self.source.required and self.target.visible_if is None:
             count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
         if changed_options(self.source, self.target) - _HARMLESS:
             refused, refused_ids = count_refused(

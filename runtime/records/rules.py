@@ -1,0 +1,147 @@
+"""Rules of records in the write path: defaults that are computed, what is judged before the write, and what the database judges after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import shape_of, with_variables
+from builder.compiled.recompute import listed_ids
+from builder.compiled.resolver import Joins
+from builder.compiled.rules import NONE, FieldDefault, RecordRule
+from builder.fields.base import Invalid, label_text
+from builder.kernel.canonical import dump_json
+from builder.kernel.problems import Problem, Violation
+from builder.kernel.text import say
+from builder.store.statement import Query, Unit
+from formulas.errors import CellError
+from formulas.schema import Context
+from formulas.sql import to_condition
+from runtime.query.statements import sql_dialect
+from runtime.query.variables import variables
+from runtime.records.computing import OwnValues, own_context, reading
+
+if TYPE_CHECKING:
+    from runtime.records.writer import Writing
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # the moment comes with each judgement
+_CHUNK = 5_000
+_SHOWN = 10
+
+
+def fill_defaults(
+    w: Writing,
+    entity: CompiledEntity,
+    values: dict[str, Any],
+    given: Collection[str],
+    pointer: str,
+    violations: list[Violation],
+) -> None:
+    """Compute the defaults of a new record's fields that the body does not give."""
+    for default in w.app.rules.get(entity.key, NONE).defaults:
+        if default.field.key not in given:
+            _fill(w, default, values, pointer, violations)
+
+
+def _fill(w: Writing, default: FieldDefault, values: dict[str, Any], pointer: str, violations: list[Violation]) -> None:
+    field = default.field
+    found = default.program.run(OwnValues(values), own_context(w))
+    if found is None or isinstance(found, CellError):
+        return
+    try:
+        values[field.key] = field.coerce(shape_of(default.type, field).to_json(found))
+    except Invalid as invalid:
+        label = label_text(field.label)
+        message = say(
+            f"“{label.zh}”的默认值不可用:{invalid.message.zh}",
+            f"The default of {label.en} cannot be used: {invalid.message.en}",
+        )
+        violations.append(Violation(invalid.code, f"{pointer}/{field.key}", message, invalid.params))
+
+
+def judge_own(
+    w: Writing,
+    entity: CompiledEntity,
+    values: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    pointer: str,
+    violations: list[Violation],
+    seen: CompiledEntity | None = None,
+) -> None:
+    """Note which rules over a record's own fields its values break; what is noted already is not said twice.
+
+    Args:
+        before: canonical values as they were; None for a new record.
+        seen: the entity as the caller's body may name it; a field beyond it is not asked for.
+    """
+    rules = w.app.rules.get(entity.key, NONE).before
+    if not rules:
+        return
+    reported = {violation.pointer for violation in violations}
+    row, context = OwnValues(values), own_context(w, before)
+    for rule in rules:
+        assert rule.program is not None
+        if rule.code == "required" and seen is not None and rule.field not in seen.fields:
+            continue
+        at = f"{pointer}/{rule.field}" if rule.field else pointer
+        if (rule.code == "rule" or at not in reported) and rule.program.run(row, context) is True:
+            violations.append(_broken(rule, at))
+
+
+def _broken(rule: RecordRule, pointer: str, **params: Any) -> Violation:
+    named = {"rule": rule.key} if rule.code == "rule" else {}
+    return Violation(rule.code, pointer, rule.message, named | params)
+
+
+def judge_related(w: Writing) -> Unit[None]:
+    """Let the database judge, after a write and what was computed anew by it, the records whose rules read what changed.
+
+    Raises:
+        Problem: ``record.invalid``; the transaction must not be committed.
+    """
+    violations: list[Violation] = []
+    for rules in w.app.rules.values():
+        for rule in rules.after:
+            ids = yield from reading(w, rule.entity, rule.dependencies)
+            if ids:
+                violations += yield from _judge(w, rule, sorted(ids))
+    if violations:
+        count = len(violations)
+        raise Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+
+
+def _judge(w: Writing, rule: RecordRule, ids: list[str]) -> Unit[list[Violation]]:
+    statement = w.statements.kept(
+        ("rule", rule.entity, rule.code, rule.key), lambda dialect: _breaking(w.app, rule, dialect)
+    )
+    moment = variables(w.app, w.caller.actor, w.now, always=True)
+    violations: list[Violation] = []
+    for start in range(0, len(ids), _CHUNK):
+        listed = dump_json(ids[start : start + _CHUNK]).decode()
+        rows = yield Query(statement, {"ids": listed, **moment})
+        violations += [_of_record(w, rule, str(row[0])) for row in rows]
+    return violations
+
+
+def _of_record(w: Writing, rule: RecordRule, record_id: str) -> Violation:
+    """A record of the request is pointed to; another is named."""
+    pointer = w.changes.pointers.get(record_id)
+    if pointer is None:
+        return _broken(rule, "", entity=rule.entity, record_id=record_id)
+    return _broken(rule, f"{pointer}/{rule.field}" if rule.field else pointer)
+
+
+def _breaking(app: CompiledApp, rule: RecordRule, dialect: str) -> sa.Select[Any]:
+    app = app.whole
+    entity = app.entities[rule.entity]
+    rows = entity.table.alias("x")
+    joins = Joins(app, entity, rows, sql_dialect(dialect))
+    condition = to_condition(
+        with_variables(rule.broken), joins, sql_dialect(dialect), Context(now=_EPOCH, zone=app.zone)
+    )
+    found = sa.select(rows.c.id).select_from(joins.from_clause()).where(rows.c.id.in_(listed_ids(dialect)), condition)
+    return found.order_by(rows.c.id).limit(_SHOWN)

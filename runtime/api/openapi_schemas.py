@@ -161,7 +161,11 @@ def _write_schema(d: Described, field: Field) -> Schema:
         }
         schema: Schema = {"type": "array", "maxItems": limits.CHILD_RECORDS, "items": row}
     else:
-        schema = dict(field.value_schema()) if field.required and field.visible_if is None else _or_null(field.value_schema())
+        schema = (
+            dict(field.value_schema())
+            if field.required and field.visible_if is None
+            else _or_null(field.value_schema())
+        )
     if field.default is not None:
         schema = {**schema, "default": field.default}
     return _described(schema, field, d.language)

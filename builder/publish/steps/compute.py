@@ -19,8 +19,8 @@ from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.stages import MapStages
 from formulas.evaluate import DictRow, Program
 from formulas.schema import Context
-from formulas.sql import Dialect, has_sql_form
-from formulas.tree import Call, Tree, walk
+from formulas.sql import Dialect
+from formulas.tree import Call, walk
 
 _CHUNK = 2_000
 _WORKDAYS = frozenset({"WORKDAY", "NETWORKDAYS", "WORKDAY.INTL", "NETWORKDAYS.INTL", "ISWORKDAY"})

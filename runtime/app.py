@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cached_property
 from importlib.metadata import version
 from typing import BinaryIO
 
@@ -82,12 +83,16 @@ class App:
     def __init__(self, services: Services, *, announce: Announce | None = None) -> None:
         self.services = services
         self._announce = announce
-        self.web = _make_web(self)
         self._records = RecordsApi(services)
         self._files = FilesApi(services)
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
         )
+
+    @cached_property
+    def web(self) -> FastAPI:
+        """Everything that is not the hot path; put together when it is first asked for (it takes a quarter of a second)."""
+        return _make_web(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -197,7 +202,14 @@ def make_services(
     jobs = JobRows(database, clock, ids)
     job_runner = JobRunner(jobs, (), log)
     runner = Runner(database, records, ports, clock)
-    works = (Due("timers", timers.run_due), Due("automations", runner.run_due), courier, job_runner)
+    approvals = Approvals(database, records, course, clock, ids)
+    works = (
+        Due("timers", timers.run_due),
+        Due("automations", runner.run_due),
+        Due("approvals", approvals.escalate_due),
+        courier,
+        job_runner,
+    )
     return Services(
         settings=settings,
         database=database,
@@ -210,7 +222,7 @@ def make_services(
         registry=registry,
         records=records,
         pipelines=Pipelines(database, records, mover),
-        approvals=Approvals(database, records, course, clock, ids),
+        approvals=approvals,
         automations=Automations(database, records, ports),
         runner=runner,
         files=Files(

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from builder.compiled.app import CompiledApp
 from builder.definition.kinds import SCENARIOS, Definition
 from builder.definition.scenarios import Scenario
@@ -167,6 +169,8 @@ def _open(make: MakeInstance, file: Path, clock: MovableClock) -> Iterator[Insta
         workers=1,
         public_url=None,
         log_level="error",
+        background=False,
+        secret_keys=(SecretStr("scenario"),),
     )
     instance = make(settings, clock=clock, ids=CountingIds(clock), log_stream=io.BytesIO(), outward=ScratchPost())
     try:

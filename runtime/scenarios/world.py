@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.definition.scenarios import Given, Scenario
-from builder.fields.base import label_text
+from builder.fields.base import Field, label_text
+from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import MovableClock
 from builder.kernel.problems import Problem
@@ -245,16 +247,28 @@ class World:
         for key, value in values.items():
             definition = entity.find_field(key)
             label = label_text(definition.label) if definition is not None else say(key, key)
-            zh.append(f"{label.zh}={self._shown(value)}")
-            en.append(f"{label.en} = {self._shown(value)}")
+            shown = self._shown(definition, value)
+            zh.append(f"{label.zh}={shown.zh}")
+            en.append(f"{label.en} = {shown.en}")
         return say("、".join(zh), ", ".join(en))
 
-    def _shown(self, value: JSON) -> str:
+    def _shown(self, definition: Field | None, value: JSON) -> Text:
+        """Write a value for people: labels of options, names, the app's clock."""
         if isinstance(value, list | tuple):
-            return "[" + ", ".join(self._shown(item) for item in value) + "]"
-        if isinstance(value, str):
-            return self.people.get(value[1:], value) if value.startswith("@") else value
-        return "–" if value is None else str(value)
+            parts = [self._shown(definition, item) for item in value]
+            return say("、".join(part.zh for part in parts), ", ".join(part.en for part in parts))
+        if isinstance(value, bool):
+            return say("是", "yes") if value else say("否", "no")
+        if isinstance(value, str) and value.startswith("@"):
+            name = self.people.get(value[1:], value[1:])
+            return say(name, name)
+        if isinstance(value, str) and isinstance(definition, ChoiceField) and value in definition.position:
+            return label_text(definition.options[definition.position[value]].label)
+        if isinstance(value, str) and definition is not None and definition.type == "datetime":
+            with contextlib.suppress(ValueError):
+                value = self.local(datetime.fromisoformat(value))
+        text = "–" if value is None else str(value)
+        return say(text, text)
 
     def titled(self, identifier: str) -> str:
         """How people call what has an id."""

@@ -14,12 +14,13 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.calendars import default_key
 from builder.compiled.reminders import CompiledReminder
 from builder.definition.reminder import UnchangedOccasion
+from builder.definition.spans import read_span
 from builder.store.statement import Unit
 from runtime.records.computing import reached
 from runtime.records.seams import Fact
 from runtime.records.writer import Writing
 from runtime.timers import rows
-from runtime.timers.counting import due_of, pause_seconds
+from runtime.timers.counting import Due, due_of, pause_seconds
 from runtime.timers.looking import OWN_DOORS, Sight, last_changes, look, look_by, record_rules
 from runtime.timers.rows import Timer
 
@@ -50,7 +51,7 @@ def decide(
         return None
     calendar = calendar_of(w, rule)
     if standing is None or standing.anchor_at != sight.anchor or standing.record_id != sight.record_id:
-        due = due_of(rule, rule.steps[0], sight.anchor, calendar)
+        place, due = _first_step(w, rule, sight.anchor, calendar)
         armed = Timer(
             w.ids.record_id(),
             w.app.key,
@@ -58,13 +59,13 @@ def decide(
             subject,
             rule.entity,
             sight.record_id,
-            0,
+            place,
             sight.anchor,
-            due.at,
+            due.at if place < len(rule.steps) else None,
             calendar.key if rule.counts_working_time else None,
             bool(due.unknown_years),
         )
-        return replace(armed, paused_at=w.now, due_at=None) if sight.paused else armed
+        return replace(armed, paused_at=w.now, due_at=None) if sight.paused and armed.due_at else armed
     timer = standing
     if sight.paused and timer.paused_at is None and timer.due_at is not None:
         return replace(timer, paused_at=w.now, due_at=None)
@@ -75,6 +76,19 @@ def decide(
     if recount and timer.due_at is not None:
         return counted(w, rule, timer)
     return timer
+
+
+def _first_step(w: Writing, rule: CompiledReminder, anchor: datetime, calendar: WorkingCalendar) -> tuple[int, Due]:
+    """Return the first step that may still come: what was over long before the record was watched is not told any more."""
+    oldest = w.now - read_span(rule.document.late.tolerance).length
+    due = due_of(rule, rule.steps[0], anchor, calendar)
+    place = 0
+    while due.at < oldest:
+        place += 1
+        if place == len(rule.steps):
+            break
+        due = due_of(rule, rule.steps[place], anchor, calendar)
+    return place, due
 
 
 def counted(w: Writing, rule: CompiledReminder, timer: Timer) -> Timer:

@@ -96,7 +96,20 @@ def package_schema_text() -> str:
     return dump_pretty(package_schema())
 
 
+def functions_page(language: str) -> Callable[[], str]:
+    """The page of all functions of formulas in a language."""
+
+    def page() -> str:
+        from formulas.reference import markdown
+
+        return markdown(language)
+
+    return page
+
+
 WHOLE: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "formulas" / "functions.md": functions_page("en"),
+    ROOT / "docs" / "formulas" / "functions.zh.md": functions_page("zh"),
     ROOT / "docs" / "schema" / "app-package.schema.json": package_schema_text,
 }
 """Files that are generated as a whole."""

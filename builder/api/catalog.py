@@ -7,9 +7,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from builder.api.context import Author, Context, exact_body, language_of, read_object, reply
 from builder.definition.schema import document_schema, package_schema
 from builder.fields import ALL
-from builder.kernel.text import Language
+from builder.kernel.problems import Problem
+from builder.kernel.text import Language, say
 from builder.registry.drafts import get_kind
-from builder.registry.formulas import check_formula
+from builder.registry.formulas import Trial, check_formula
+from formulas.reference import reference
 
 JSON = Any
 
@@ -37,11 +39,22 @@ def make(context: Context) -> APIRouter:
 
     @router.post("/formulas/check")
     def check(request: Request, author: Builder, body: Annotated[JSON, Depends(exact_body)]) -> Response:
-        """Check a formula for an entity of a draft: ``{"app", "entity", "formula"}``; answers its type, what it reads, and every error with its place."""
-        members = {"app": str, "entity": str, "formula": str}
+        """Check a formula for an entity of a draft: ``{"app", "entity", "formula", "record"?, "values"?}``.
+
+        Answers its type, what it reads, and every error with its place; on a record (an id, admins only) or on values also what it gives and how, step by step.
+        """
+        members = {"app": str, "entity": str, "formula": str, "record": str, "values": dict}
         asked = read_object(body, members, required=("app", "entity", "formula"))
-        found = check_formula(context.registry, asked["app"], asked["entity"], asked["formula"])
-        return reply(found.to_json(language_of(context, request)))
+        if "record" in asked and author.role != "admin":
+            detail = say("只有管理员可以在已有记录上试算", "Only admins try formulas on records that are there")
+            raise Problem("access.denied", detail)
+        trial = Trial(asked["app"], asked["entity"], asked["formula"], asked.get("record"), asked.get("values"))
+        return reply(check_formula(context.registry, trial, author.user_id).to_json(language_of(context, request)))
+
+    @router.get("/formulas/functions")
+    def functions(author: Builder, core: bool = False) -> Response:
+        """List the functions of formulas with signature, help and examples in both languages; ``core``: the sixty that one needs first."""
+        return reply([function for function in reference() if function["core"] or not core])
 
     return router
 

@@ -32,6 +32,10 @@ class Author(Protocol):
     def username(self) -> str:
         """The user's name."""
 
+    @property
+    def role(self) -> str:
+        """What the user may do in the installation: ``admin`` …"""
+
 
 @dataclass(frozen=True)
 class Context:

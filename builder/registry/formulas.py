@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
 
 from builder.compiled.computing import draft_schema
 from builder.definition.kinds import Definition
+from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import Language, say
 from builder.registry.drafts import load_draft
-from builder.registry.registry import Registry
+from builder.registry.previewing import find_row, typed_row
+from builder.registry.registry import Registry, find_published
 from formulas.checker import Checked, check
-from formulas.errors import FormulaError, FormulaErrors
-from formulas.schema import Schema
+from formulas.errors import CellError, FormulaError, FormulaErrors
+from formulas.evaluate import Row, program
+from formulas.literals import write_value
+from formulas.locate import locate
+from formulas.schema import Context, Schema
+from formulas.trace import Step, trace
 
 JSON = Any
 
@@ -24,6 +34,7 @@ class FormulaReport:
 
     checked: Checked | None
     errors: tuple[FormulaError, ...]
+    preview: Preview | None = None
 
     def to_json(self, language: Language) -> dict[str, JSON]:
         """Write the report for the API."""
@@ -43,7 +54,41 @@ class FormulaReport:
                 }
                 for error in self.errors
             ],
+            "preview": self.preview.to_json(language) if self.preview else None,
         }
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a formula gives on one record, and how it comes about."""
+
+    value: Any
+    at: tuple[int, int] | None
+    """Where an error comes from."""
+    steps: tuple[Step, ...]
+
+    def to_json(self, language: Language) -> dict[str, JSON]:
+        """Write the value and its steps, the result last."""
+        return {
+            **_value_json(self.value, self.at, language),
+            "steps": [
+                {
+                    "formula": step.text,
+                    "shown": step.shown,
+                    "depth": step.depth,
+                    "counts": step.taken,
+                    **_value_json(step.value, None, language),
+                }
+                for step in self.steps
+            ],
+        }
+
+
+def _value_json(value: Any, at: tuple[int, int] | None, language: Language) -> dict[str, JSON]:
+    if not isinstance(value, CellError):
+        return {"value": write_value(value), "error": None}
+    words = value.message.zh if language == "zh" else value.message.en
+    return {"value": None, "error": {"kind": value.kind, "message": words, "at": list(at) if at else None}}
 
 
 def _type_json(checked: Checked | None, language: Language) -> JSON:
@@ -54,18 +99,53 @@ def _type_json(checked: Checked | None, language: Language) -> JSON:
     return {"kind": kind.kind, "name": name, "scale": kind.scale, "entity": kind.entity}
 
 
-def check_formula(registry: Registry, app: str, entity: str, formula: str) -> FormulaReport:
-    """Check a formula for records of an entity of the draft.
+@dataclass(frozen=True)
+class Trial:
+    """A formula to try, and on what: the id of a published record, or values typed in; neither: it is only checked."""
+
+    app: str
+    entity: str
+    formula: str
+    record_id: str | None = None
+    values: Mapping[str, JSON] | None = None
+
+
+def check_formula(registry: Registry, trial: Trial, user: str | None) -> FormulaReport:
+    """Check a formula for records of an entity of the draft, and evaluate it on one.
 
     Raises:
-        Problem: ``app.not_found``, ``entity.not_found``.
+        Problem: ``app.not_found``, ``entity.not_found``, ``record.not_found``, ``record.invalid``.
     """
     with registry.database.snapshot() as connection:
-        schema = _schema(load_draft(connection, app), entity)
-    try:
-        return FormulaReport(check(formula, schema, entity), ())
-    except FormulaErrors as errors:
-        return FormulaReport(None, errors.errors)
+        draft = load_draft(connection, trial.app)
+        schema = _schema(draft, trial.entity)
+        try:
+            checked = check(trial.formula, schema, trial.entity)
+        except FormulaErrors as errors:
+            return FormulaReport(None, errors.errors)
+        context = Context(now=registry.clock.now(), user=user, zone=ZoneInfo(draft.app.time_zone))
+        row = _row(registry, connection, draft, trial, context)
+        if row is None:
+            return FormulaReport(checked, ())
+        value = program(checked.tree).run(row, context)
+        at = locate(trial.formula, schema, trial.entity, row, context) if isinstance(value, CellError) else None
+        steps = trace(checked.tree, row, context, schema, trial.entity)
+        return FormulaReport(checked, (), Preview(value, at, steps))
+
+
+def _row(
+    registry: Registry, connection: sa.Connection, draft: Definition, trial: Trial, context: Context
+) -> Row | None:
+    if trial.values is not None:
+        return typed_row(draft, trial.entity, trial.values)
+    if trial.record_id is None:
+        return None
+    published = find_published(registry, connection, trial.app)
+    known = find_uuid(trial.record_id)
+    found = find_row(connection, published.app, trial.entity, known, context) if published and known else None
+    if found is None:
+        raise Problem("record.not_found", say("没有这条记录", "There is no such record"))
+    return found
 
 
 def _schema(draft: Definition, entity: str) -> Schema:

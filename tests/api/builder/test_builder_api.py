@@ -220,6 +220,29 @@ async def test_the_catalogue_helps_editors(boss: httpx.AsyncClient):
     assert (found["ok"], found["type"]["kind"]) == (True, "decimal")
     found = (await boss.post("/formulas/check", json={**asked, "formula": "nme & 1"})).json()["data"]
     assert (found["ok"], found["errors"][0]["kind"], found["errors"][0]["at"]) == (False, "NAME", [0, 3])
+    names = {line["name"]: line for line in (await boss.get("/formulas/functions")).json()["data"]}
+    assert len(names) >= 205
+    assert names["DATEDIF"]["help"]["zh"]
+    assert names["DATEDIF"]["examples"]
+    assert {line["name"] for line in (await boss.get("/formulas/functions?core=true")).json()["data"]} < names.keys()
+
+
+async def test_a_formula_is_tried_on_values_and_explains_its_result(boss: httpx.AsyncClient):
+    await create(boss)
+    asked = {"app": "shop", "entity": "customer", "formula": "1 + SUM(orders.amount) / COUNT(orders)"}
+    values = {"orders": [{"amount": "10"}, {"amount": "5"}]}
+    found = (await boss.post("/formulas/check", json={**asked, "values": values})).json()["data"]["preview"]
+    assert (found["value"], found["error"]) == (8.5, None)
+    assert [(step["formula"], step["value"]) for step in found["steps"]] == [
+        ("SUM(orders.amount)", 15),
+        ("COUNT(orders)", 2),
+        ("SUM(orders.amount) / COUNT(orders)", 7.5),
+        ("1 + SUM(orders.amount) / COUNT(orders)", 8.5),
+    ]
+    found = (await boss.post("/formulas/check", json={**asked, "values": {}})).json()["data"]["preview"]
+    assert (found["value"], found["error"]["kind"], found["error"]["at"]) == (None, "DIV0", [4, 38])
+    wrong = await boss.post("/formulas/check", json={**asked, "values": {"orders": [{"amount": "x"}]}})
+    assert problem(wrong, "record.invalid")["errors"][0]["pointer"] == "/values/orders/0/amount"
 
 
 HOSTILE = ["\x00", "'; DROP TABLE dougong_app; --", "\u202e", "../../etc/passwd", "a" * 5000, "%00", "😀", ""]

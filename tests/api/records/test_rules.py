@@ -253,3 +253,15 @@ async def test_conditions_of_fields_that_make_no_sense_are_found(options: dict[s
     changed["entities"][2]["fields"][2] |= options
     found = [(finding.code, finding.pointer) for finding in run_checks(parse_definition(changed))]
     assert (code, f"/fields/2/{member}" if member else "/fields") in found
+
+
+async def test_a_formula_is_tried_on_a_published_record(service: Service, client: httpx.AsyncClient):
+    customer = await create(client, "customer", name="甲", level="a", credit=100)
+    order = await create(client, "order", customer=customer["id"], amount="60", note="x")
+    asked = {"app": "desk", "entity": "order", "formula": "SUM(customer.orders.amount) / customer.credit"}
+    async with service.client_of("admin", "builder", "admin") as boss:
+        reply = await boss.post("/builder/v1/formulas/check", json={**asked, "record": order["id"]})
+        assert reply.json()["data"]["preview"]["value"] == 0.6
+        problem(await boss.post("/builder/v1/formulas/check", json={**asked, "record": "x"}), "record.not_found")
+    async with service.client_of("builder", "builder") as author:
+        problem(await author.post("/builder/v1/formulas/check", json={**asked, "record": order["id"]}), "access.denied")

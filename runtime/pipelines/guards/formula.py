@@ -36,5 +36,6 @@ def _own_fields(guard: FormulaGuard, s: Standing) -> tuple[str, ...]:
     text = guard.formula
     app, key = s.w.app, s.entity.key
     tree = check_condition(text, app, key) if isinstance(text, str) else parse_filter(text, app, key)
-    own = {path[0] for path in paths(tree) if len(path) == 1}
+    read = list(paths(tree))
+    own = {path[0] for path in read if len(path) == 1} - {path[0] for path in read if len(path) > 1}
     return tuple(field.key for field in s.entity.plain if field.key in own and not field.assigned)[:1]

@@ -15,7 +15,7 @@ from builder.compiled.resolver import Joins
 from builder.fields.base import Field, Invalid
 from builder.fields.parts.computed import ComputedField
 from builder.fields.text import TextField
-from builder.store.types import StoredType
+from builder.store.types import Document, StoredType
 from formulas.checker import check
 from formulas.evaluate import Program, program
 from formulas.filters import parse_filter
@@ -146,7 +146,8 @@ def zone_only(app: CompiledApp) -> Context:
 def reader_of(app: CompiledApp, entity: CompiledEntity, tree: Tree, dialect: Dialect) -> Callable[[Any], Any]:
     """Return what turns a value that the statement brought (never None) into a canonical one."""
     kind = _stored_type(app, entity, tree)
-    return kind.read_sqlite if dialect == "sqlite" else kind.read_postgresql
+    as_text = dialect == "sqlite" or isinstance(kind, Document)  # the driver of records gives JSON as it stands
+    return kind.read_sqlite if as_text else kind.read_postgresql
 
 
 def _stored_type(app: CompiledApp, entity: CompiledEntity, tree: Tree) -> StoredType:

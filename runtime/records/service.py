@@ -78,7 +78,7 @@ class Records:
         self._clock = clock
         self._ids = ids
         seams = seams or Seams()
-        self._seams = Seams((Rights(), Locks(), *seams.rules), seams.reactions)
+        self._seams = replace(seams, rules=(Rights(), Locks(), *seams.rules))
         self._narrowing = Narrowing(clock)
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)

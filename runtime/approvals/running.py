@@ -254,7 +254,7 @@ class Course:
         """
         yield from rows.close_tasks(w, a.id)
         yield from rows.change_approval(w, a.id, state=state, decided_at=w.now)
-        w.course.warrants.add((JUST_DECIDED, a.id))
+        w.course.warrants[JUST_DECIDED, a.id] = {}
         yield from self._tell(w, a, state, None)
         yield from self._write_to(w, a, [a.asked_by] if a.asked_by else [], state, a.id)
         entity = w.app.entities.get(a.entity)

@@ -26,9 +26,10 @@ from runtime.identity import scopes
 from runtime.query.statements import StatementCache
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
-from runtime.records.pins import get_entity
+from runtime.records.holding import not_found as record_not_found
+from runtime.records.rights import require_seen
 from runtime.records.service import Records
-from runtime.records.targets import known_id, uses_of
+from runtime.records.targets import known_id, target_entity, uses_of
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -61,10 +62,12 @@ class Approvals:
         """
 
         def unit(w: Writing) -> Unit[str]:
-            owner = get_entity(w.published, entity)
-            gate(caller.actor, app, uses_of(owner, "write"))
-            known = known_id(owner, record_id)
+            seen = target_entity(w.seen, entity)
+            gate(caller.actor, app, uses_of(seen, "write"), w.sight)
+            known, owner = known_id(seen, record_id), w.app.entities[seen.key]
             held = yield from hold_record(w, owner, known)
+            if not (yield from require_seen(w, owner, known)):
+                raise record_not_found(owner, known)
             return (yield from self._course.begin(w, Subject(owner, known, held.shown), approval, comment))
 
         return await self._shown(app, await self._records.work(caller, app, unit))

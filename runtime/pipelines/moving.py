@@ -20,11 +20,10 @@ from runtime.automations.actions.base import ActionFailed, Occasion
 from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
-from runtime.identity.actors import Actor
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import Stay, begin_stays, end_stay, how_moved, open_stay
 from runtime.pipelines.judging import unmet
-from runtime.pipelines.todo import Todo, of_violation, refused
+from runtime.pipelines.todo import Todo, discreet, of_violation, refused
 from runtime.records.changes import Change, apply_change, plan_change
 from runtime.records.spreading import spread
 from runtime.records.values import with_aliases
@@ -111,11 +110,20 @@ def find_way(w: Writing, entity: CompiledEntity, key: str) -> Way:
     return ways[key]
 
 
-def may_take(actor: Actor | None, transition: Transition) -> bool:
-    """Whether somebody has one of the roles that a transition asks for; admins have all."""
+def may_take(w: Writing, entity: CompiledEntity, transition: Transition) -> bool:
+    """Whether the caller has one of the roles that a transition asks for, and a grant that lets take it; admins have all.
+
+    In an app without roles of its own the roles of the platform count.
+    """
+    actor, sight = w.caller.actor, w.sight
     if actor is None:
         return False
-    return not transition.roles or actor.role == "admin" or actor.role in transition.roles
+    if sight is None:
+        return not transition.roles or actor.role == "admin" or actor.role in transition.roles
+    if transition.roles and sight.roles.isdisjoint(transition.roles):
+        return False
+    grants = [grant for grant in sight.grants.get(entity.key, ()) if grant.may("update")]
+    return any(g.grant.transitions == "all" or transition.key in g.grant.transitions for g in grants)
 
 
 def target_of(pipeline: CompiledPipeline, transition: Transition, node: str | None = None) -> Place:
@@ -157,14 +165,14 @@ class Mover:
                 ``transition.refused``, ``access.denied``.
         """
         pipeline, transition = find_way(w, entity, order.transition)
-        _refuse_hands(w, transition, order)
+        _refuse_hands(w, entity, transition, order)
         target = target_of(pipeline, transition, order.node)
         violations: list[Violation] = []
-        warrant = (entity.key, record_id)
-        w.course.warrants.add(warrant)
-        body = _body(w, pipeline, target, order, violations)
+        kept = _kept(w, pipeline, target, order, violations)
+        body = {key: value for key, value in order.fields.items() if key not in kept}
+        w.course.warrants[entity.key, record_id] = kept
         change = yield from plan_change(w, entity, record_id, body, "/fields", violations, if_match=order.if_match)
-        w.course.warrants.discard(warrant)
+        del w.course.warrants[entity.key, record_id]
         source = pipeline.place_of(change.held.shown)
         if not pipeline.leads_from(transition, source):
             raise _unavailable(pipeline, transition, source)
@@ -195,7 +203,8 @@ class Mover:
 
     def missing(self, standing: Standing, step: Step) -> Unit[list[Todo]]:
         """Return what is missing before a record, as it is shown, may take a step."""
-        return (yield from unmet(self._ports().expressions, standing, step.guards, step.key))
+        missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key)
+        return discreet(standing.w, standing.entity, missing)
 
     def _still_blank(self, w: Writing, change: Change, step: Step) -> Unit[list[Todo]]:
         """Of a move whose values are wrong, say also what they leave blank; the rest is asked once they are right."""
@@ -237,25 +246,24 @@ def actions_of(step: Step) -> Sequence[ActionModel]:
     return found
 
 
-def _body(
+def _kept(
     w: Writing, pipeline: CompiledPipeline, target: Place, order: Order, violations: list[Violation]
-) -> dict[str, JSON]:
+) -> dict[str, Any]:
+    """Return the values of the fields that the move itself sets; nobody may give them."""
     definition = pipeline.definition
-    body = dict(order.fields)
     for key in pipeline.kept:
-        if key in body:
+        if key in order.fields:
             message = say("此字段由流转本身设置", "The move itself sets this field")
             violations.append(Violation("assigned", f"/fields/{key}", message))
-    body[definition.field] = target.stage
+    kept: dict[str, Any] = {definition.field: target.stage}
     if definition.node_field is not None:
-        body[definition.node_field] = target.node
+        kept[definition.node_field] = target.node
     if definition.since_field is not None:
-        entity = w.app.entities[definition.entity]
-        body[definition.since_field] = entity.fields[definition.since_field].to_json(w.now)
-    return body
+        kept[definition.since_field] = w.now
+    return kept
 
 
-def _refuse_hands(w: Writing, transition: Transition, order: Order) -> None:
+def _refuse_hands(w: Writing, entity: CompiledEntity, transition: Transition, order: Order) -> None:
     actor = w.caller.actor
     label = label_text(transition.label)
     if order.by_hand and transition.automatic:
@@ -263,9 +271,10 @@ def _refuse_hands(w: Writing, transition: Transition, order: Order) -> None:
             "access.denied",
             say(f"“{label.zh}”由审批或自动化执行", f"{label.en} is carried out by approvals and automations"),
         )
-    if order.by_hand and not may_take(actor, transition):
-        names = "、".join(transition.roles), " or ".join(transition.roles)
-        raise Problem("access.denied", say(f"“{label.zh}”需要角色 {names[0]}", f"{label.en} needs the role {names[1]}"))
+    if order.by_hand and not may_take(w, entity, transition):
+        raise Problem(
+            "access.denied", say(f"您的角色不能执行“{label.zh}”", f"Your roles do not let you take {label.en}")
+        )
     if order.override and (actor is None or actor.role != "admin"):
         raise Problem("access.denied", say("只有管理员可以越过条件", "Only an admin may move past what is not met"))
 

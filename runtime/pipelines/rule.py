@@ -13,7 +13,7 @@ from runtime.expressions.expressions import Expressions
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import Stay, begin_stays
 from runtime.pipelines.judging import unmet
-from runtime.pipelines.todo import Todo, refused
+from runtime.pipelines.todo import Todo, discreet, refused
 from runtime.records.seams import Fact, Intent
 from runtime.records.values import NewRecord
 from runtime.records.writer import Writing
@@ -129,6 +129,7 @@ class StageKeeper(_OfPipelines):
                 key = ("stage", pipeline.key, fact.deed, place)
                 missing += yield from unmet(self._expressions, standing, guards, key)
         if missing:
+            missing = discreet(w, fact.entity, missing)
             raise refused("stage.refused", missing, entity=fact.entity.key, record_id=fact.record_id)
 
 

@@ -18,15 +18,15 @@ from builder.registry.registry import PublishedApp
 from builder.store.database import Database
 from builder.store.statement import Query, Unit
 from runtime.access.gate import gate
+from runtime.access.sight import sight_of
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import stays_of
 from runtime.pipelines.moving import Moved, Mover, Order, Step, may_take, target_of
 from runtime.records.caller import Caller
 from runtime.records.holding import not_found
-from runtime.records.pins import get_entity
 from runtime.records.seams import finish
 from runtime.records.service import Records
-from runtime.records.targets import known_id, uses_of
+from runtime.records.targets import known_id, target_entity, uses_of
 from runtime.records.writer import Writing, lock_app
 from runtime.records.written import Written
 
@@ -65,8 +65,8 @@ class Pipelines:
         """
 
         async def run(published: PublishedApp) -> Done:
-            owner = get_entity(published, entity)
-            gate(caller.actor, app, uses_of(owner, "write"))
+            owner = target_entity(published, entity)
+            gate(caller.actor, app, uses_of(owner, "write"), sight_of(published.app))
             known = known_id(owner, record_id)
             w = self._records.writing(published, caller)
 
@@ -112,8 +112,9 @@ class Pipelines:
         """Return, for each pipeline of the record, where it stands and each way on: whether it can be taken now, and why not."""
 
         def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[dict[str, JSON]]]:
-            shown = yield from _read(w, owner, known)
-            return (yield from self._stand_all(Standing(w, owner, known, shown)))
+            whole = w.app.entities[owner.key]  # guards judge the whole record; lines about it say only what is seen
+            shown = yield from _read(w, whole, known)
+            return (yield from self._stand_all(Standing(w, whole, known, shown)))
 
         return await self._records.read_beside(caller, app, entity, record_id, unit)
 
@@ -127,7 +128,7 @@ class Pipelines:
         place = pipeline.place_of(s.shown)
         ways = []
         for transition in pipeline.leaving(place):
-            if not transition.automatic and may_take(s.w.caller.actor, transition):
+            if not transition.automatic and may_take(s.w, s.entity, transition):
                 ways.append(
                     (yield from self._way(s, Step(pipeline, transition, place, target_of(pipeline, transition))))
                 )

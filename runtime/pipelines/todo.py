@@ -10,6 +10,7 @@ from builder.fields.base import BothLanguages, label_text
 from builder.kernel.limits import TODO_ITEMS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
+from runtime.records.writer import Writing
 
 JSON = Any
 
@@ -53,6 +54,19 @@ def of_violation(entity: CompiledEntity, violation: Violation) -> Todo:
     key = violation.pointer.removeprefix("/fields/").split("/")[0]
     todo = of_field(entity, key, violation.code, violation.message)
     return todo._replace(pointer=violation.pointer, needed=dict(violation.params) or None)
+
+
+def discreet(w: Writing, entity: CompiledEntity, lines: Iterable[Todo]) -> list[Todo]:
+    """Return the lines without what the caller does not see: values of hidden fields, records of hidden entities."""
+    seen = w.seen.app.entities.get(entity.key)
+    found = []
+    for line in lines:
+        if line.field is not None and (seen is None or line.field.split(".")[0] not in seen.fields):
+            line = line._replace(field=None, pointer="", label=None, current=None)
+        if line.entity is not None and line.entity not in w.seen.app.entities:
+            line = line._replace(entity=None, record_id=None, label=None, current=None)
+        found.append(line)
+    return found
 
 
 def sentence(words: str | BothLanguages) -> Text:

@@ -115,6 +115,7 @@ def plan_change(
     values, children = read_fields(entity, given, pointer, violations, held=held.shown, seen=seen)
     if parent is not None:
         check_parent(values, parent.via, parent.id, pointer, violations)
+    values |= w.course.warrants.get((entity.key, record_id), {})
     changed = _changed(entity, values, held.shown)
     change = Change(entity, record_id, held, pointer, changed, {})
     if changed or children:

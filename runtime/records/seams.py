@@ -113,9 +113,9 @@ class Course:
     app: CompiledApp
     seams: Seams
     facts: list[Fact] = field(default_factory=list)
-    warrants: set[tuple[str, str]] = field(default_factory=set)
-    """What this write may do besides: (entity, id) of records whose kept fields may change just now, given and taken back by the move
-    that changes them; approvals that it has decided."""
+    warrants: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """What this write may do besides: (entity, id) of a record -> values of its kept fields, given and taken back by the move that
+    sets them; approvals that it has decided."""
     after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
     """What rules want to look at when all is written and computed, before anything follows from it."""
     following: bool = False

@@ -115,7 +115,7 @@ def _judge_changes(w: Writing, sight: RoleSight, entity: CompiledEntity, intents
             text = say("您的角色不能修改这条记录", "Your roles do not let you change this record")
             raise Problem("access.denied", text, violations=[Violation("rows", intent.pointer, text)])
         writable = frozenset[str]().union(*(grant.writable for grant in held))
-        kept = w.course.warrants.get(
+        kept = frozenset(w.course.warrants.get((entity.key, intent.record_id), ()))  # the transition's right
             (entity.key, intent.record_id), frozenset()
         )  # whose right is that of the transition
         violations += _fixed(sight, entity, intent.changed - writable - kept, intent.pointer)

@@ -116,8 +116,6 @@ def _judge_changes(w: Writing, sight: RoleSight, entity: CompiledEntity, intents
             raise Problem("access.denied", text, violations=[Violation("rows", intent.pointer, text)])
         writable = frozenset[str]().union(*(grant.writable for grant in held))
         kept = frozenset(w.course.warrants.get((entity.key, intent.record_id), ()))  # the transition's right
-            (entity.key, intent.record_id), frozenset()
-        )  # whose right is that of the transition
         violations += _fixed(sight, entity, intent.changed - writable - kept, intent.pointer)
     _deny(violations)
 

@@ -170,13 +170,15 @@ def make_services(
         settings.database_url, durable=settings.sqlite_durable, connections=settings.postgres_connections
     )
     log = make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream)
-    identity = make_identity(database, clock, ids, session_lifetime=timedelta(hours=settings.session_hours))
+    sealer = Sealer([key.get_secret_value() for key in settings.secret_keys], settings.secret_file)
+    lifetime = timedelta(hours=settings.session_hours)
+    identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime)
     delivery = make_delivery(
         database,
         clock,
         ids,
         identity.audit,
-        sealer=Sealer([key.get_secret_value() for key in settings.secret_keys], settings.secret_file),
+        sealer=sealer,
         roads=Roads(Outbound(Allowed(settings.outbound_allow))),
         public_url=settings.public_url,
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from builder.store import delivery_tables, platform, process_tables
+from builder.store import delivery_tables, people_tables, platform, process_tables
 from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
 PREFIX = platform.PREFIX
 metadata = platform.metadata
-_ROOMS = (process_tables, delivery_tables)  # once this module is there, all are
+_ROOMS = (process_tables, delivery_tables, people_tables)  # once this module is there, all are
 
 app = sa.Table(
     PREFIX + "app",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import segno
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,9 +11,13 @@ from runtime.access.gate import require_person
 from runtime.api.bodies import (
     ActorAnswer,
     Answer,
+    CodeBody,
+    FactorAnswer,
     LoginAnswer,
     LoginBody,
     PasswordBody,
+    ProofBody,
+    RecoveryAnswer,
     SessionAnswer,
     SetupBody,
     TokenAnswer,
@@ -34,7 +39,12 @@ def log_in(body: LoginBody, request: Request, response: Response, here: Here) ->
     _refuse_other_sites(here, request)
     origin = origin_of(request)
     login = here.identity.sessions.log_in(
-        body.username, body.password, origin.address, client=client_of(request), request_id=origin.request_id
+        body.username,
+        body.password,
+        origin.address,
+        code=body.code,
+        client=client_of(request),
+        request_id=origin.request_id,
     )
     return _opened(here, response, login, body.mode)
 
@@ -50,6 +60,7 @@ def set_up(body: SetupBody, request: Request, response: Response, here: Here) ->
         name=body.name,
         origin=origin_of(request),
         client=client_of(request),
+        code=body.code,
     )
     return _opened(here, response, login, body.mode)
 
@@ -91,6 +102,30 @@ def list_sessions(request: Request, here: Here, caller: Caller) -> Answer[list[S
 def end_session(session_id: str, request: Request, here: Here, caller: Caller) -> None:
     """End one of one's own sessions, such as the one on a phone that was lost."""
     here.identity.sessions.end_session(_person(caller), session_id, origin_of(request, caller))
+
+
+@router.post("/api/auth/factor", status_code=201)
+def start_factor(here: Here, caller: Caller) -> Answer[FactorAnswer]:
+    """Begin to set up a second factor: scan the code with an authenticator app, then confirm with what it shows."""
+    started = here.identity.factors.start(here.identity.users.get_user(_person(caller)))
+    svg = segno.make(started.url, error="m").svg_inline(scale=4)
+    return Answer(data=FactorAnswer(secret=started.secret, url=started.url, qr=svg))
+
+
+@router.post("/api/auth/factor/confirm")
+def confirm_factor(body: CodeBody, request: Request, here: Here, caller: Caller) -> Answer[RecoveryAnswer]:
+    """Activate the second factor; from the next login on it is asked for."""
+    user = here.identity.users.get_user(_person(caller))
+    codes = here.identity.factors.confirm(user, body.code, origin_of(request, caller))
+    return Answer(data=RecoveryAnswer(recovery_codes=codes))
+
+
+@router.post("/api/auth/factor/remove", status_code=204)
+def remove_factor(body: ProofBody, request: Request, here: Here, caller: Caller) -> None:
+    """Give up one's second factor; asks for the password, so that a session left open cannot."""
+    origin = origin_of(request, caller)
+    here.identity.sessions.prove(_person(caller), body.password, origin)
+    here.identity.factors.remove(_person(caller), origin)
 
 
 @router.get("/api/auth/tokens")

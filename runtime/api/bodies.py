@@ -42,6 +42,7 @@ class LoginBody(Body):
 
     username: Name
     password: Password
+    code: Annotated[str, Field(max_length=40)] | None = None
     mode: Literal["cookie", "bearer"] = "cookie"
 
 
@@ -52,6 +53,7 @@ class SetupBody(Body):
     password: Password
     username: Name | None = None
     name: Name | None = None
+    code: Annotated[str, Field(max_length=40)] | None = None
     mode: Literal["cookie", "bearer"] = "cookie"
 
 
@@ -60,6 +62,32 @@ class PasswordBody(Body):
 
     current: Password
     password: Password
+
+
+class CodeBody(Body):
+    """A code of a second factor."""
+
+    code: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class ProofBody(Body):
+    """One's password, asked for again."""
+
+    password: Password
+
+
+class FactorAnswer(BaseModel):
+    """A second factor that is being set up: the secret, the address for a QR code, and that code as SVG."""
+
+    secret: str
+    url: str
+    qr: str
+
+
+class RecoveryAnswer(BaseModel):
+    """Codes for the day the phone is lost; each works once, and they are shown this once."""
+
+    recovery_codes: list[str]
 
 
 class TokenBody(Body):

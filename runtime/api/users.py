@@ -99,6 +99,14 @@ def end_session_of_user(user_id: str, session_id: str, request: Request, here: H
     here.identity.sessions.end_session(user.id, session_id, origin_of(request, caller))
 
 
+@router.delete("/api/users/{user_id}/factor", status_code=204)
+def remove_factor(user_id: str, request: Request, here: Here, caller: Caller) -> None:
+    """Remove the second factor of somebody who lost phone and recovery codes."""
+    require_role(caller, "admin")
+    user = here.identity.users.get_user(user_id)
+    here.identity.factors.remove(user.id, origin_of(request, caller))
+
+
 @router.get("/api/users/{user_id}/tokens")
 def list_tokens_of_user(user_id: str, here: Here, caller: Caller) -> Answer[list[TokenAnswer]]:
     """List the tokens with which programs act as a user."""

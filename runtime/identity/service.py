@@ -11,12 +11,14 @@ from builder.store.database import Database
 from runtime.identity.audit import Audit
 from runtime.identity.departments import Departments
 from runtime.identity.directory import Directory
+from runtime.identity.factors import Factors
 from runtime.identity.grants import Grants
 from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Sessions
 from runtime.identity.setup import Setup
 from runtime.identity.tokens import Tokens
 from runtime.identity.users import Users
+from runtime.secrets.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,20 @@ class Identity:
     setup: Setup
     audit: Audit
     directory: Directory
+    factors: Factors
     grants: Grants
 
 
-def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetime: timedelta) -> Identity:
+def make_identity(
+    database: Database, clock: Clock, ids: Ids, *, sealer: Sealer, session_lifetime: timedelta
+) -> Identity:
     """Put the identity services of one instance together."""
     passwords = Passwords()
     audit = Audit(database, clock)
     users = Users(database, clock, ids, passwords, audit)
+    factors = Factors(database, clock, ids, sealer, audit)
     departments = Departments(database, ids, audit)
-    sessions = Sessions(database, clock, ids, passwords, audit, lifetime=session_lifetime)
+    sessions = Sessions(database, clock, ids, passwords, audit, factors, lifetime=session_lifetime)
     return Identity(
         users=users,
         departments=departments,
@@ -47,6 +53,7 @@ def make_identity(database: Database, clock: Clock, ids: Ids, *, session_lifetim
         tokens=Tokens(database, clock, ids, audit),
         setup=Setup(database, clock, ids, passwords, users, sessions, audit),
         audit=audit,
+        factors=factors,
         directory=Directory(database, users, departments, audit),
         grants=Grants(database, clock, ids, audit),
     )

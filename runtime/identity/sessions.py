@@ -21,6 +21,7 @@ from builder.store.tables import user as user_table
 from runtime.identity.actors import SESSION_PREFIX
 from runtime.identity.audit import Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
+from runtime.identity.factors import Factors
 from runtime.identity.passwords import Passwords, password_violations
 from runtime.identity.throttle import Throttle
 from runtime.identity.users import User, as_user, normal_username, set_password
@@ -54,9 +55,18 @@ class Sessions:
     """Opens and ends sessions."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, passwords: Passwords, audit: Audit, *, lifetime: timedelta
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        passwords: Passwords,
+        audit: Audit,
+        factors: Factors,
+        *,
+        lifetime: timedelta,
     ) -> None:
         self._audit = audit
+        self._factors = factors
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -64,11 +74,21 @@ class Sessions:
         self._throttle = Throttle(database, clock)
         self._lifetime = lifetime
 
-    def log_in(self, username: str, password: str, address: str, *, client: str = "", request_id: str = "") -> Login:
+    def log_in(
+        self,
+        username: str,
+        password: str,
+        address: str,
+        *,
+        code: str | None = None,
+        client: str = "",
+        request_id: str = "",
+    ) -> Login:
         """Open a session.
 
         Raises:
-            Problem: ``auth.refused`` (the same for an unknown, switched-off or password-less user), ``auth.throttled``.
+            Problem: ``auth.refused`` (the same for an unknown, switched-off or password-less user), ``auth.throttled``;
+                ``auth.code_required`` if the password is right and a second factor is active: send both again with the code.
         """
         username = normal_username(username)
         self._throttle.charge(username, address)
@@ -80,7 +100,20 @@ class Sessions:
             nobody = Origin(None, address, request_id)
             self._audit.note_alone("login.refused", nobody, row.id if row is not None else None)
             raise Problem("auth.refused")
+        try:
+            login = self._open_proven(row, stored, password, Origin(row.id, address, request_id), code, client)
+        except Problem as problem:
+            if problem.code == "auth.code_required":
+                self._throttle.forgive(username, address)
+            else:
+                self._audit.note_alone("login.refused", Origin(None, address, request_id), row.id, {"factor": True})
+            raise
         self._throttle.forgive(username, address)
+        return login
+
+    def _open_proven(
+        self, row: Any, stored: str, password: str, origin: Origin, code: str | None, client: str
+    ) -> Login:
         again = self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored
         with self._database.transaction() as connection:
             # the password was looked at outside the transaction: it has to be the same one still
@@ -90,15 +123,27 @@ class Sessions:
                 raise Problem("auth.refused")
             if again != stored:
                 connection.execute(sa.update(user_table).where(user_table.c.id == row.id).values(password_hash=again))
-            origin = Origin(row.id, address, request_id)
-            return self.open(connection, as_user(found), origin, client=client, way="password")
+            return self.open(connection, as_user(found), origin, client=client, way="password", code=code)
 
-    def open(self, connection: sa.Connection, user: User, origin: Origin, *, client: str = "", way: str) -> Login:
+    def open(
+        self,
+        connection: sa.Connection,
+        user: User,
+        origin: Origin,
+        *,
+        client: str = "",
+        way: str,
+        code: str | None = None,
+    ) -> Login:
         """Open a session for a user inside a transaction; sessions that have run out are swept.
 
         Args:
-            way: how they proved who they are: password, link, provider.
+            way: how they proved who they are: password, link, or provider (which asks for second factors itself).
+
+        Raises:
+            Problem: ``auth.code_required``, ``auth.refused`` for a wrong code.
         """
+        factor = None if way == "provider" else self._factors.ask(connection, user.id, code)
         now = self._clock.now()
         login = Login(user, SESSION_PREFIX + self._ids.secret(), now + self._lifetime)
         connection.execute(sa.delete(table).where(table.c.expires_at <= now))
@@ -112,7 +157,8 @@ class Sessions:
                 client=client[:_CLIENT_LENGTH],
             )
         )
-        self._audit.note(connection, "login", origin, user.id, {"way": way})
+        told = {"way": way} if factor is None else {"way": way, "factor": factor}
+        self._audit.note(connection, "login", origin, user.id, told)
         return login
 
     def list_sessions(self, user_id: str, *, current: str | None = None) -> list[Session]:
@@ -146,20 +192,29 @@ class Sessions:
                 raise_epoch(connection)
                 self._audit.note(connection, "logout", by, by.actor)
 
+    def prove(self, user_id: str, password: str, by: Origin, *, pointer: str = "/password") -> str:
+        """Ask for a password again before something grave; return the user name. ``pointer``: where it stood.
+
+        Raises:
+            Problem: ``auth.refused``, ``auth.throttled``.
+        """
+        with self._database.snapshot() as connection:
+            row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id)).one()
+        self._throttle.charge(row.username, by.address)
+        if not self._passwords.verify(row.password_hash, password):
+            text = say("密码不正确", "The password is wrong")
+            raise Problem("auth.refused", text, violations=[Violation("wrong", pointer, text)])
+        self._throttle.forgive(row.username, by.address)
+        return str(row.username)
+
     def change_password(self, user_id: str, current: str, new: str, *, session_hash: str, by: Origin) -> None:
         """Give a user a new password; all their other sessions end. Tokens stay: they are revoked one by one.
 
         Raises:
             Problem: ``auth.refused`` if the current password is wrong, ``auth.throttled``, ``identity.invalid``.
         """
-        with self._database.snapshot() as connection:
-            row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id)).one()
-        self._throttle.charge(row.username, by.address)
-        if not self._passwords.verify(row.password_hash, current):
-            text = say("当前密码不正确", "The current password is wrong")
-            raise Problem("auth.refused", text, violations=[Violation("wrong", "/current", text)])
-        self._throttle.forgive(row.username, by.address)
-        violations = password_violations(new, row.username)
+        username = self.prove(user_id, current, by, pointer="/current")
+        violations = password_violations(new, username)
         if violations:
             raise Problem("identity.invalid", violations=violations)
         hashed = self._passwords.hash(new)

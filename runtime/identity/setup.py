@@ -93,11 +93,12 @@ class Setup:
         name: str | None = None,
         origin: Origin = SYSTEM_ORIGIN,
         client: str = "",
+        code: str | None = None,
     ) -> Login:
         """Use a link: set the password (and for the first admin the user name) and log in.
 
         Raises:
-            Problem: ``auth.link_invalid``, ``identity.invalid``; a link is used up only when this succeeds.
+            Problem: ``auth.link_invalid``, ``identity.invalid``, ``auth.code_required``; a link is used up only when this succeeds.
         """
         self._find(secret)  # before the slow hash, so that guessing links is cheap for us
         hashed = self._passwords.hash(password)
@@ -110,7 +111,7 @@ class Setup:
                 user = _with_password(connection, user_id, password, hashed)
             own = Origin(user.id, origin.address, origin.request_id)
             self._audit.note(connection, "link.used", own, user.id)
-            return self._sessions.open(connection, user, own, client=client, way="link")
+            return self._sessions.open(connection, user, own, client=client, way="link", code=code)
 
     def _find(self, secret: str) -> None:
         with self._database.snapshot() as connection:

@@ -18,6 +18,7 @@ from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
 from runtime.api import (
+    absences,
     auth,
     building,
     connections,
@@ -39,6 +40,9 @@ from runtime.api.records import RecordsApi
 from runtime.approvals.rule import LockRule, VoidReaction
 from runtime.approvals.running import Course
 from runtime.approvals.service import Approvals
+from runtime.assignments.absences import Absences
+from runtime.assignments.assigning import RuleAssigner
+from runtime.assignments.service import Assignments
 from runtime.automations.people import PlatformPeople
 from runtime.automations.ports import Outward, Ports
 from runtime.automations.reaction import AutomationReaction
@@ -187,12 +191,14 @@ def make_services(
     expressions = Expressions()
     mover = Mover(lambda: ports)
     course = Course(lambda: ports)
+    assigner = RuleAssigner(lambda: ports)
     ports = Ports(
         people=PlatformPeople(),
         expressions=expressions,
         stages=mover,
         approvals=course,
         outward=outward or delivery.outbox,
+        assigner=assigner,
     )
     reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction(), AutomationReaction(lambda: ports))
     seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))
@@ -205,10 +211,12 @@ def make_services(
     job_runner = JobRunner(jobs, (), log)
     runner = Runner(database, records, ports, clock)
     approvals = Approvals(database, records, course, clock, ids)
+    assignments = Assignments(database, records, assigner, clock)
     works = (
         Due("timers", timers.run_due),
         Due("automations", runner.run_due),
         Due("approvals", approvals.escalate_due),
+        Due("pools", assignments.reclaim_due),
         courier,
         job_runner,
     )
@@ -227,6 +235,8 @@ def make_services(
         approvals=approvals,
         automations=Automations(database, records, ports),
         runner=runner,
+        assignments=assignments,
+        absences=Absences(database, clock, ids),
         files=Files(
             database,
             _make_store(settings, clock),
@@ -307,7 +317,7 @@ def _make_web(app: App) -> FastAPI:
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
     identity = (auth.router, users.router, directory.router, grants.router, security_events.router)
     outward = (connections.router, inbox.router, jobs.router)
-    for router in (ops.router, *identity, *outward, docs.router, scenarios.router):
+    for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)
     web.include_router(building.builder_router(app.services))
     return web

@@ -10,6 +10,8 @@ from builder.kernel.ids import Ids
 from builder.registry.registry import Registry
 from builder.store.database import Database
 from runtime.approvals.service import Approvals
+from runtime.assignments.absences import Absences
+from runtime.assignments.service import Assignments
 from runtime.automations.runner import Runner
 from runtime.automations.service import Automations
 from runtime.files.service import Files
@@ -48,6 +50,8 @@ class Services:
     approvals: Approvals
     automations: Automations
     runner: Runner
+    assignments: Assignments
+    absences: Absences
     files: Files
     delivery: Delivery
     jobs: JobRows

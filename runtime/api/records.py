@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
+from runtime.api import assignments
 from runtime.api.approvals import INBOX, find_approval_route, list_mine
 from runtime.api.automations import buttons, find_automations_route, press, runs_of_record
 from runtime.api.events import events_body, feed_page, page_size, stream
@@ -48,7 +49,7 @@ from runtime.services import Services
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
-_ROOMS = frozenset({"records", "events", "views", "approvals", "automations", "openapi.json"})
+_ROOMS = frozenset({"records", "events", "views", "approvals", "automations", "pools", "openapi.json"})
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 _MINIMAL: Header = (b"preference-applied", b"return=minimal")
@@ -65,6 +66,7 @@ class RecordsApi:
         self.approvals = services.approvals
         self.timers = services.timers
         self.automations = services.automations
+        self.assignments = services.assignments
         self.authenticator = services.authenticator
         self.origin = settings.public_url
         self.cors_origins = settings.cors_origins
@@ -217,7 +219,7 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         x.scope[ROUTE] = INBOX
         return {"GET": list_mine}
     x.app = parts[0]
-    handlers = find_approval_route(x, parts[1:]) or find_automations_route(x, parts[1:])
+    handlers = _find_room_route(x, parts[1:])
     if handlers is not None:
         return handlers
     match parts[1:]:
@@ -239,6 +241,11 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
         case ["records", *rest]:
             return _find_records_route(x, rest)
     raise Problem("route.not_found")
+
+
+def _find_room_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | None:
+    rooms = (find_approval_route, find_automations_route, assignments.find_pool_route)
+    return next((handlers for find in rooms if (handlers := find(x, parts)) is not None), None)
 
 
 def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
@@ -266,20 +273,20 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
 
 
 def _find_record_route(parts: list[str]) -> tuple[str, dict[str, Handler]] | None:
-    match parts:
-        case []:
-            return "", {"GET": _get, "PATCH": _update, "DELETE": _delete}
-        case ["explain"]:
-            return "/explain", {"GET": explain}
-        case ["timeline"]:
-            return "/timeline", {"GET": _timeline}
-        case ["runs"]:
-            return "/runs", {"GET": runs_of_record}
-        case ["actions"]:
-            return "/actions", {"GET": buttons}
-        case ["actions", _]:
-            return "/actions/{automation}", {"POST": press}
-    return None
+    if len(parts) == 2 and parts[0] == "actions":
+        return "/actions/{automation}", {"POST": press}
+    routes: dict[str, dict[str, Handler]] = {
+        "": {"GET": _get, "PATCH": _update, "DELETE": _delete},
+        "explain": {"GET": explain},
+        "timeline": {"GET": _timeline},
+        "runs": {"GET": runs_of_record},
+        "actions": {"GET": buttons},
+        "assignments": {"GET": assignments.explain},
+        "claim": {"POST": assignments.claim},
+        "release": {"POST": assignments.release},
+    }
+    found = routes.get("/".join(parts))
+    return None if found is None else (f"/{parts[0]}" if parts else "", found)
 
 
 # -- reads ----------------------------------------------------------------------------------------------------------------

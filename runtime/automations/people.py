@@ -30,9 +30,9 @@ class PlatformPeople:
         return found
 
     def with_role(self, w: Writing, role: str) -> Unit[list[str]]:
-        """Return the ids of those who have a role, by user name."""
-        statement = w.statements.kept(("people", "role"), lambda _: _select(_user.c.role == _named("role")))
-        rows = yield Query(statement, {"role": role})
+        """Return the ids of those who have a role of the app (by whatever grant) or of the platform, by user name."""
+        statement = w.statements.kept(("people", "role"), lambda _: _select(_has_role()))
+        rows = yield Query(statement, {"role": role, "app": w.app.key})
         return [str(row[0]) for row in rows]
 
     def in_department(self, w: Writing, department: str) -> Unit[list[str]]:
@@ -91,6 +91,27 @@ class PlatformPeople:
 
 def _select(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(_user.c.id).where(_user.c.active, condition).order_by(_user.c.username)
+
+
+def _has_role() -> sa.ColumnElement[bool]:
+    """Whether a person has the role: of the platform, or by a grant to them, their position, department or everybody."""
+    g = tables.grant
+    here = (g.c.app == _named("app")) & (g.c.role == _named("role"))
+
+    def subjects(kind: str) -> sa.Select[Any]:
+        return sa.select(g.c.subject).where(here, g.c.kind == kind)
+
+    top = sa.select(_department.c.id).where(sa.cast(_department.c.id, sa.Text).in_(subjects("department")))
+    tree = top.cte("granted", recursive=True)
+    child = _department.alias("child")
+    tree = tree.union(sa.select(child.c.id).where(child.c.parent_id == tree.c.id))
+    return sa.or_(
+        _user.c.role == _named("role"),
+        sa.cast(_user.c.id, sa.Text).in_(subjects("user")),
+        _user.c.position.in_(subjects("position")),
+        _user.c.department_id.in_(sa.select(tree.c.id)),
+        sa.exists(subjects("everyone")),
+    )
 
 
 def _named(name: str) -> sa.BindParameter[str]:

@@ -83,7 +83,7 @@ class Automations:
                 if automation.entity != entity or not isinstance(automation.trigger, Button):
                     continue
                 off = not automation.enabled or (automation.key in stand and stand[automation.key].is_disabled)
-                allowed = may_press(caller, automation.trigger)
+                allowed = may_press(caller, app, automation.trigger)
                 holds = yield from self._ports.expressions.holds(w, subject, automation.condition)
                 found.append(_button_json(automation, automation.trigger, language, (off, allowed, holds)))
             return found
@@ -102,7 +102,7 @@ class Automations:
             if automation.entity != entity or not isinstance(automation.trigger, Button):
                 raise no_automation(w, key)
             subject = yield from self._subject(w, caller, entity, record_id, "write")
-            if not may_press(caller, automation.trigger):
+            if not may_press(caller, app, automation.trigger):
                 raise Problem("access.denied", say("您不能使用这个按钮", "This button is not for you"))
             stand = yield from standings(w)
             if not automation.enabled or (key in stand and stand[key].is_disabled):
@@ -275,10 +275,17 @@ def no_automation(w: Writing, key: str) -> Problem:
     )
 
 
-def may_press(caller: Caller, trigger: Button) -> bool:
-    """Whether the caller has one of the button's roles."""
+def may_press(caller: Caller, app: str, trigger: Button) -> bool:
+    """Whether the caller has one of the button's roles, of the app or of the platform."""
     actor = caller.actor
-    return actor is not None and (not trigger.roles or actor.role in trigger.roles or actor.role == "admin")
+    if actor is None:
+        return False
+    return (
+        not trigger.roles
+        or actor.role == "admin"
+        or not actor.roles_in(app).isdisjoint(trigger.roles)
+        or actor.role in trigger.roles
+    )
 
 
 def _inside(automation: Automation) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from builder.store import tables
+from builder.store import process_tables, tables
 from runtime.automations.runs import run_table
 from runtime.services import Services
 
@@ -58,7 +58,17 @@ def approval_limits(services: Services) -> Clockwork:
     return Clockwork("approvals", _earliest(services, waiting), work)
 
 
-CLOCKWORKS: tuple[Callable[[Services], Clockwork], ...] = (reminders, automation_runs, approval_limits)
+def pools(services: Services) -> Clockwork:
+    """Records that go back to the pool because nobody works on them."""
+    waiting = sa.select(sa.func.min(process_tables.assignment_pool.c.due_at))
+
+    async def work() -> bool:
+        return bool(await services.assignments.reclaim_due())
+
+    return Clockwork("pools", _earliest(services, waiting), work)
+
+
+CLOCKWORKS: tuple[Callable[[Services], Clockwork], ...] = (reminders, automation_runs, approval_limits, pools)
 
 
 def _earliest(services: Services, chosen: sa.Select[Any]) -> Callable[[], Awaitable[datetime | None]]:

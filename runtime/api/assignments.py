@@ -1,0 +1,52 @@
+"""``…/assignments``, ``…/claim``, ``…/release`` of records, and ``/api/{app}/pools/{rule}``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from builder.kernel.canonical import dump_json
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from runtime.api.http import ROUTE, request_language, send_reply
+
+if TYPE_CHECKING:
+    from runtime.api.records import Exchange, Handler
+
+JSON = Any
+_REASON_LENGTH = 500
+
+
+def find_pool_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | None:
+    """Return the handlers of a path below ``/api/{app}/pools``; None: it is another."""
+    if len(parts) != 2 or parts[0] != "pools":
+        return None
+    x.part, x.scope[ROUTE] = parts[1], "/api/{app}/pools/{rule}"
+    return {"GET": _list_pool}
+
+
+async def explain(x: Exchange) -> None:
+    """``GET …/records/{entity}/{id}/assignments``: who got it and why."""
+    language = request_language(x.scope, "zh")
+    found = await x.api.assignments.explain(x.caller, x.app, x.entity, x.record_id, language)
+    await x.answer(200, dump_json({"data": found}), (b"vary", b"Accept-Language"))
+
+
+async def claim(x: Exchange) -> None:
+    """``POST …/records/{entity}/{id}/claim``."""
+    await x.api.assignments.claim(x.caller, x.app, x.entity, x.record_id)
+    await send_reply(x.send, 204, ())
+
+
+async def release(x: Exchange) -> None:
+    """``POST …/records/{entity}/{id}/release`` with ``{"reason"}``."""
+    body = await x.json()
+    reason = body.get("reason") if isinstance(body, dict) and set(body) == {"reason"} else None
+    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= _REASON_LENGTH:
+        raise Problem("request.malformed", say('应形如 {"reason": "…"}', 'Send {"reason": "…"}'))
+    await x.api.assignments.release(x.caller, x.app, x.entity, x.record_id, reason.strip())
+    await send_reply(x.send, 204, ())
+
+
+async def _list_pool(x: Exchange) -> None:
+    found = await x.api.assignments.list_pool(x.caller, x.app, x.part)
+    await x.answer(200, dump_json({"data": found}))

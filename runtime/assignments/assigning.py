@@ -1,0 +1,222 @@
+"""Carrying decisions out: giving, claiming, releasing, taking back. Units of the one write path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from builder.definition.assignment import Assignment, Pool
+from builder.definition.kinds import ASSIGNMENTS
+from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.text import Text, say
+from builder.store.statement import Unit
+from runtime.assignments.candidates import count_open, known_people
+from runtime.assignments.choosing import decide
+from runtime.assignments.rows import (
+    count_claims,
+    keep_decision,
+    keep_pool,
+    keep_turn,
+    leave_pool,
+    lost_since,
+    pooled,
+    take_head,
+)
+from runtime.automations.actions.base import Occasion, audience
+from runtime.automations.ports import Chosen, Ports
+from runtime.expressions.prepared import Subject
+from runtime.identity.actors import SYSTEM
+from runtime.records.caller import Caller
+from runtime.records.changes import update_record
+from runtime.records.writer import Writing
+
+JSON = Any
+
+
+class RuleAssigner:
+    """The port of the ``assign`` action, and what people do with the pool."""
+
+    def __init__(self, ports: Callable[[], Ports]) -> None:
+        self._ports = ports
+
+    def assign(self, w: Writing, subject: Subject, rule: str) -> Unit[Chosen]:
+        """Let a rule choose, write the choice into the record and keep the decision."""
+        document = get_rule(w, rule)
+        sequence = yield from take_head(w, document.entity)
+        made = yield from decide(w, self._ports(), subject, document)
+        former = subject.shown.get(document.person)
+        if made.user_id is not None:
+            yield from self._give(w, document, subject, made.user_id)
+            yield from keep_turn(w, document.key, made.user_id, sequence)
+            kind = "assigned"
+        elif document.otherwise == "pool":
+            yield from _write(w, subject, document.person, None)
+            yield from keep_pool(w, document.key, document.entity, subject.record_id, None, None)
+            kind = "pooled"
+        else:
+            kind = "left"
+        row = _row(document, subject, kind, made.user_id, former, sequence)
+        yield from keep_decision(w, row, {"text": _text_json(made.text), "steps": made.to_json()})
+        if kind == "pooled":
+            return Chosen(None, say(f"进入公海:{made.text.zh}", f"To the pool: {made.text.en}"))
+        return Chosen(made.user_id, made.text)
+
+    def claim(self, w: Writing, subject: Subject) -> Unit[None]:
+        """Give a record of the pool to who asks for it.
+
+        Raises:
+            Problem: ``pool.refused`` with the reason.
+        """
+        user_id = _person(w)
+        sequence = yield from take_head(w, subject.entity.key)
+        found = yield from pooled(w, subject.entity.key, subject.record_id)
+        if found is None or found[1] is not None:
+            raise refused(say("这条记录不在公海中", "This record is not in the pool"))
+        document = get_rule(w, found[0])
+        pool = document.pool or Pool()
+        yield from self._check_quota(w, document, pool, subject, user_id)
+        yield from self._give(w, document, subject, user_id)
+        former = subject.shown.get(document.person)
+        text = say("从公海领取", "Claimed from the pool")
+        yield from keep_decision(
+            w, _row(document, subject, "claimed", user_id, former, sequence), {"text": _text_json(text), "steps": []}
+        )
+
+    def release(self, w: Writing, subject: Subject, reason: str) -> Unit[None]:
+        """Put a record back into the pool: who has it may, and an admin.
+
+        Raises:
+            Problem: ``pool.refused``.
+        """
+        user_id = _person(w)
+        sequence = yield from take_head(w, subject.entity.key)
+        found = yield from pooled(w, subject.entity.key, subject.record_id)
+        document = get_rule(w, found[0]) if found is not None else _pool_rule(w, subject.entity.key)
+        former = subject.shown.get(document.person)
+        if former is None:
+            raise refused(say("这条记录没有负责人", "Nobody has this record"))
+        is_admin = w.caller.actor is not None and w.caller.actor.role == "admin"
+        if former != user_id and not is_admin:
+            raise refused(say("只有负责人可以退回", "Only who has it can give it back"))
+        yield from _write(_as_system(w), subject, document.person, None)
+        yield from keep_pool(w, document.key, document.entity, subject.record_id, None, None)
+        text = say(f"退回公海:{reason}", f"Given back to the pool: {reason}")
+        yield from keep_decision(
+            w, _row(document, subject, "released", None, former, sequence), {"text": _text_json(text), "steps": []}
+        )
+
+    def reclaim(self, w: Writing, subject: Subject, rule: str, holder: str) -> Unit[bool]:
+        """Take a record back whose holder has not worked on it; return whether it was."""
+        document = w.app.definition.find(ASSIGNMENTS, rule)
+        if document is None or document.pool is None or subject.shown.get(document.person) != holder:
+            yield from leave_pool(w, subject.entity.key, subject.record_id)
+            return False
+        if (yield from self._ports().expressions.holds(w, subject, document.pool.kept_if)):
+            yield from leave_pool(w, subject.entity.key, subject.record_id)
+            return False
+        sequence = yield from take_head(w, subject.entity.key)
+        yield from _write(w, subject, document.person, None)
+        yield from keep_pool(w, rule, document.entity, subject.record_id, None, None)
+        hours = document.pool.reclaim_hours
+        text = say(f"{hours} 小时内未跟进,收回公海", f"Nothing was done in {hours} hours: back to the pool")
+        yield from keep_decision(
+            w, _row(document, subject, "reclaimed", None, holder, sequence), {"text": _text_json(text), "steps": []}
+        )
+        return True
+
+    def _give(self, w: Writing, rule: Assignment, subject: Subject, user_id: str) -> Unit[None]:
+        yield from _write(_as_system(w), subject, rule.person, user_id)
+        if rule.pool is None or rule.pool.reclaim_hours is None:
+            yield from leave_pool(w, rule.entity, subject.record_id)
+            return
+        due = w.now + timedelta(hours=rule.pool.reclaim_hours)
+        yield from keep_pool(w, rule.key, rule.entity, subject.record_id, user_id, due)
+
+    def _check_quota(self, w: Writing, rule: Assignment, pool: Pool, subject: Subject, user_id: str) -> Unit[None]:
+        if pool.claimers is not None:
+            may = yield from audience(Occasion(w, self._ports(), subject, ""), pool.claimers)
+            if user_id not in may:
+                raise refused(say("您不在可领取人员之列", "You are not among those who may claim"))
+        candidates = yield from known_people(w, [user_id])
+        yield from count_open(w, rule, candidates, subject.record_id)
+        if pool.at_most is not None and candidates and candidates[0].open >= pool.at_most:
+            count = candidates[0].open
+            raise refused(
+                say(f"您已有 {count} 条未结,上限 {pool.at_most}", f"You have {count} of at most {pool.at_most}")
+            )
+        if pool.per_day is not None:
+            claimed = yield from count_claims(w, rule.key, user_id, _day_began(w))
+            if claimed >= pool.per_day:
+                raise refused(say(f"今天已领取 {claimed} 条", f"You have claimed {claimed} today"))
+        if pool.again_hours and (
+            yield from lost_since(w, subject.record_id, user_id, w.now - timedelta(hours=pool.again_hours))
+        ):
+            hours = pool.again_hours
+            raise refused(say(f"退回后 {hours} 小时内不能再领", f"Not again within {hours} hours after you lost it"))
+
+
+def get_rule(w: Writing, key: str) -> Assignment:
+    """Return a rule of the app.
+
+    Raises:
+        Problem: ``assignment.not_found``.
+    """
+    found = w.app.definition.find(ASSIGNMENTS, key)
+    if found is None:
+        hint = nearest_hint(key[:100], [rule.key for rule in w.app.definition.of(ASSIGNMENTS)])
+        zh, en = f"没有分配规则“{key[:100]}”{hint.zh}", f'There is no assignment rule "{key[:100]}"{hint.en}'
+        raise Problem("assignment.not_found", say(zh, en))
+    return found
+
+
+def _pool_rule(w: Writing, entity: str) -> Assignment:
+    found = next((r for r in w.app.definition.of(ASSIGNMENTS) if r.entity == entity and r.pool is not None), None)
+    if found is None:
+        raise refused(say("该实体没有公海", "This entity has no pool"))
+    return found
+
+
+def refused(reason: Text) -> Problem:
+    """The pool does not allow it."""
+    return Problem("pool.refused", reason)
+
+
+def _person(w: Writing) -> str:
+    actor = w.caller.actor
+    if actor is None or actor.user_id is None:
+        raise refused(say("只有用户可以这样做", "Only a person can do this"))
+    return actor.user_id
+
+
+def _as_system(w: Writing) -> Writing:
+    """The pool writes for those who have no right to the record yet (or no more)."""
+    caller = w.caller
+    return w.acting_as(Caller(SYSTEM, caller.request_id, "automation", None, caller.cause, caller.depth))
+
+
+def _write(w: Writing, subject: Subject, person: str, user_id: str | None) -> Unit[None]:
+    yield from update_record(w, subject.entity, subject.record_id, {person: user_id}, None)
+
+
+def _row(
+    rule: Assignment, subject: Subject, kind: str, user_id: str | None, former: str | None, sequence: int
+) -> dict[str, Any]:
+    return {
+        "rule": rule.key,
+        "entity": rule.entity,
+        "record_id": subject.record_id,
+        "kind": kind,
+        "user_id": user_id,
+        "former_id": former,
+        "sequence": sequence,
+    }
+
+
+def _text_json(text: Text) -> dict[str, str]:
+    return {"zh": text.zh, "en": text.en}
+
+
+def _day_began(w: Writing) -> datetime:
+    local = w.now.astimezone(w.app.zone)
+    return datetime.combine(local.date(), time(), local.tzinfo).astimezone(UTC)

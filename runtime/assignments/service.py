@@ -1,0 +1,191 @@
+"""Assignments as a service: why a record went to somebody, the pool, taking back what nobody works on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.kernel.canonical import parse_json
+from builder.kernel.clock import Clock
+from builder.kernel.text import Language
+from builder.store import tables
+from builder.store.database import Database
+from builder.store.statement import Query, Unit
+from builder.store.types import Identifier, Instant, Words
+from runtime.assignments.assigning import RuleAssigner
+from runtime.assignments.rows import decision, pool
+from runtime.automations.runs import Statements, shown_at
+from runtime.expressions.prepared import Subject
+from runtime.records.caller import Caller, system_caller
+from runtime.records.holding import hold_record
+from runtime.records.pins import get_entity
+from runtime.records.service import Records
+from runtime.records.targets import known_id
+from runtime.records.writer import Writing
+
+JSON = Any
+_PAGE = 100
+
+
+class Assignments:
+    """What people do with assignments."""
+
+    def __init__(self, database: Database, records: Records, assigner: RuleAssigner, clock: Clock) -> None:
+        self._database = database
+        self._records = records
+        self._assigner = assigner
+        self._clock = clock
+        self._statements = Statements(database.dialect)
+
+    async def explain(self, caller: Caller, app: str, entity: str, record_id: str, language: Language) -> list[JSON]:
+        """Return every decision about a record, the latest first, in words and with all candidates.
+
+        Raises:
+            Problem: what reading the record raises.
+        """
+        await self._records.get(caller, app, entity, record_id)
+        rows = await self._database.read(lambda: self._decisions(record_id))
+        return [_decision_json(row, language) for row in rows]
+
+    async def list_pool(self, caller: Caller, app: str, rule: str) -> list[JSON]:
+        """Return what lies in a pool, the longest first: ids and since when; who may not read a record does not find it here."""
+        await self._records.current(caller, app)
+        rows = await self._database.read(lambda: self._pooled(app, rule))
+        found = []
+        for entity, record_id, since in rows:
+            try:
+                await self._records.get(caller, app, entity, str(record_id))
+            except Exception as hidden:
+                if getattr(hidden, "code", "") not in ("record.not_found", "entity.not_found", "access.denied"):
+                    raise
+                continue
+            found.append({"entity": entity, "record_id": str(record_id), "since": shown_at(since)})
+        return found
+
+    async def claim(self, caller: Caller, app: str, entity: str, record_id: str) -> None:
+        """Claim a record of the pool.
+
+        Raises:
+            Problem: ``pool.refused`` with the reason, ``record.not_found``.
+        """
+        await self._records.get(caller, app, entity, record_id)
+        await self._records.work(caller, app, partial(self._with, entity, record_id, self._assigner.claim))
+
+    async def release(self, caller: Caller, app: str, entity: str, record_id: str, reason: str) -> None:
+        """Give a record back to the pool.
+
+        Raises:
+            Problem: ``pool.refused`` with the reason, ``record.not_found``.
+        """
+        await self._records.get(caller, app, entity, record_id)
+        release = partial(self._assigner.release, reason=reason)
+        await self._records.work(caller, app, partial(self._with, entity, record_id, release))
+
+    async def reclaim_due(self) -> int:
+        """Take back what was given long enough ago and nobody works on; return how many were."""
+        due = await self._database.read(self._due)
+        count = 0
+        for app, entity, record_id in due:
+            caller = system_caller(f"reclaim:{record_id}", "automation")
+            count += await self._records.work(caller, app, partial(self._reclaim, entity, record_id))
+        return count
+
+    def _with(self, entity: str, record_id: str, act: Any, w: Writing) -> Unit[None]:
+        owner = get_entity(w.published, entity)
+        known = known_id(owner, record_id)
+        held = yield from hold_record(w, owner, known)
+        yield from act(w, Subject(owner, known, held.shown))
+
+    def _reclaim(self, entity: str, record_id: str, w: Writing) -> Unit[int]:
+        """Look again under the head: what was due when it was listed may have moved on."""
+        p = pool.c
+        statement = w.statements.kept(
+            ("assignment", "look_again"),
+            lambda _: sa.select(p.rule, p.user_id).where(
+                p.app == sa.bindparam("app", type_=Words()),
+                p.entity == sa.bindparam("entity", type_=Words()),
+                p.record_id == sa.bindparam("record", type_=Identifier()),
+                p.due_at <= sa.bindparam("now", type_=Instant()),
+            ),
+        )
+        owner = w.app.entities.get(entity)
+        rows = yield Query(statement, {"app": w.app.key, "entity": entity, "record": record_id, "now": w.now})
+        if not rows or rows[0][1] is None or owner is None:
+            return 0
+        held = yield from hold_record(w, owner, record_id)
+        subject = Subject(owner, record_id, held.shown)
+        return int((yield from self._assigner.reclaim(w, subject, rows[0][0], str(rows[0][1]))))
+
+    def _due(self) -> Unit[list[tuple[str, str, str]]]:
+        p = pool.c
+        statement = self._statements.kept(
+            ("assignment", "due"),
+            lambda _: (
+                sa.select(p.app, p.entity, p.record_id)
+                .where(p.due_at <= sa.bindparam("now", type_=Instant()))
+                .order_by(p.due_at)
+                .limit(_PAGE)
+            ),
+        )
+        rows = yield Query(statement, {"now": self._clock.now()})
+        return [(row[0], row[1], str(row[2])) for row in rows]
+
+    def _pooled(self, app: str, rule: str) -> Unit[Any]:
+        p = pool.c
+        statement = self._statements.kept(
+            ("assignment", "list_pool"),
+            lambda _: (
+                sa.select(p.entity, p.record_id, p.since)
+                .where(
+                    p.app == sa.bindparam("app", type_=Words()),
+                    p.rule == sa.bindparam("rule", type_=Words()),
+                    p.user_id.is_(None),
+                )
+                .order_by(p.since)
+                .limit(_PAGE)
+            ),
+        )
+        return (yield Query(statement, {"app": app, "rule": rule}))
+
+    def _decisions(self, record_id: str) -> Unit[Any]:
+        d, u = decision.c, tables.user
+        former = u.alias("former")
+        statement = self._statements.kept(
+            ("assignment", "decisions"),
+            lambda _: (
+                sa.select(d.kind, d.rule, d.at, d.user_id, u.c.name, former.c.name, d.detail)
+                .select_from(decision.outerjoin(u, u.c.id == d.user_id).outerjoin(former, former.c.id == d.former_id))
+                .where(d.record_id == sa.bindparam("record", type_=Identifier()))
+                .order_by(d.at.desc(), d.sequence.desc())
+                .limit(_PAGE)
+            ),
+        )
+        return (yield Query(statement, {"record": record_id}))
+
+
+def _decision_json(row: Any, language: Language) -> dict[str, JSON]:
+    kind, rule, at, user_id, name, former, detail = row
+    told = parse_json(detail)
+    steps = [
+        {
+            "label": step["label"][language],
+            "why": step["why"][language],
+            "candidates": [
+                {**c, "passed_over": c["passed_over"][language] if c["passed_over"] else None}
+                for c in step["candidates"]
+            ],
+        }
+        for step in told["steps"]
+    ]
+    return {
+        "kind": kind,
+        "rule": rule,
+        "at": shown_at(at),
+        "user_id": None if user_id is None else str(user_id),
+        "user": name,
+        "former": former,
+        "text": told["text"][language],
+        "steps": steps,
+    }

@@ -12,6 +12,7 @@ from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Related, Resolver, Sql
+from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
@@ -23,6 +24,7 @@ __all__ = [
     "Sql",
     "has_sql_form",
     "to_condition",
+    "to_error_kind",
     "to_sort_key",
     "to_sql",
     "to_stored",
@@ -108,6 +110,11 @@ def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Conte
     if dialect == "postgresql" and value.type.is_textual and value.column is None:
         return sa.collate(value.element, "C")
     return value.element
+
+
+def to_error_kind(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element | None:
+    """Which error the value is (DIV0, VALUE, NUM, NA), null for none; None if it can be none. Raises as `to_sql`."""
+    return error_kind(_emitter(resolver, dialect, context), tree)
 
 
 def to_condition(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:

@@ -19,6 +19,8 @@ from runtime.query.conditions import SortKey
 from runtime.query.problems import shown, too_many_relations
 
 _HINTS = 20
+#: ``fields=*,_errors`` shows beside a record which of its computed values are errors: ``{"ratio": "DIV0"}``.
+ERRORS = "_errors"
 
 #: What is shown of a user, department or file that a field points to.
 PLATFORM_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -55,6 +57,8 @@ class Selection(NamedTuple):
     rows: RowsShape | None = None
     lists: bool = False
     """Whether children are among them."""
+    errors: bool = False
+    """Whether it is said which computed values are errors."""
 
     def find_expanded(self, key: str) -> Selection | None:
         """Return how a field is shown if it is shown as an object."""
@@ -122,8 +126,8 @@ def _graft(
         violations.append(Violation("depth", pointer, message))
         return
     head, *rest = path
-    if head == "*" and not rest and not whole:
-        tree["*"] = None
+    if head in ("*", ERRORS) and not rest and not whole:
+        tree[head] = None
         return
     field = entity.find_field(head)
     if field is None:
@@ -207,4 +211,7 @@ def _build(
             )
             expanded.append((key, part._replace(rows=rows[path]) if path in rows else part))
     lists = any(isinstance(entity.find_field(key), ChildrenField) for key in keys)
-    return Selection(entity.key, tuple(keys), tuple(expanded), lists=lists)
+    if ERRORS in tree:
+        for key in entity.fields:
+            field_map.add(entity.key, key, "select")
+    return Selection(entity.key, tuple(keys), tuple(expanded), lists=lists, errors=ERRORS in tree)

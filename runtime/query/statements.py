@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import with_variables
 from builder.compiled.resolver import Joins, Scalars, seen_when
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
@@ -19,12 +20,13 @@ from builder.kernel.limits import COUNTED_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
 from builder.store.types import Identifier, Words
-from formulas.sql import Dialect, to_condition
+from formulas.errors import FormulaError
+from formulas.sql import Dialect, to_condition, to_error_kind
 from runtime.query.conditions import SortKey
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import json_list, json_object, json_values
 from runtime.query.searching import RANK, RANK_FIELD, rank
-from runtime.query.selection import Selection
+from runtime.query.selection import ERRORS, Selection
 from runtime.query.shape import ListShape
 
 Element = sa.ColumnElement[Any]
@@ -132,6 +134,8 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
     wanted: dict[str, Element] = {"id": entity.table.c.id}
     shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ChildrenField)]
     wanted |= {key: joins.at((key,)).label(key) for key in shown}
+    if shape.selection.errors:
+        wanted[ERRORS] = _errors(entity, joins).label(ERRORS)
     sorted_by = [column.label(f"{_KEY}{place}") for place, column in enumerate(keys)]
     statement = sa.select(*wanted.values(), *sorted_by).select_from(joins.from_clause())
     if condition is not None:
@@ -236,10 +240,31 @@ def _object(
             members.append((key, _to_one(app, inner, value, pointed, dialect)))
         else:
             members.append((key, field.json_sql(value, dialect)))
+    if selection.errors:
+        told = sa.type_coerce(source.c[ERRORS], sa.JSON()) if reach is None else _errors(entity, reach)
+        members.append((ERRORS, sa.func.json(told) if dialect == "sqlite" else told))
     joins += (
         reach.joined() if reach is not None else []
     ) + pointed  # what a reference is seen by stands before its target
     return json_object(members, dialect)
+
+
+def _errors(entity: CompiledEntity, reach: Joins) -> Element:
+    """Return which computed fields of a record are errors, and of which kind. Only for values that are null it is looked at."""
+    found: list[tuple[str, Element]] = []
+    for computed in entity.computed:
+        if computed.key not in entity.fields:
+            continue
+        try:
+            kind = to_error_kind(with_variables(computed.tree), reach, reach.dialect, computed.context)
+        except FormulaError:  # computed in Python alone; the database cannot tell
+            continue
+        if kind is not None:
+            found.append((computed.key, sa.case((reach.at((computed.key,)).is_(sa.null()), kind))))
+    shown = json_object(found, reach.dialect) if found else sa.literal_column("'{}'")
+    if reach.dialect == "sqlite":  # a merge leaves out what is null
+        return sa.func.json_patch(sa.literal_column("'{}'"), shown)
+    return sa.func.json_strip_nulls(sa.cast(shown, sa.JSON), type_=sa.JSON())
 
 
 def sql_dialect(name: str) -> Dialect:

@@ -14,7 +14,7 @@ import pytest
 from builder.checks.run import run_checks
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
-from builder.registry.apps import put_draft
+from builder.registry.apps import create_app, put_draft
 from builder.registry.publishing import plan_draft, publish_draft, roll_back
 from tests.support.computed_app import APP, publish_shop
 from tests.support.service import Service, pointers, problem
@@ -38,6 +38,41 @@ async def create(client: httpx.AsyncClient, entity: str, **values: Any) -> dict[
 
 async def read(client: httpx.AsyncClient, entity: str, record_id: str) -> dict[str, Any]:
     return dict(parse_json((await client.get(f"{RECORDS}/{entity}/{record_id}")).content)["data"])
+
+
+async def test_errors_are_values_of_one_cell(service: Service):
+    changed: dict[str, Any] = copy.deepcopy(APP)
+    payment = changed["entities"][2]["fields"]
+    payment += [
+        {"key": "each", "type": "formula", "label": "单价", "formula": "amount / rate"},
+        {"key": "root", "type": "formula", "label": "根", "formula": "IF(done, SQRT(rate - 1), each)"},
+        {"key": "part", "type": "formula", "label": "份额", "formula": "amount / customer.paid"},
+        {"key": "late_share", "type": "formula", "label": "逾期比", "formula": "DAYS(TODAY(), due_on) / rate"},
+    ]
+    create_app(service.app.services.registry, parse_definition(changed), None)
+    publish_draft(service.app.services.registry, "shop", base_version=0, plan_hash=None)
+    async with service.client_of("member", "records:read", "records:write") as client:
+        customer = await create(client, "customer", name="甲", level="A")
+        fine = await create(
+            client, "payment", customer=customer["id"], amount="10", rate="2", done=False, due_on="2020-01-01"
+        )
+        bad = await create(
+            client, "payment", customer=customer["id"], amount="10", rate="0", done=False, due_on="2020-01-01"
+        )
+        worse = await create(client, "payment", amount="10", rate="0.5", done=True)
+        assert (bad["each"], bad["root"], bad["part"]) == (None, None, None)  # written, not refused
+        reply = await client.get(f"{RECORDS}/payment?fields=amount,_errors&sort=each,id")
+        found = {row["id"]: row["_errors"] for row in reply.json()["data"]}
+        # root reads the kept value of each: an error that is kept is a blank for what reads it
+        assert found == {
+            fine["id"]: {"part": "DIV0"},
+            bad["id"]: {"each": "DIV0", "part": "DIV0", "late_share": "DIV0"},
+            worse["id"]: {"root": "NUM"},
+        }
+        one = (await client.get(f"{RECORDS}/payment/{bad['id']}?fields=*,_errors")).json()["data"]
+        assert one["_errors"]["each"] == "DIV0"
+        assert len((await client.get(f"{RECORDS}/payment?filter=each > 1")).json()["data"]) == 2
+        assert len((await client.get(f"{RECORDS}/payment?filter=ISERROR(amount / rate)")).json()["data"]) == 1
 
 
 async def test_values_follow_what_is_written_over_two_relations(client: httpx.AsyncClient):

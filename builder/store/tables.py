@@ -376,6 +376,7 @@ timer = sa.Table(
     sa.Index("ix_dougong_timer_record", "app", "entity", "record_id"),
     sa.Index(
         "ix_dougong_timer_due_at",
+        "app",
         "due_at",
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),

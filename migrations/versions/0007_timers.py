@@ -38,7 +38,9 @@ def upgrade() -> None:
     op.create_index("uq_dougong_timer_subject", "dougong_timer", ["app", "rule", "subject"], unique=True)
     op.create_index("ix_dougong_timer_record", "dougong_timer", ["app", "entity", "record_id"])
     live = sa.text("due_at IS NOT NULL")
-    op.create_index("ix_dougong_timer_due_at", "dougong_timer", ["due_at"], sqlite_where=live, postgresql_where=live)
+    op.create_index(
+        "ix_dougong_timer_due_at", "dougong_timer", ["app", "due_at"], sqlite_where=live, postgresql_where=live
+    )
     op.create_table(
         "dougong_timer_firing",
         sa.Column("generation", Identifier(), nullable=False),

@@ -5,6 +5,7 @@ A check looks at the services and yields one sentence per thing that is wrong; a
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,7 @@ import typer
 
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
+from builder.registry.apps import list_apps
 from builder.registry.doctor import examine
 from builder.store.migrate import migration_state
 from builder.store.tables import user
@@ -74,11 +76,29 @@ def check_apps(services: Services) -> Iterator[Text]:
         yield from (finding.message for finding in examine(services.registry))
 
 
+def check_timers(services: Services) -> Iterator[Text]:
+    """Every record that a reminder watches has its timer, and no timer is left over."""
+    found, wanted = migration_state(services.database)
+    if found == wanted:
+        yield from asyncio.run(_audit_timers(services))
+
+
+async def _audit_timers(services: Services) -> list[Text]:
+    with services.database.snapshot() as connection:
+        keys = [line.key for line in list_apps(connection) if line.published_version]
+    await services.database.start()
+    try:
+        return [text for key in keys for text in await services.timers.audit(key)]
+    finally:
+        await services.database.stop()
+
+
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("settings", check_settings),
     ("migrations", check_migrations),
     ("admin", check_admin),
     ("apps", check_apps),
+    ("timers", check_timers),
 )
 
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+import sqlalchemy as sa
+
+from builder.compiled.app import CompiledEntity
 from builder.compiled.reminders import CompiledReminder
 from builder.kernel.canonical import dump_json
 from builder.kernel.faults import crash_point
 from builder.kernel.text import Text, say
-from builder.store.statement import POSTGRESQL, Unit
+from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from runtime.automations.actions.base import Occasion, Outcome
 from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Ports
@@ -26,17 +29,6 @@ from runtime.timers.arming import calendar_of, counted, decide, is_tracked
 from runtime.timers.counting import due_of, plan_steps
 from runtime.timers.looking import NOTHING, Sight, look, look_by
 from runtime.timers.rows import Timer
-
-
-class DueTimer(NamedTuple):
-    """A timer that was due when somebody looked."""
-
-    generation: str
-    app: str
-    rule: str
-    entity: str
-    record_id: str
-    due_at: datetime
 
 
 @dataclass(frozen=True)
@@ -87,19 +79,28 @@ def _words(outcomes: Sequence[Outcome]) -> Text:
     return say("；".join(o.text.zh for o in outcomes), "; ".join(o.text.en for o in outcomes))
 
 
-def fire(w: Writing, due: Sequence[DueTimer], effects: Effects) -> Unit[int]:
-    """Fire timers of one app; return how many steps were done.
+class Fired(NamedTuple):
+    """What one transaction did."""
 
-    Records are held before timers, as writers do, so that the two never wait for each other in a circle. What somebody else holds is
-    left for the next tick.
+    steps: int
+    claimed: int
+
+
+def fire(w: Writing, effects: Effects, limit: int, only: str | None = None) -> Unit[Fired]:
+    """Fire timers of one app that are due.
+
+    Timers are claimed first, then the records they are about are held: neither waits for anybody. What somebody else holds just now is
+    left for the next tick, so two processes share what is due, and a writer is never waited for while its timer is held.
+
+    Args:
+        only: this generation alone.
     """
-    held = yield from _hold(w, due)
-    wanted = [
-        one.generation for one in due if w.statements.dialect != POSTGRESQL or (one.entity, one.record_id) in held
-    ]
-    claimed = yield from rows.claim(w.statements, wanted, w.now)
+    claimed = yield from rows.claim(w.statements, w.app.key, w.now, limit, only)
     if not claimed:
-        return 0
+        return Fired(0, 0)
+    held, busy = yield from _hold(w, claimed)
+    count = len(claimed)
+    claimed = [timer for timer in claimed if (timer.entity, timer.record_id) not in busy]
     sights = yield from _look_again(w, claimed)
     put: list[Timer] = []
     drop: list[tuple[str, str]] = []
@@ -124,12 +125,12 @@ def fire(w: Writing, due: Sequence[DueTimer], effects: Effects) -> Unit[int]:
         noted.append(_note(w, firing.timer, firing.place, firing.due_at, "fired", text))
     yield from rows.note_firings(w.statements, noted)
     crash_point("timer.fire")
-    return len(firings)
+    return Fired(len(firings), count)
 
 
-def give_up(w: Writing, due: DueTimer, reason: Text) -> Unit[None]:
+def give_up(w: Writing, generation: str, reason: Text) -> Unit[None]:
     """Write down that a step failed, and go on to the next: what a rule refuses once it refuses always."""
-    for timer in (yield from rows.claim(w.statements, [due.generation], w.now)):
+    for timer in (yield from rows.claim(w.statements, w.app.key, w.now, 1, generation)):
         rule = w.app.reminders.by_key.get(timer.rule)
         if rule is None or timer.step >= len(rule.steps):
             yield from rows.drop_timers(w.statements, w.app.key, [(timer.rule, timer.subject)])
@@ -140,16 +141,41 @@ def give_up(w: Writing, due: DueTimer, reason: Text) -> Unit[None]:
         yield from rows.put_timers(w.statements, [counted(w, rule, replace(timer, step=timer.step + 1))])
 
 
-def _hold(w: Writing, due: Sequence[DueTimer]) -> Unit[dict[tuple[str, str], Held]]:
+_Place = tuple[str, str]
+"""Entity and record."""
+
+
+def _hold(w: Writing, timers: Sequence[Timer]) -> Unit[tuple[dict[_Place, Held], set[_Place]]]:
+    """Hold the records that timers are about; return them, and those that are there but held by somebody else."""
     ids: dict[str, set[str]] = {}
-    for one in due:
-        if one.entity in w.app.entities:
-            ids.setdefault(one.entity, set()).add(one.record_id)
-    found: dict[tuple[str, str], Held] = {}
+    for timer in timers:
+        if timer.entity in w.app.entities:
+            ids.setdefault(timer.entity, set()).add(timer.record_id)
+    found: dict[_Place, Held] = {}
+    busy: set[_Place] = set()
     for key in sorted(ids):
-        for record in (yield from hold_records(w, w.app.entities[key], ids[key])):
+        entity = w.app.entities[key]
+        wanted = ids[key]
+        if w.statements.dialect == POSTGRESQL:
+            listed = {"ids": dump_json(sorted(wanted)).decode()}
+            free = {str(row[0]) for row in (yield Query(_free(w, entity, skip=True), listed))}
+            if len(free) < len(wanted):
+                there = {str(row[0]) for row in (yield Query(_free(w, entity, skip=False), listed))}
+                busy |= {(key, record_id) for record_id in there - free}
+            wanted = free
+        for record in (yield from hold_records(w, entity, wanted)):
             found[key, record.id] = record.held
-    return found
+    return found, busy
+
+
+def _free(w: Writing, entity: CompiledEntity, *, skip: bool) -> Statement:
+    """Return the select of records, held if nobody else holds them; or just of those that are there."""
+
+    def make(_: str) -> sa.Select[tuple[str]]:
+        chosen = sa.select(entity.table.c.id).where(entity.table.c.id.in_(w.statements.listed()))
+        return chosen.with_for_update(skip_locked=True) if skip else chosen
+
+    return w.statements.kept(("free_records", entity.key, skip), make)
 
 
 def _look_again(w: Writing, timers: Sequence[Timer]) -> Unit[Mapping[tuple[str, str], Sight]]:

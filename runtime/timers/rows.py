@@ -134,17 +134,25 @@ def drop_of_records(statements: RecordStatements, app: str, entity: str, ids: It
     yield Query(statement, {"app": app, "entity": entity, "ids": _listed(ids)})
 
 
-def claim(statements: RecordStatements, generations: Iterable[str], now: datetime) -> Unit[list[Timer]]:
-    """Hold those of these timers that are due and that nobody else holds."""
+def claim(
+    statements: RecordStatements, app: str, now: datetime, limit: int, only: str | None = None
+) -> Unit[list[Timer]]:
+    """Hold timers of an app that are due and that nobody else holds, the longest due first.
+
+    Args:
+        only: this generation alone.
+    """
 
     def make(dialect: str) -> sa.Select[Any]:
-        chosen = sa.select(*columns()).where(
-            timer.c.generation.in_(statements.listed()), timer.c.due_at <= sa.bindparam("now", type_=Instant())
-        )
-        chosen = chosen.order_by(timer.c.due_at, timer.c.generation)
+        due = timer.c.due_at <= sa.bindparam("now", type_=Instant())
+        chosen = sa.select(*columns()).where(timer.c.app == _words("app"), due)
+        if only is not None:
+            chosen = chosen.where(timer.c.generation == sa.bindparam("only", type_=Identifier()))
+        chosen = chosen.order_by(timer.c.due_at).limit(sa.bindparam("limit", type_=Whole()))
         return chosen.with_for_update(skip_locked=True) if dialect == POSTGRESQL else chosen
 
-    rows = yield Query(statements.kept(("claim_timers",), make), {"ids": _listed(generations), "now": now})
+    statement = statements.kept(("claim_timers", only is None), make)
+    rows = yield Query(statement, {"app": app, "now": now, "limit": limit, "only": only})
     return [read_row(row, statements.dialect) for row in rows]
 
 
@@ -190,19 +198,30 @@ def _firing(row: Sequence[Any], dialect: str) -> dict[str, Any]:
     return found
 
 
-def due_statement(dialect: str) -> sa.Select[Any]:
-    """Return the select of timers that are due, without holding them: generation, app, rule, entity, record, subject."""
-    return (
-        sa.select(timer.c.generation, timer.c.app, timer.c.rule, timer.c.entity, timer.c.record_id, timer.c.due_at)
-        .where(timer.c.due_at <= sa.bindparam("now", type_=Instant()))
-        .order_by(timer.c.due_at)
-        .limit(sa.bindparam("limit", type_=Whole()))
-    )
+def due_apps_statement() -> sa.Select[Any]:
+    """Return the select of apps in which something is due, with the moment since when."""
+    first = _first_of_app().where(timer.c.due_at <= sa.bindparam("now", type_=Instant())).scalar_subquery()
+    each = sa.select(tables.app.c.key, first.label("due_at")).subquery("a")
+    return sa.select(each.c.key).where(each.c.due_at.is_not(None)).order_by(each.c.due_at)
+
+
+def due_of_app_statement() -> sa.Select[Any]:
+    """Return the select of the generations that are due in an app, without holding them."""
+    due = timer.c.due_at <= sa.bindparam("now", type_=Instant())
+    chosen = sa.select(timer.c.generation).where(timer.c.app == _words("app"), due)
+    return chosen.order_by(timer.c.due_at).limit(sa.bindparam("limit", type_=Whole()))
 
 
 def next_due_statement() -> sa.Select[Any]:
     """Return the select of the earliest moment at which something is due."""
-    return sa.select(sa.func.min(timer.c.due_at)).where(timer.c.due_at.is_not(None))
+    first = _first_of_app().scalar_subquery()
+    each = sa.select(first.label("due_at")).select_from(tables.app).subquery("a")
+    return sa.select(sa.func.min(each.c.due_at))
+
+
+def _first_of_app() -> sa.Select[Any]:
+    here = (timer.c.app == tables.app.c.key) & timer.c.due_at.is_not(None)
+    return sa.select(sa.func.min(timer.c.due_at)).where(here).correlate(tables.app)
 
 
 def _words(name: str) -> sa.BindParameter[str]:

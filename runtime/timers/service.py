@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,8 +27,9 @@ from runtime.records.service import Records
 from runtime.records.writer import Writing
 from runtime.timers import rows
 from runtime.timers.arming import counted
+from runtime.timers.audit import audit
 from runtime.timers.explaining import describe
-from runtime.timers.firing import DueTimer, Effects, fire, give_up
+from runtime.timers.firing import Effects, Fired, fire, give_up
 from runtime.timers.rearming import Chunk, rearm_chunk
 
 JSON = Any
@@ -56,7 +57,8 @@ class Timers:
         self._clock = clock
         self._ids = ids
         self._effects = effects
-        self._due = prepare(rows.due_statement(database.dialect), database.dialect)
+        self._due = prepare(rows.due_apps_statement(), database.dialect)
+        self._due_of_app = prepare(rows.due_of_app_statement(), database.dialect)
         self._next = prepare(rows.next_due_statement(), database.dialect)
         self._waiting = prepare(
             sa.select(tables.timer_rearm.c.app, tables.timer_rearm.c.rule)
@@ -79,27 +81,33 @@ class Timers:
         return ticked.fired + ticked.looked_at
 
     async def fire_due(self, limit: int = TIMER_BATCH) -> tuple[int, int]:
-        """Fire up to ``limit`` timers that are due, the longest due first; return how many steps were done, and how many timers were due."""
-        found = await self._ask(self._due, now=self._clock.now(), limit=limit)
-        due = [_due(row) for row in found]
-        fired = 0
-        for app in dict.fromkeys(one.app for one in due):
-            fired += await self._fire(app, [one for one in due if one.app == app])
-        return fired, len(due)
+        """Fire up to ``limit`` timers of each app that are due, the longest due first; return how many steps were done, and how many timers were claimed."""
+        steps = claimed = 0
+        for row in await self._ask(self._due, now=self._clock.now()):
+            fired = await self._fire(str(row[0]), limit)
+            steps, claimed = steps + fired.steps, claimed + fired.claimed
+        return steps, claimed
 
-    async def _fire(self, app: str, due: Sequence[DueTimer]) -> int:
+    async def _fire(self, app: str, limit: int) -> Fired:
         try:
-            return await self._run(app, lambda w: fire(w, due, self._effects))
+            return await self._run(app, partial(fire, effects=self._effects, limit=limit))
+        except DatabaseBusy:
+            return Fired(0, 0)  # they are still there for the next tick
         except (Problem, ActionFailed, ConstraintRefused) as refused:
             if isinstance(refused, Problem) and refused.code == "app.not_found":
-                return 0  # it was deleted between the two looks, and its timers with it
-            if len(due) == 1:
-                await self._run(app, partial(give_up, due=due[0], reason=_reason(refused)))
-                return 0
-        except DatabaseBusy:
-            return 0  # they are still there for the next tick
+                return Fired(0, 0)  # it was deleted between the two looks, and its timers with it
         # one of them was refused, so nothing of the batch is written: each by itself
-        return sum([await self._fire(app, [one]) for one in due])
+        due = await self._ask(self._due_of_app, app=app, now=self._clock.now(), limit=limit)
+        return Fired(sum([await self._fire_one(app, str(row[0])) for row in due]), len(due))
+
+    async def _fire_one(self, app: str, generation: str) -> int:
+        try:
+            return (await self._run(app, partial(fire, effects=self._effects, limit=1, only=generation))).steps
+        except DatabaseBusy:
+            return 0
+        except (Problem, ActionFailed, ConstraintRefused) as refused:
+            await self._run(app, partial(give_up, generation=generation, reason=_reason(refused)))
+            return 0
 
     async def rearm_next(self) -> int:
         """Look at the next records of a reminder that has to be looked at again; return how many records were looked at."""
@@ -108,6 +116,10 @@ class Timers:
             if done.looked_at:
                 return done.looked_at
         return 0
+
+    async def audit(self, app: str) -> list[Text]:
+        """Return what is wrong with an app's timers; nothing is changed."""
+        return await self._run(app, audit)
 
     async def next_due(self) -> datetime | None:
         """Return when the next timer is due; at once if records have to be looked at again."""
@@ -204,11 +216,6 @@ class Timers:
             return describe(w, [changed if timer is found else timer for timer in standing], fired)
 
         return await self._records.work(caller, app, unit)
-
-
-def _due(row: Sequence[Any]) -> DueTimer:
-    generation, app, rule, entity, record_id, due_at = row
-    return DueTimer(str(generation), app, rule, entity, str(record_id), due_at)
 
 
 def _reason(refused: Exception) -> Text:

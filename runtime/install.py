@@ -104,6 +104,10 @@ def add_people(services: Services, package: Package) -> None:
                 "position": user.position,
             }
             users[user.username] = services.identity.users.create_user(values).id
+    subjects = {"user": users, "department": departments}
+    for grant in people.grants:
+        subject = subjects[grant.kind].get(grant.subject, "") if grant.kind in subjects else grant.subject
+        services.identity.grants.give(package.key, grant.role, grant.kind, subject)
 
 
 def _all_users(services: Services) -> list[User]:

@@ -13,8 +13,9 @@ from builder.kernel.text import say
 
 USERS = "_users"
 DEPARTMENTS = "_departments"
+GRANTS = "_grants"
 #: Sample files that are not an entity's; no entity's key begins with an underscore.
-PEOPLE_FILES: tuple[str, ...] = (DEPARTMENTS, USERS)
+PEOPLE_FILES: tuple[str, ...] = (DEPARTMENTS, USERS, GRANTS)
 
 SAMPLE_FOLDER = "sample"
 

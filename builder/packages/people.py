@@ -1,4 +1,4 @@
-"""The people of sample records: ``_departments.csv`` and ``_users.csv``. Reading them makes nobody; installing does."""
+"""The people of sample records and their roles: ``_departments.csv``, ``_users.csv``, ``_grants.csv``. Reading them makes nobody; installing does."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from builder.definition.kinds import ROLES
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
 from builder.packages.csv_text import Faults, Table, read_table
-from builder.packages.package import DEPARTMENTS, USERS, Package
+from builder.packages.package import DEPARTMENTS, GRANTS, USERS, Package
 
 DEPARTMENT_COLUMNS: tuple[str, ...] = ("key", "name", "parent")
+GRANT_COLUMNS: tuple[str, ...] = ("role", "kind", "subject")
 USER_COLUMNS: tuple[str, ...] = ("username", "name", "email", "department", "manager", "position")
 
 
@@ -37,11 +39,21 @@ class SampleUser:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleGrant:
+    """A role given: ``subject`` is a user name, a department's key or a position, by ``kind``; blank for everyone."""
+
+    role: str
+    kind: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """Departments and users in an order in which they can be made one after the other."""
 
     departments: tuple[SampleDepartment, ...]
     users: tuple[SampleUser, ...]
+    grants: tuple[SampleGrant, ...] = ()
 
 
 def read_people(package: Package) -> People:
@@ -59,9 +71,18 @@ def read_people(package: Package) -> People:
     _check_links(users, "department", department_rows, faults)
     _check_links(users, "manager", user_rows, faults)
     faults.raise_found()
+    grants = read_table(GRANTS, package.sample.get(GRANTS, ""), GRANT_COLUMNS, faults)
+    roles = [role.key for role in package.definition.of(ROLES)]
+    for row in grants.rows:
+        role = row.cells.get("role", "")
+        if role not in roles:
+            hint = nearest_hint(role, roles)
+            text = say(f"没有角色“{role}”{hint.zh}", f'There is no role "{role}"{hint.en}')
+            faults.add("reference", text, grants.file, row.line, "role")
     people = People(
         tuple(_department(department_rows[key]) for key in _ordered(departments, department_rows, "parent", faults)),
         tuple(_user(user_rows[name]) for name in _ordered(users, user_rows, "manager", faults)),
+        tuple(SampleGrant(*(row.cells.get(column, "") for column in GRANT_COLUMNS)) for row in grants.rows),
     )
     faults.raise_found()
     return people

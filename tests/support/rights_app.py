@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from tests.support.query_app import field
@@ -46,7 +47,7 @@ def definition(roles: list[JSON] | None = None, **members: JSON) -> JSON:
                 "fields": [field("text", "text"), field("order", "reference", entity="order")],
             },
         ],
-        "roles": ROLES if roles is None else roles,
+        "roles": deepcopy(ROLES) if roles is None else roles,
         **members,
     }
 

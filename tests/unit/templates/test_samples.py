@@ -64,6 +64,7 @@ def by(rows: Rows, name: str) -> dict[Any, list[Mapping[str, Any]]]:
 @pytest.mark.parametrize("key", KEYS)
 def test_generating_again_gives_the_same_bytes(key):
     found = {path.stem: path.read_bytes() for path in (HOME / key / "sample").glob("*.csv")}
+    del found["_grants"]  # who has which role is written by hand, like the roles
     assert found == {name: text.encode() for name, text in build(key).items()}
 
 

@@ -100,8 +100,9 @@ class Joins(Resolver):
 
     def joined(self) -> list[tuple[sa.FromClause, Element]]:
         """Return the joins with their conditions, in order."""
-        more = self._whole.joined() if "_whole" in self.__dict__ else []
-        return [(alias, condition) for _, alias, condition in self._joined.values()] + more
+        # what is seen of a reference may hang on the joins of the whole: those stand first
+        before = self._whole.joined() if "_whole" in self.__dict__ else []
+        return before + [(alias, condition) for _, alias, condition in self._joined.values()]
 
     def from_clause(self) -> sa.FromClause:
         """Return the table with all joins; ask after every column was given."""

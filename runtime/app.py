@@ -67,6 +67,7 @@ from runtime.outbox.service import make_delivery
 from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
+from runtime.records.batches import Batches
 from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.scenarios.rehearsing import Rehearsals
@@ -231,6 +232,7 @@ def make_services(
         authenticator=Authenticator(database, clock),
         registry=registry,
         records=records,
+        batches=Batches(database, records),
         pipelines=Pipelines(database, records, mover),
         approvals=approvals,
         automations=Automations(database, records, ports),

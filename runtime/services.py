@@ -23,6 +23,7 @@ from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.service import Delivery
 from runtime.pipelines.service import Pipelines
+from runtime.records.batches import Batches
 from runtime.records.service import Records
 from runtime.settings import Settings
 from runtime.ticking.ticker import Ticker
@@ -46,6 +47,7 @@ class Services:
     authenticator: Authenticator
     registry: Registry
     records: Records
+    batches: Batches
     pipelines: Pipelines
     approvals: Approvals
     automations: Automations

@@ -33,6 +33,7 @@ from runtime.api.openapi_queries import (
     view_schema,
 )
 from runtime.api.openapi_schemas import Described, entity_schemas, event_schema, page_of, pick_words, schema_names
+from runtime.api.openapi_writes import ONCE, TRIED, batch_path, entity_batch, write_schemas, writes_by_filter
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -65,12 +66,14 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         "EventPage": page_of("Event", ("after", "has_more")),
         "TimelinePage": page_of("Event", ("before",)),
         **shared_filters(),
+        **write_schemas(),
     }
     d = Described(app, language, schema_names(app))
     for entity in app.entities.values():
         schemas |= entity_schemas(d, entity)
         paths |= _entity_paths(d, entity)
     paths |= _feed_paths(app.key, language)
+    paths |= batch_path(app.key, language)
     paths |= view_paths(app.key)
     if has_files(app):
         schemas["File"] = file_schema()
@@ -123,37 +126,19 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
     shown = shown_parameters()
     groups = {"200": _answer(aggregate_answer())}
     query = list_parameters(name)
-    many: Schema = {
-        "type": "object",
-        "required": ["create"],
-        "additionalProperties": False,
-        "properties": {
-            "create": {
-                "type": "array",
-                "maxItems": limits.BATCH_RECORDS,
-                "items": {"$ref": f"#/components/schemas/{name}Create"},
-            }
-        },
-    }
     created = _answer(_data(name), headers=_ETAG)
-    many_made: Schema = {
-        "type": "object",
-        "required": ["meta"],
-        "properties": {
-            "data": {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}},
-            "meta": {"type": "object", "properties": {"created_count": {"type": "integer"}}},
-        },
-    }
     return {
         base: {
             "get": operation(say("列出", "List"), "list", page, parameters=query),
             "post": operation(
                 say("新建", "Create"),
                 "create",
-                {"201": {**created, "links": _links(name)}},
+                {"201": {**created, "links": _links(name)}, "200": TRIED},
                 WRITING,
+                parameters=[*ONCE],
                 requestBody=_body(f"{name}Create"),
             ),
+            **writes_by_filter(d, entity),
         },
         f"{base}/query": {
             "post": operation(
@@ -176,16 +161,7 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
                 ),
             ),
         },
-        f"{base}/batch": {
-            "post": operation(
-                say("批量新建", "Create many"),
-                "batch",
-                {"201": _answer(many_made)},
-                WRITING,
-                parameters=[_PREFER],
-                requestBody=_json_body(many),
-            )
-        },
+        f"{base}/batch": {"post": entity_batch(d, entity)},
         f"{base}/{{id}}": {
             "parameters": [_ID],
             "get": operation(say("读取", "Get"), "get", one, parameters=shown),
@@ -194,15 +170,15 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
                 "update",
                 {**one, **minimal},
                 WRITING,
-                parameters=[_IF_MATCH, _PREFER],
+                parameters=[_IF_MATCH, _PREFER, *ONCE],
                 requestBody=_body(f"{name}Update"),
             ),
             "delete": operation(
                 say("删除", "Delete"),
                 "delete",
-                {"204": {"description": "Deleted"}},
+                {"204": {"description": "Deleted"}, "200": TRIED},
                 WRITING,
-                parameters=[_IF_MATCH],
+                parameters=[_IF_MATCH, *ONCE],
             ),
         },
         f"{base}/{{id}}/timeline": {

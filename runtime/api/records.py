@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -14,6 +14,7 @@ from builder.kernel.text import Language, say
 from runtime.api import assignments
 from runtime.api.approvals import INBOX, find_approval_route, list_mine
 from runtime.api.automations import buttons, find_automations_route, press, runs_of_record
+from runtime.api.batches import batch, batch_of_entity, delete_where, update_where
 from runtime.api.events import events_body, feed_page, page_size, stream
 from runtime.api.http import (
     ACTOR_ID,
@@ -39,20 +40,19 @@ from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.rights import OVERRIDE, VIEW_AS, explain, view_as, with_override
 from runtime.api.timers import find_timer_route
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
+from runtime.api.writes import create, delete, update
 from runtime.identity.actors import Actor, Credential, find_credential
 from runtime.query.kept import TEXT_BYTES, Kept
 from runtime.query.request import ListRequest, read_members, read_parameters, read_query_string
 from runtime.records.caller import Caller, Door, StaleIdentity
 from runtime.records.events import read_position
-from runtime.records.written import Written
 from runtime.services import Services
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
-_ROOMS = frozenset({"records", "events", "views", "approvals", "automations", "pools", "openapi.json"})
+_ROOMS = frozenset({"records", "batch", "events", "views", "approvals", "automations", "pools", "openapi.json"})
 Handler = Callable[["Exchange"], Awaitable[None]]
 
-_MINIMAL: Header = (b"preference-applied", b"return=minimal")
 _IF_MATCH = re.compile(r'(?:W/)?"(\d{1,15})"|(\d{1,15})', re.ASCII)  # proxies that compress make an ETag weak
 
 
@@ -62,6 +62,7 @@ class RecordsApi:
     def __init__(self, services: Services) -> None:
         settings = services.settings
         self.records = services.records
+        self.batches = services.batches
         self.pipelines = services.pipelines
         self.approvals = services.approvals
         self.timers = services.timers
@@ -161,6 +162,11 @@ class Exchange:
         """Return the caller, coming through another door."""
         return replace(self.caller, door=door)
 
+    @property
+    def sent(self) -> bytes:
+        """The body, as far as it was read."""
+        return self._body or b""
+
     async def json(self, *, optional: bool = False) -> JSON:
         """Return the body, read once; an optional one that is not there is an empty object."""
         if self._body is None:
@@ -223,18 +229,12 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
     if handlers is not None:
         return handlers
     match parts[1:]:
-        case ["openapi.json"]:
-            x.scope[ROUTE] = "/api/{app}/openapi.json"
-            return {"GET": _openapi}
-        case ["events"]:
-            x.scope[ROUTE] = "/api/{app}/events"
-            return {"GET": feed_page}
+        case ["openapi.json" | "batch" | "events" | "views" as name]:
+            x.scope[ROUTE] = f"/api/{{app}}/{name}"
+            return _OF_APP[name]
         case ["events", "stream"]:
             x.scope[ROUTE] = "/api/{app}/events/stream"
             return {"GET": stream}
-        case ["views"]:
-            x.scope[ROUTE] = "/api/{app}/views"
-            return {"GET": list_views, "POST": create_view}
         case ["views", view_id]:
             x.record_id, x.scope[ROUTE] = view_id, "/api/{app}/views/{id}"
             return {"GET": get_view, "PATCH": change_view, "DELETE": delete_view}
@@ -252,7 +252,7 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
     match parts:
         case [entity]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}"
-            return {"GET": _list, "POST": _create}
+            return {"GET": _list, "POST": create, "PATCH": update_where, "DELETE": delete_where}
         case [entity, "query"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/query"
             return {"POST": _query}
@@ -261,7 +261,7 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
             return {"GET": aggregate_string, "POST": aggregate}
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
-            return {"POST": _batch}
+            return {"POST": batch_of_entity}
         case [entity, record_id, *rest] if (own := _find_record_route(rest)) is not None:
             x.entity, x.record_id, x.part = entity, record_id, rest[-1] if rest else ""
             x.scope[ROUTE] = "/api/{app}/records/{entity}/{id}" + own[0]
@@ -276,7 +276,7 @@ def _find_record_route(parts: list[str]) -> tuple[str, dict[str, Handler]] | Non
     if len(parts) == 2 and parts[0] == "actions":
         return "/actions/{automation}", {"POST": press}
     routes: dict[str, dict[str, Handler]] = {
-        "": {"GET": _get, "PATCH": _update, "DELETE": _delete},
+        "": {"GET": _get, "PATCH": update, "DELETE": delete},
         "explain": {"GET": explain},
         "timeline": {"GET": _timeline},
         "runs": {"GET": runs_of_record},
@@ -333,46 +333,13 @@ async def _timeline(x: Exchange) -> None:
     await x.answer(200, events_body(page.events, {"before": before}))
 
 
-# -- writes ---------------------------------------------------------------------------------------------------------------
-
-
-async def _create(x: Exchange) -> None:
-    written = await x.api.records.create(x.caller, x.app, x.entity, await x.json())
-    place = f"/api/{x.app}/records/{x.entity}/{written.record['id']}".encode()
-    await _answer_written(x, 201, written, (b"location", place))
-
-
-async def _update(x: Exchange) -> None:
-    if_match = x.if_match()
-    written = await x.api.records.update(x.caller, x.app, x.entity, x.record_id, await x.json(), if_match)
-    await _answer_written(x, 200, written)
-
-
-async def _delete(x: Exchange) -> None:
-    await x.api.records.delete(x.caller, x.app, x.entity, x.record_id, x.if_match())
-    await send_reply(x.send, 204, ())
-
-
-async def _batch(x: Exchange) -> None:
-    body = await x.json()
-    if not isinstance(body, dict) or set(body) != {"create"} or not isinstance(body["create"], list):
-        detail = say('批量请求应形如 {"create": [{…}, …]}', 'A batch is {"create": [{…}, …]}')
-        raise Problem("request.malformed", detail)
-    written = await x.api.records.create_many(x.through("batch"), x.app, x.entity, body["create"])
-    if x.wants_nothing_back():
-        await x.answer(201, dump_json({"meta": {"created_count": len(written)}}), _MINIMAL)
-        return
-    meta = dump_json({"created_count": len(written)})
-    await x.answer(201, b'{"data":[' + b",".join([item.body for item in written]) + b'],"meta":' + meta + b"}")
-
-
-async def _answer_written(x: Exchange, status: int, written: Written, *headers: Header) -> None:
-    etag = _etag(written.revision)
-    if x.wants_nothing_back():
-        await send_reply(x.send, 204 if status == 200 else status, (etag, *headers, _MINIMAL))
-        return
-    await x.answer(status, b'{"data":' + written.body + b"}", etag, *headers)
-
-
 def _etag(revision: int) -> Header:
     return (b"etag", b'"%d"' % revision)
+
+
+_OF_APP: Mapping[str, dict[str, Handler]] = {
+    "openapi.json": {"GET": _openapi},
+    "batch": {"POST": batch},
+    "events": {"GET": feed_page},
+    "views": {"GET": list_views, "POST": create_view},
+}

@@ -24,7 +24,7 @@ from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import Stay, begin_stays, end_stay, how_moved, open_stay
 from runtime.pipelines.judging import unmet
 from runtime.pipelines.todo import Todo, discreet, of_violation, refused
-from runtime.records.changes import Change, apply_change, plan_change
+from runtime.records.changes import Change, apply_change, plan_whole_change
 from runtime.records.spreading import spread
 from runtime.records.values import with_aliases
 from runtime.records.writer import Telling, Writing
@@ -171,7 +171,7 @@ class Mover:
         kept = _kept(w, pipeline, target, order, violations)
         body = {key: value for key, value in order.fields.items() if key not in kept}
         w.course.warrants[entity.key, record_id] = kept
-        change = yield from plan_change(w, entity, record_id, body, "/fields", violations, if_match=order.if_match)
+        change = yield from plan_whole_change(w, entity, record_id, body, "/fields", violations, if_match=order.if_match)
         del w.course.warrants[entity.key, record_id]
         source = pipeline.place_of(change.held.shown)
         if not pipeline.leads_from(transition, source):

@@ -29,19 +29,19 @@ from runtime.records.writer import Writing, begin, insert_records
 JSON = Any
 
 
-async def create_alone(database: Database, w: Writing, records: Sequence[NewRecord]) -> bool:
+async def create_alone(database: Database, w: Writing, record: NewRecord) -> bool:
     """Insert a record in one statement if that is all there is to do; False = nothing was done.
 
     Raises:
         StaleApp, StaleIdentity, ConstraintRefused.
     """
-    if database.dialect != POSTGRESQL or len(records) != 1 or records[0].children:
+    if database.dialect != POSTGRESQL or record.children:
         return False
-    entity = records[0].entity
+    entity = record.entity
     if w.course.reactions_of(entity):
         return False
     begin(w)
-    inserting = insert_records(w, list(records))
+    inserting = insert_records(w, [record])
     wanted = _collect(inserting) + _collect(finish(w))
     if [query.statement for query in wanted] != [w.statements.insert(entity), w.statements.event()]:
         return False

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from runtime.identity.actors import SYSTEM, Actor
 
-Door = Literal["rest", "batch", "install", "import", "automation", "timer", "connector"]
+Door = Literal["rest", "batch", "install", "import", "automation", "timer", "connector", "restore", "merge"]
+
+
+class Reply(NamedTuple):
+    """An answer, as it goes out and is kept."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Once:
+    """A write that is carried out once for its ``Idempotency-Key``, however often it is sent."""
+
+    key: str
+    fingerprint: str
+    """Of everything that was sent: the same key with something else is a mistake."""
+    render: Callable[[Any], Reply]
+    """What the write gives, as the answer that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +44,9 @@ class Caller:
     """How many such runs stand before this one, over transactions too."""
     override: str = ""
     """Why locks are to be overridden; empty: they are not."""
+    dry_run: bool = False
+    """Do everything, say what would happen, and undo it."""
+    once: Once | None = None
 
     @property
     def actor_id(self) -> str | None:

@@ -15,8 +15,8 @@ from builder.kernel.problems import Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
 from runtime.records.creating import new_record
-from runtime.records.deleting import delete_records
-from runtime.records.holding import Held, expect_revision, hold_record
+from runtime.records.deleting import Deletion, Key, apply_deletion, plan_deletion
+from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import check_listed, link_files
 from runtime.records.rights import body_entity, without_unchanged
 from runtime.records.rules import judge_own
@@ -34,7 +34,7 @@ from runtime.records.values import (
     same_json,
     with_aliases,
 )
-from runtime.records.writer import JSON, PLAINLY, Telling, Writing, canonical, insert_records, write_change
+from runtime.records.writer import JSON, PLAINLY, Telling, Writing, canonical, insert_records, judge_new, write_change
 
 
 @dataclass
@@ -49,6 +49,8 @@ class Change:
     whole: Values
     """Its plain values as they will be; empty if nothing changes."""
     lists: list[ChildList] = field(default_factory=list)
+    deletion: Deletion | None = None
+    """What the lists of the whole change leave out, with what follows it."""
 
     @property
     def writes(self) -> bool:
@@ -60,9 +62,10 @@ class ChildList(NamedTuple):
     """What becomes of the records of a children field."""
 
     entity: CompiledEntity
-    gone: list[str]
+    gone: list[HeldRecord]
     changes: list[Change]
     fresh: list[NewRecord]
+    pointer: str
 
     @property
     def writes(self) -> bool:
@@ -86,9 +89,60 @@ def update_record(
         Problem: ``record.not_found``, ``record.changed``, ``record.invalid``, ``request.unknown_name``, ``record.referenced``.
     """
     violations: list[Violation] = []
-    change = yield from plan_change(w, entity, record_id, body, pointer, violations, if_match=if_match)
+    change = yield from plan_whole_change(w, entity, record_id, body, pointer, violations, if_match=if_match)
     refuse(violations)
     return with_aliases(entity, (yield from apply_change(w, change)))
+
+
+def plan_whole_change(
+    w: Writing,
+    entity: CompiledEntity,
+    record_id: str,
+    body: JSON,
+    pointer: str,
+    violations: list[Violation],
+    *,
+    if_match: int | None = None,
+) -> Unit[Change]:
+    """As ``plan_change``, and judge what its lists bring and leave out, so that all that is wrong is known before anything is written.
+
+    Raises:
+        Problem: ``record.not_found``, ``record.changed``, ``record.referenced``.
+    """
+    change = yield from plan_change(w, entity, record_id, body, pointer, violations, if_match=if_match)
+    if not change.lists:
+        return change
+    gone, pointers = _gone(change)
+    if gone:
+        change.deletion = yield from plan_deletion(w, gone, violations, pointers)
+    fresh = _fresh(change)
+    if fresh:
+        reported = {violation.pointer for violation in violations}
+        found = yield from judge_new(w, fresh)
+        violations += [violation for violation in found if violation.pointer not in reported]
+    return change
+
+
+def _gone(change: Change) -> tuple[list[HeldRecord], dict[Key, str]]:
+    gone: list[HeldRecord] = []
+    pointers: dict[Key, str] = {}
+    for listed in change.lists:
+        gone += listed.gone
+        pointers |= {(record.entity.key, record.id): listed.pointer for record in listed.gone}
+        for child in listed.changes:
+            more, places = _gone(child)
+            gone += more
+            pointers |= places
+    return gone, pointers
+
+
+def _fresh(change: Change) -> list[NewRecord]:
+    fresh: list[NewRecord] = []
+    for listed in change.lists:
+        fresh += listed.fresh
+        for child in listed.changes:
+            fresh += _fresh(child)
+    return fresh
 
 
 def plan_change(
@@ -205,10 +259,10 @@ def _plan_list(
             f"There are more than {CHILD_RECORDS} children; change them one by one",
         )
         violations.append(Violation("limit", pointer, message, {"maximum": CHILD_RECORDS}))
-        return ChildList(entity, [], [], [])
+        return ChildList(entity, [], [], [], pointer)
     there = {str(row[0]) for row in found}
     listed: set[str] = set()
-    planned = ChildList(entity, [], [], [])
+    planned = ChildList(entity, [], [], [], pointer)
     for place, row in enumerate(rows):
         here = f"{pointer}/{place}"
         child_id = find_uuid(row["id"]) if isinstance(row.get("id"), str) else None
@@ -223,7 +277,8 @@ def _plan_list(
                 listed.add(child_id)
                 yield from _refuse_foreign(w, entity, child_id, here, violations)
             planned.fresh.append(new_record(w, entity, row, here, violations, parent=parent))
-    planned.gone.extend(sorted(there - listed))
+    if there - listed:
+        planned.gone.extend((yield from hold_records(w, entity, there - listed)))
     return planned
 
 
@@ -237,18 +292,32 @@ def _refuse_foreign(
 
 
 def apply_change(w: Writing, change: Change, telling: Telling = PLAINLY) -> Unit[dict[str, JSON]]:
-    """Write a change: the record itself, then its children."""
+    """Write a change that was planned as a whole: the record itself, then what goes with its lists, then its children."""
     if not change.writes:
         return change.held.shown
-    entity, held = change.entity, change.held
-    shown = yield from write_change(w, entity, change.id, held, change.changed, change.whole, telling)
+    shown = yield from _write(w, change, change.held, telling)
+    blanked: dict[Key, Held] = {}
+    if change.deletion is not None:
+        blanked = yield from apply_deletion(w, change.deletion)
+    yield from _apply_lists(w, change, blanked, change.deletion)
+    after = blanked.get((change.entity.key, change.id))
+    return shown if after is None else after.shown
+
+
+def _write(w: Writing, change: Change, held: Held, telling: Telling = PLAINLY) -> Unit[dict[str, JSON]]:
+    entity = change.entity
+    whole = change.whole if held is change.held else None
+    shown = yield from write_change(w, entity, change.id, held, change.changed, whole, telling)
     if entity.listing and change.changed:
         yield from link_files(w, entity, {change.id: shown}, before=held.shown)
-    for listed in change.lists:
-        if listed.gone:
-            yield from delete_records(w, listed.entity, listed.gone)
-        for child in listed.changes:
-            yield from apply_change(w, child)
-        if listed.fresh:
-            yield from insert_records(w, listed.fresh)
     return shown
+
+
+def _apply_lists(w: Writing, change: Change, blanked: Mapping[Key, Held], deletion: Deletion | None) -> Unit[None]:
+    for listed in change.lists:
+        for child in listed.changes:
+            if child.writes and not (deletion is not None and deletion.dooms(child.entity, child.id)):
+                yield from _write(w, child, blanked.get((child.entity.key, child.id), child.held))
+                yield from _apply_lists(w, child, blanked, deletion)
+        if listed.fresh:
+            yield from insert_records(w, listed.fresh, judged=True)

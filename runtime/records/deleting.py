@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from builder.compiled.app import CompiledEntity, Referrer
@@ -13,7 +14,7 @@ from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Query, Unit
-from runtime.records.holding import HeldRecord, expect_revision, hold_record, hold_records
+from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import unlink_files
 from runtime.records.rights import acting_sight, hidden_reference, seen_ids
 from runtime.records.rules import judge_own
@@ -26,6 +27,7 @@ _SHOWN = 10
 
 Key = tuple[str, str]
 """Entity and record id."""
+NO_POINTERS: Mapping[Key, str] = MappingProxyType({})
 
 
 class _Pointing(NamedTuple):
@@ -36,12 +38,16 @@ class _Pointing(NamedTuple):
 
 
 @dataclass
-class _Deletion:
+class Deletion:
     """What a deletion takes with it, in the order in which it was found."""
 
     doomed: dict[Key, HeldRecord] = field(default_factory=dict)
     restricted: list[_Pointing] = field(default_factory=list)
     blanked: list[_Pointing] = field(default_factory=list)
+
+    def dooms(self, entity: CompiledEntity, record_id: str) -> bool:
+        """Whether a record goes."""
+        return (entity.key, record_id) in self.doomed
 
 
 def delete_record(w: Writing, entity: CompiledEntity, record_id: str, if_match: int | None) -> Unit[None]:
@@ -52,16 +58,34 @@ def delete_record(w: Writing, entity: CompiledEntity, record_id: str, if_match: 
     """
     held = yield from hold_record(w, entity, record_id)
     expect_revision(held.revision, if_match)
-    yield from _delete(w, [HeldRecord(entity, record_id, held)])
+    yield from delete_held(w, [HeldRecord(entity, record_id, held)])
 
 
-def delete_records(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[None]:
-    """Delete several records of an entity; what is not there any more is passed over."""
-    yield from _delete(w, (yield from hold_records(w, entity, ids)))
+def delete_held(w: Writing, records: list[HeldRecord], pointers: Mapping[Key, str] = NO_POINTERS) -> Unit[Deletion]:
+    """Delete records that are held; return what went with them.
+
+    Raises:
+        Problem: ``record.referenced``, ``record.invalid``, ``limit.batch``.
+    """
+    violations: list[Violation] = []
+    deletion = yield from plan_deletion(w, records, violations, pointers)
+    refuse(violations)
+    yield from apply_deletion(w, deletion)
+    return deletion
 
 
-def _delete(w: Writing, records: list[HeldRecord]) -> Unit[None]:
-    deletion = _Deletion()
+def plan_deletion(
+    w: Writing, records: list[HeldRecord], violations: list[Violation], pointers: Mapping[Key, str] = NO_POINTERS
+) -> Unit[Deletion]:
+    """Find and hold all that a deletion takes with it; what rules say against it is added to the violations.
+
+    Args:
+        pointers: where in the request the records stand that are to go.
+
+    Raises:
+        Problem: ``record.referenced``, ``limit.batch``.
+    """
+    deletion = Deletion()
     level = records
     while level:
         level = yield from _follow(w, deletion, level)
@@ -72,24 +96,31 @@ def _delete(w: Writing, records: list[HeldRecord]) -> Unit[None]:
             if sight is not None:
                 others = sorted((yield from seen_ids(w, sight, owner, others)))
             raise _referenced(owner, pointing.referrer, others) if others else hidden_reference()
-    yield from _judge_deletion(w, list(deletion.doomed.values()))
-    yield from _blank_references(w, deletion)
+    violations += yield from _judge_deletion(w, list(deletion.doomed.values()), pointers)
+    return deletion
+
+
+def apply_deletion(w: Writing, deletion: Deletion) -> Unit[dict[Key, Held]]:
+    """Delete what was planned; return the records that stay and are changed by it, as they are then."""
+    blanked = yield from _blank_references(w, deletion)
     yield from _delete_rows(w, list(deletion.doomed.values()))
+    return blanked
 
 
-def _judge_deletion(w: Writing, records: list[HeldRecord]) -> Unit[None]:
+def _judge_deletion(w: Writing, records: list[HeldRecord], pointers: Mapping[Key, str]) -> Unit[list[Violation]]:
     intents: dict[str, list[Intent]] = {}
     for record in records:
         if w.course.rules_of(record.entity):
-            intent = Intent("deleted", record.entity, record.id, record.held.shown, {}, frozenset(), "")
+            pointer = pointers.get((record.entity.key, record.id), "")
+            intent = Intent("deleted", record.entity, record.id, record.held.shown, {}, frozenset(), pointer)
             intents.setdefault(record.entity.key, []).append(intent)
-    violations = []
+    violations: list[Violation] = []
     for listed in intents.values():
         violations += yield from judge(w, listed)
-    refuse(violations)
+    return violations
 
 
-def _follow(w: Writing, deletion: _Deletion, level: list[HeldRecord]) -> Unit[list[HeldRecord]]:
+def _follow(w: Writing, deletion: Deletion, level: list[HeldRecord]) -> Unit[list[HeldRecord]]:
     """Doom these records and return those that go with them."""
     by_entity: dict[str, list[HeldRecord]] = {}
     for record in level:
@@ -129,7 +160,7 @@ def _refuse_too_many(count: int) -> None:
         raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
 
 
-def _blank_references(w: Writing, deletion: _Deletion) -> Unit[None]:
+def _blank_references(w: Writing, deletion: Deletion) -> Unit[dict[Key, Held]]:
     """Blank the references of records that stay; several of one record are one change."""
     fields: dict[Key, set[str]] = {}
     for pointing in deletion.blanked:
@@ -138,6 +169,7 @@ def _blank_references(w: Writing, deletion: _Deletion) -> Unit[None]:
             if key not in deletion.doomed:
                 fields.setdefault(key, set()).add(pointing.referrer.field.key)
     entities = dict.fromkeys(entity for entity, _ in fields)
+    after: dict[Key, Held] = {}
     for entity_key in entities:
         entity = w.app.entities[entity_key]
         held = yield from hold_records(w, entity, [i for key, i in fields if key == entity_key])
@@ -148,7 +180,9 @@ def _blank_references(w: Writing, deletion: _Deletion) -> Unit[None]:
                 before = canonical(entity, record.held.shown)
                 judge_own(w, entity, before | blank, before, "", violations)
             refuse(violations)
-            yield from write_change(w, entity, record.id, record.held, blank)
+            shown = yield from write_change(w, entity, record.id, record.held, blank)
+            after[entity_key, record.id] = Held(int(shown["revision"]), shown)
+    return after
 
 
 def _delete_rows(w: Writing, records: list[HeldRecord]) -> Unit[None]:

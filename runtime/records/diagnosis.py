@@ -186,6 +186,12 @@ def _met(
     return Violation("unique", pointer, message, {"fields": list(keys), "told": dict(told)})
 
 
+def joined(known: list[Violation], found: list[Violation]) -> list[Violation]:
+    """Return violations with those found later, as far as nothing is known of their places yet."""
+    wrong = {violation.pointer for violation in known}
+    return known + [violation for violation in found if violation.pointer not in wrong]
+
+
 def conflict(violations: list[Violation]) -> Problem:
     """Return the problem of a refused write; an id that exists is a conflict of its own."""
     if len(violations) == 1 and violations[0].code == "exists":

@@ -28,7 +28,7 @@ Deed = Literal["created", "updated", "deleted"]
 
 
 class Intent(NamedTuple):
-    """What a write is about to do to one record."""
+    """What a write is about to do to one record. Who writes and through which door stands in the ``w.caller`` of ``judge``."""
 
     deed: Deed
     entity: CompiledEntity
@@ -116,6 +116,8 @@ class Course:
     warrants: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """What this write may do besides: (entity, id) of a record -> values of its kept fields, given and taken back by the move that
     sets them; approvals that it has decided."""
+    told: list[Mapping[str, Any]] = field(default_factory=list)
+    """The events of a write that is only tried."""
     after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
     """What rules want to look at when all is written and computed, before anything follows from it."""
     following: bool = False
@@ -128,10 +130,29 @@ class Course:
     def begin(self) -> None:
         """Forget what an earlier try has done."""
         self.facts.clear()
+        self.told.clear()
         self.warrants.clear()
         self.after.clear()
         self.following = False
         self.rewritten.clear()
+
+    def mark(self) -> Callable[[], None]:
+        """Return what goes back to what is known now; for a part that may be undone."""
+        facts, after, told, warrants, rewritten = (
+            list(self.facts),
+            list(self.after),
+            len(self.told),
+            dict(self.warrants),
+            set(self.rewritten),
+        )
+        following = self.following
+
+        def go_back() -> None:
+            self.facts, self.after, self.warrants, self.rewritten = facts, after, warrants, rewritten
+            self.following = following
+            del self.told[told:]
+
+        return go_back
 
     def rules_of(self, entity: CompiledEntity) -> tuple[WriteRule, ...]:
         """Return the rules that concern an entity."""
@@ -168,6 +189,7 @@ def finish(w: Writing) -> Unit[None]:
     Raises:
         Problem: ``limit.causation`` if it never ends.
     """
+    w.course.following = False  # a batch ends more than once
     yield from spread(w)
     while w.course.after:
         yield from w.course.after.pop(0)(w)

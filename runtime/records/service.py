@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 from builder.compiled.app import CompiledEntity
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
-from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry
@@ -28,33 +27,27 @@ from runtime.records import events
 from runtime.records.aggregates import Groups, plan_groups, read_groups
 from runtime.records.alone import create_alone, update_alone
 from runtime.records.caller import Caller, StaleApp
-from runtime.records.changes import plan_change, update_record
+from runtime.records.changes import plan_whole_change, update_record
 from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
-from runtime.records.diagnosis import (
-    Suspect,
-    conflict,
-    diagnose,
-    suspects_of,
-    suspects_of_change,
-    unexplained,
-)
+from runtime.records.diagnosis import conflict, diagnose, joined, suspects_of, suspects_of_change, unexplained
 from runtime.records.feeds import Feeds
 from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
 from runtime.records.locks import Locks
 from runtime.records.narrowing import Narrowing
+from runtime.records.once import Rehearsed, claim, keep_answer
 from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
 from runtime.records.rights import Rights
 from runtime.records.seams import Course, Seams, finish
 from runtime.records.statements import RecordStatements
 from runtime.records.targets import known_id, needs_reading, target_entity, uses_of
-from runtime.records.values import refuse
+from runtime.records.values import NewRecord, refuse
 from runtime.records.views import Views
-from runtime.records.writer import Writing, insert_records, lock_app, record_json
+from runtime.records.writer import Writing, insert_records, judge_new, lock_app, record_json
 from runtime.records.written import Written, as_written, read_written
 
 JSON = Any
@@ -202,44 +195,26 @@ class Records:
         Raises:
             Problem: ``record.invalid`` with every violation, ``request.unknown_name``, ``record.exists``.
         """
-        created = await self.create_many(caller, app, entity, [body], pointer="")
-        return created[0]
 
-    async def create_many(
-        self, caller: Caller, app: str, entity: str, bodies: Sequence[JSON], *, pointer: str = "/create/{}"
-    ) -> list[Written]:
-        """Create records, all or none, in one transaction. ``pointer`` says where in the request each one stood."""
-        if len(bodies) > BATCH_RECORDS:
-            detail = say(f"一次最多 {BATCH_RECORDS} 条记录", f"At most {BATCH_RECORDS} records at once")
-            raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
-
-        async def run(published: PublishedApp) -> list[Written]:
+        async def run(published: PublishedApp) -> Written:
             owner = target_entity(published, entity)
-            uses = uses_of(owner, "create")
-            if caller.door == "batch":
-                uses.add(owner.key, "", "bulk")
-            gate(caller.actor, app, uses, sight_of(published.app))
+            gate(caller.actor, app, uses_of(owner, "create"), sight_of(published.app))
             w = self.writing(published, caller)
             violations: list[Violation] = []
-            records = [
-                new_record(w, owner, body, pointer.format(place), violations) for place, body in enumerate(bodies)
-            ]
-            await self._refuse(w, violations, suspects_of(records))
+            record = new_record(w, owner, body, "", violations)
+            await self._refuse(w, violations, record)
 
-            def unit() -> Unit[list[Written]]:
-                yield from lock_app(w)
-                yield from insert_records(w, records)
+            def unit() -> Unit[Written]:
+                yield from insert_records(w, [record])
                 yield from finish(w)
-                return (yield from self.written(w, owner, [record_json(w, record) for record in records]))
+                return (yield from self.written(w, owner, [record_json(w, record)]))[0]
 
-            if not records:
-                return []
             try:
-                if w.sight is None and not needs_reading(owner) and await create_alone(self._database, w, records):
-                    return [as_written(owner, record_json(w, record)) for record in records]
-                return await self._database.write(unit)
+                if self._may_be_alone(w, owner) and await create_alone(self._database, w, record):
+                    return as_written(owner, record_json(w, record))
+                return await self.transact(w, unit)
             except ConstraintRefused as refused:
-                await self._explain(refused, lambda: diagnose(w, suspects_of(records)))
+                await self._explain(refused, lambda: diagnose(w, suspects_of([record])))
 
         return await self.pinned(app, caller, run)
 
@@ -254,12 +229,11 @@ class Records:
             w = self.writing(published, caller)
 
             def unit() -> Unit[T]:
-                yield from lock_app(w)
                 result = yield from make(w)
                 yield from finish(w)
                 return result
 
-            return await self._database.write(unit)
+            return await self.transact(w, unit)
 
         return await self.pinned(app, caller, run)
 
@@ -332,21 +306,20 @@ class Records:
             w = self.writing(published, caller)
 
             def unit() -> Unit[Written]:
-                yield from lock_app(w)
                 shown = yield from update_record(w, owner, known, body, if_match)
                 yield from finish(w)
                 return (yield from self.written(w, owner, [shown]))[0]
 
             def look_again() -> Unit[list[Violation]]:
-                change = yield from plan_change(w, owner, known, body, "", [], if_match=if_match)
+                change = yield from plan_whole_change(w, owner, known, body, "", [], if_match=if_match)
                 return (yield from diagnose(w, suspects_of_change(change)))
 
             try:
-                if w.sight is None and not needs_reading(owner):
+                if self._may_be_alone(w, owner):
                     after = await update_alone(self._database, w, owner, known, body, if_match)
                     if after is not None:
                         return as_written(owner, after)
-                return await self._database.write(unit)
+                return await self.transact(w, unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, look_again)
 
@@ -366,12 +339,11 @@ class Records:
             w = self.writing(published, caller)
 
             def unit() -> Unit[None]:
-                yield from lock_app(w)
                 yield from delete_record(w, owner, known, if_match)
                 yield from finish(w)
 
             try:
-                await self._database.write(unit)
+                await self.transact(w, unit)
             except ConstraintRefused as refused:
                 raise StaleApp from refused  # somebody pointed to it meanwhile: look again
 
@@ -409,6 +381,31 @@ class Records:
     async def _check_rights(self, published: PublishedApp, caller: Caller) -> None:
         await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
 
+    async def transact(self, w: Writing, make: Callable[[], Unit[T]]) -> T:
+        """Run a writing unit under the pinned app: once for its Idempotency-Key, and undone if it is only tried.
+
+        Raises:
+            StaleApp, StaleIdentity, AnsweredBefore, Rehearsed, ConstraintRefused, and whatever the unit raises.
+        """
+        once = w.caller.once
+
+        def unit() -> Unit[T]:
+            yield from lock_app(w)
+            if once is not None:
+                yield from claim(w, once)
+            result = yield from make()
+            if w.caller.dry_run:
+                raise Rehearsed(result, tuple(w.course.told))
+            if once is not None:
+                yield from keep_answer(w, once, result)
+            return result
+
+        return await self._database.write(unit)
+
+    def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
+        """Whether a write may be one statement: nothing else has to stand in its transaction."""
+        return w.sight is None and w.caller.once is None and not w.caller.dry_run and not needs_reading(owner)
+
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
         """Return what a write stands on; ``published`` as the caller sees it."""
         whole = published._replace(app=published.app.whole, key=published.pin)
@@ -430,9 +427,16 @@ class Records:
             raise conflict(found) from refused
         raise StaleApp from refused
 
-    async def _refuse(self, w: Writing, violations: list[Violation], suspects: list[Suspect]) -> None:
-        """Refuse a body that is wrong, together with what the database would have refused: every violation at once."""
-        if violations:
-            wrong = {violation.pointer for violation in violations}
-            found = await self._database.read(lambda: diagnose(w, suspects))
-            refuse(violations + [violation for violation in found if violation.pointer not in wrong])
+    async def _refuse(self, w: Writing, violations: list[Violation], record: NewRecord) -> None:
+        """Refuse a body that is wrong, together with what rules and the database would have refused: every violation at once."""
+        if not violations:
+            return
+
+        def unit() -> Unit[list[Violation]]:
+            yield from lock_app(w)
+            found = yield from judge_new(w, [record])
+            found += yield from diagnose(w, suspects_of([record]))
+            refuse(joined(violations, found))
+            return found
+
+        await self._database.write(unit)

@@ -22,7 +22,7 @@ JSON = Any
 Values = dict[str, Any]
 
 #: Violations that mean the request itself is wrong (400), not that a rule is broken (422).
-_MALFORMED = frozenset({"unknown"})
+MALFORMED = frozenset({"unknown"})
 _HINTS = 50
 _LAST_PLAIN = -6  # smaller numbers are written with an exponent
 _NAME_SHOWN = 100
@@ -53,7 +53,7 @@ def refuse(violations: list[Violation]) -> None:
     """
     if not violations:
         return
-    code = "request.unknown_name" if any(v.code in _MALFORMED for v in violations) else "record.invalid"
+    code = "request.unknown_name" if any(v.code in MALFORMED for v in violations) else "record.invalid"
     count = len(violations)
     raise Problem(code, say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
 

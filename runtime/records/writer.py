@@ -85,51 +85,88 @@ def lock_app(w: Writing) -> Unit[None]:
     check_guard(w.published, w.caller, pin, epoch)
 
 
-def insert_records(w: Writing, records: list[NewRecord]) -> Unit[None]:
-    """Insert records with their children, parents first, each with its event."""
-    for group in _by_entity(records):
-        entity = group[0].entity
-        if len(group) > 1:
-            group = _targets_first(entity, group)
-        yield from _assign_numbers(w, entity, group)
-        for record in group:
-            w.changes.pointers[record.id] = record.pointer
-            if entity.computed:
-                compute_local(w, entity, record.values)
-            w.changes.note(entity, record.id, entity.fields, {}, record.values)
-        yield from _refuse_wrong(w, entity, group)
-        rows = [_row(w, record) for record in group]
-        statement = w.statements.insert(entity)
-        yield Query(statement, rows if len(rows) > 1 else rows[0])
-        yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
-        if entity.listing:
-            yield from link_files(w, entity, {record.id: record.values for record in group})
-        if w.course.reactions_of(entity):
-            w.course.facts += [_creation(w, record) for record in group]
-        yield from insert_records(w, [child for record in group for child in record.children])
+def insert_records(w: Writing, records: list[NewRecord], *, judged: bool = False) -> Unit[None]:
+    """Insert records with their children, parents first, each with its event.
+
+    Args:
+        judged: ``judge_new`` has been asked about them in this write.
+
+    Raises:
+        Problem: ``record.invalid`` with everything that is wrong with any of them.
+    """
+    levels = _levels(records)
+    for level in levels:
+        for group in level:
+            yield from _assign_numbers(w, group[0].entity, group)
+            _complete(w, group)
+    violations: list[Violation] = []
+    for level in levels if not judged else ():
+        for group in level:
+            violations += yield from _find_wrong(w, group)
+    refuse(violations)
+    for level in levels:
+        for group in level:
+            yield from _write_group(w, group[0].entity, group)
 
 
-def _refuse_wrong(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
-    """Refuse new records for what only the database and the rules of other rooms can tell."""
+def judge_new(w: Writing, records: list[NewRecord]) -> Unit[list[Violation]]:
+    """Return what rules say against new records and their children; nothing is written, no number is taken."""
+    violations: list[Violation] = []
+    for level in _levels(records):
+        for group in level:
+            _complete(w, group)
+            violations += yield from _find_wrong(w, group)
+    return violations
+
+
+def _levels(records: list[NewRecord]) -> list[list[list[NewRecord]]]:
+    """Return records by level (children below their parents), and in each level by entity."""
+    levels: list[list[list[NewRecord]]] = []
+    level = records
+    while level:
+        groups = [_targets_first(group[0].entity, group) if len(group) > 1 else group for group in _by_entity(level)]
+        levels.append(groups)
+        level = [child for record in level for child in record.children]
+    return levels
+
+
+def _complete(w: Writing, group: list[NewRecord]) -> None:
+    """Compute what a record tells by itself, and note where it stands."""
+    entity = group[0].entity
+    for record in group:
+        w.changes.pointers[record.id] = record.pointer
+        if entity.computed:
+            compute_local(w, entity, record.values)
+
+
+def _find_wrong(w: Writing, group: list[NewRecord]) -> Unit[list[Violation]]:
+    """Return what only the database and the rules of other rooms can tell against new records of one entity."""
+    entity = group[0].entity
     violations: list[Violation] = []
     if entity.listing:
         violations += yield from check_listed(w, entity, [(r.values, {}, r.pointer) for r in group])
     if w.course.rules_of(entity):
-        intents = [
-            Intent(
-                "created",
-                entity,
-                r.id,
-                {},
-                r.values,
-                frozenset(k for k, v in r.values.items() if v is not None),
-                r.pointer,
-                frozenset(r.given),
-            )
-            for r in group
-        ]
-        violations += yield from judge(w, intents)
-    refuse(violations)
+        violations += yield from judge(w, [_intent(record) for record in group])
+    return violations
+
+
+def _intent(record: NewRecord) -> Intent:
+    given = frozenset(key for key, value in record.values.items() if value is not None)
+    return Intent(
+        "created", record.entity, record.id, {}, record.values, given, record.pointer, frozenset(record.given)
+    )
+
+
+def _write_group(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
+    for record in group:
+        w.changes.note(entity, record.id, entity.fields, {}, record.values)
+    rows = [_row(w, record) for record in group]
+    yield Query(w.statements.insert(entity), rows if len(rows) > 1 else rows[0])
+    yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
+    if entity.listing:
+        yield from link_files(w, entity, {record.id: record.values for record in group})
+    if w.course.reactions_of(entity):
+        w.course.facts += [_creation(w, record) for record in group]
 
 
 def _creation(w: Writing, record: NewRecord) -> Fact:
@@ -328,6 +365,8 @@ def make_event(
 
 def write_events(w: Writing, events: list[dict[str, Any]]) -> Unit[None]:
     """Insert events in the transaction of what they tell."""
+    if w.caller.dry_run:
+        w.course.told += events
     yield Query(w.statements.event(), events if len(events) > 1 else events[0])
 
 

@@ -21,6 +21,7 @@ from builder.registry.apps import create_app, put_draft
 from builder.registry.publishing import publish_draft
 from builder.registry.registry import Registry
 from builder.store.database import Database, open_database
+from runtime.records.batches import Batches
 from runtime.records.caller import system_caller
 from runtime.records.service import Records
 
@@ -85,7 +86,7 @@ def prepare(url: str) -> None:
 
 async def _fill(database: Database, registry: Registry) -> None:
     await database.start()
-    records = Records(database, registry, registry.clock, registry.ids)
+    records = Batches(database, Records(database, registry, registry.clock, registry.ids))
     caller = system_caller("prepare-0001", "rest")
     bodies = [{"name": f"客户{n}", "level": str(n) if n % 2 else "x"} for n in range(20)]
     made = await records.create_many(caller, "shop", "customer", bodies)
@@ -110,7 +111,7 @@ def write(url: str) -> None:
 async def _write(database: Database) -> None:
     registry = open_registry(database)
     await database.start()
-    records = Records(database, registry, registry.clock, registry.ids)
+    records = Batches(database, Records(database, registry, registry.clock, registry.ids))
     for batch in range(6):
         bodies = [{"name": f"{batch}-{n}"} for n in range(10)]
         await records.create_many(system_caller(f"batch-{batch:04d}", "batch"), "shop", "customer", bodies)

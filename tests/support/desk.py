@@ -65,7 +65,7 @@ class Desk:
         """Create records in one batch that has to be taken."""
         reply = await self.send("POST", f"records/{entity}/batch", {"create": list(bodies)})
         assert reply.status_code == 201, reply.text
-        return many(reply)
+        return [row["record"] for row in many(reply)]
 
     async def try_create(self, entity: str, body: JSON, **options: Any) -> httpx.Response:
         """Create a record that may be refused."""
@@ -184,6 +184,11 @@ def publish_definition(registry: Registry, document: JSON, *, accept_lossy: bool
     published = load_published(registry, definition.key)
     assert published is not None
     return published.app.version
+
+
+def counts(**given: int) -> dict[str, int]:
+    """The counts of a batch's answer."""
+    return {f"{deed}_count": given.get(deed, 0) for deed in ("created", "updated", "unchanged", "deleted", "refused")}
 
 
 def one(reply: httpx.Response) -> dict[str, JSON]:

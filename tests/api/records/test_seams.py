@@ -10,6 +10,7 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Unit
+from runtime.records.batches import Batches
 from runtime.records.caller import system_caller
 from runtime.records.changes import update_record
 from runtime.records.seams import Fact, Intent, Seams
@@ -83,7 +84,9 @@ async def test_a_rule_is_asked_on_every_door_and_its_violations_join_the_others(
         await records.create(CALLER, desk.app, "item", bad)
     assert [(v.code, v.pointer) for v in refused.value.violations] == [("forbidden", "/product")]
     with pytest.raises(Problem) as refused:
-        await records.create_many(CALLER, desk.app, "item", [dict(bad, product="fine"), bad])
+        await Batches(desk.service.app.services.database, records).create_many(
+            CALLER, desk.app, "item", [dict(bad, product="fine"), bad]
+        )
     assert [v.pointer for v in refused.value.violations] == ["/create/1/product"]
     with pytest.raises(Problem) as refused:
         await records.update(CALLER, desk.app, "item", item, {"product": "forbidden", "qty": 0}, None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from builder.kernel.canonical import parse_json
-from tests.support.desk import Desk, many, one
+from tests.support.desk import Desk, counts, many, one
 from tests.support.service import START, pointers, problem
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +59,7 @@ async def test_a_caller_may_want_nothing_back(desk: Desk) -> None:
     changed = await desk.patch("region", ID, {"name": "华南"}, prefer="return=minimal")
     assert (changed.status_code, changed.content, changed.headers["etag"]) == (204, b"", '"2"')
     batch = await desk.send("POST", "records/region/batch", {"create": [{"name": "a"}, {"name": "b"}]}, headers=minimal)
-    assert (batch.status_code, batch.json()) == (201, {"meta": {"created_count": 2}})
+    assert (batch.status_code, batch.json()) == (201, {"data": [], "meta": counts(created=2)})
     assert (await desk.get("region", ID))["name"] == "华南"
 
 
@@ -245,8 +245,8 @@ async def test_a_batch_is_taken_whole_or_not_at_all(desk: Desk, customer: str) -
     }
     assert desk.fingerprint() == before
     nothing = await desk.send("POST", "records/order/batch", {"create": []})
-    assert (nothing.status_code, nothing.json()) == (201, {"data": [], "meta": {"created_count": 0}})
-    malformed: list[Any] = [[], {}, {"create": {}}, {"create": [], "update": []}, None, "x"]
+    assert (nothing.status_code, nothing.json()) == (200, {"data": [], "meta": counts()})
+    malformed: list[Any] = [[], {}, {"create": {}}, {"create": [], "updates": []}, None, "x"]
     for body in malformed:
         content = b"null" if body is None else None
         problem(await desk.send("POST", "records/order/batch", body, content=content), "request.malformed")

@@ -1,0 +1,114 @@
+"""Writes that happen once: the answer to an ``Idempotency-Key`` is kept in the transaction of the write it belongs to.
+
+A key belongs to one person: nobody else's key meets it. The claim is the first row a keyed write makes, so of two that are sent at
+the same time the second waits for the first and then answers as it did. A refused write keeps nothing: it may be sent again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.limits import IDEMPOTENCY_HOURS
+from builder.kernel.problems import Problem
+from builder.kernel.text import say
+from builder.store import tables
+from builder.store.statement import POSTGRESQL, Query, Unit
+from builder.store.types import Instant, Whole, Words
+from runtime.records.caller import Once, Reply
+from runtime.records.writer import Writing
+
+_LIFETIME = timedelta(hours=IDEMPOTENCY_HOURS)
+
+
+class AnsweredBefore(Exception):
+    """The write was carried out before: this is what it was answered."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        super().__init__(reply.status)
+
+
+class Rehearsed(Exception):
+    """A write that was only tried: everything was done, and is undone."""
+
+    def __init__(self, result: Any, events: tuple[Any, ...]) -> None:
+        self.result = result
+        self.events = events
+        super().__init__(len(events))
+
+
+def claim(w: Writing, once: Once) -> Unit[None]:
+    """Take the key for this write; waits for another that has it and is not finished.
+
+    Raises:
+        AnsweredBefore: there is an answer.
+        Problem: ``request.key_reused`` if the key came with another request.
+    """
+    own = {"actor": w.caller.actor_id, "key": once.key}
+    yield Query(w.statements.kept(("once expired",), _expired), {**own, "before": w.now - _LIFETIME})
+    made = {**own, "app": w.app.key, "fingerprint": once.fingerprint, "created_at": w.now}
+    rows = yield Query(w.statements.kept(("once claim",), _claim), made)
+    if not rows:
+        rows = yield Query(w.statements.kept(("once find",), _find), own)
+        _answer(once, rows[0])
+
+
+def _answer(once: Once, row: Any) -> NoReturn:
+    fingerprint, status, headers, body = row
+    if fingerprint != once.fingerprint:
+        detail = say(
+            "这个 Idempotency-Key 已用于另一个请求;请换一个新的键",
+            "This Idempotency-Key was sent with another request; use a new one",
+        )
+        raise Problem("request.key_reused", detail)
+    given = tuple((str(name), str(value)) for name, value in parse_json(headers))
+    raise AnsweredBefore(Reply(status, given, body.encode()))
+
+
+def keep_answer(w: Writing, once: Once, result: Any) -> Unit[None]:
+    """Keep what the write is answered."""
+    status, headers, body = once.render(result)
+    values = {"actor": w.caller.actor_id, "key": once.key, "v_status": status, "v_body": body.decode()}
+    yield Query(w.statements.kept(("once keep",), _keep), {**values, "v_headers": dump_json(headers).decode()})
+
+
+# -- statements -----------------------------------------------------------------------------------------------------------
+
+
+def _own() -> sa.ColumnElement[bool]:
+    t = tables.idempotency
+    return (t.c.actor == sa.bindparam("actor", type_=Words())) & (t.c.key == sa.bindparam("key", type_=Words()))
+
+
+def _expired(_dialect: str) -> sa.Delete:
+    """Delete what has expired of this person's keys."""
+    t = tables.idempotency
+    mine = t.c.actor == sa.bindparam("actor", type_=Words())
+    return sa.delete(t).where(mine, t.c.created_at < sa.bindparam("before", type_=Instant()))
+
+
+def _claim(dialect: str) -> Any:
+    t = tables.idempotency
+    insert = (postgresql if dialect == POSTGRESQL else sqlite).insert(t)
+    names = ("actor", "key", "app", "fingerprint", "created_at")
+    values: dict[str, Any] = {name: sa.bindparam(name, type_=t.c[name].type) for name in names}
+    return insert.values(values).on_conflict_do_nothing().returning(t.c.key)
+
+
+def _find(_dialect: str) -> sa.Select[Any]:
+    t = tables.idempotency
+    return sa.select(t.c.fingerprint, t.c.status, t.c.headers, t.c.body).where(_own())
+
+
+def _keep(_dialect: str) -> sa.Update:
+    values: dict[str, Any] = {
+        "status": sa.bindparam("v_status", type_=Whole()),
+        "headers": sa.bindparam("v_headers", type_=Words()),
+        "body": sa.bindparam("v_body", type_=Words()),
+    }
+    return sa.update(tables.idempotency).where(_own()).values(values)

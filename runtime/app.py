@@ -70,6 +70,7 @@ from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
 from runtime.records.seams import Seams
 from runtime.records.service import Records
+from runtime.records.trash import Trash
 from runtime.scenarios.rehearsing import Rehearsals
 from runtime.secrets.sealing import Sealer
 from runtime.services import Services
@@ -233,6 +234,7 @@ def make_services(
         registry=registry,
         records=records,
         batches=Batches(database, records),
+        trash=Trash(database, records),
         pipelines=Pipelines(database, records, mover),
         approvals=approvals,
         automations=Automations(database, records, ports),

@@ -25,6 +25,7 @@ from runtime.outbox.service import Delivery
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
 from runtime.records.service import Records
+from runtime.records.trash import Trash
 from runtime.settings import Settings
 from runtime.ticking.ticker import Ticker
 from runtime.timers.service import Timers
@@ -48,6 +49,7 @@ class Services:
     registry: Registry
     records: Records
     batches: Batches
+    trash: Trash
     pipelines: Pipelines
     approvals: Approvals
     automations: Automations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
 from builder.fields import AnyField
 from builder.fields.base import BothLanguages, Formula, FormulaLength, Key, Label, Model, Option, Refers
 from builder.kernel.limits import (
+    DUPLICATE_RULES,
     FIELDS_PER_ENTITY,
     INDEXES_PER_ENTITY,
     RULES_PER_ENTITY,
@@ -58,6 +59,16 @@ class UniqueIf(Model):
     """What to say of a second record; a general sentence if left out."""
 
 
+class DuplicateRule(Model):
+    """One way in which two records may be the same thing."""
+
+    field: OwnField
+    match: Literal["same", "similar"] = "same"
+    """``same``: equal, whatever the case and spaces; ``similar``: alike in writing or sound (张三, 章三)."""
+    threshold: Annotated[int, Option(ge=50, le=100)] = 85
+    """From how alike on, of 100; of ``similar`` only."""
+
+
 class Entity(Model):
     """A kind of record: customers, leads, payments."""
 
@@ -77,6 +88,10 @@ class Entity(Model):
     """Sets of fields that lists are often filtered and sorted by, in this order."""
     search: FieldKeys | None = None
     """The fields that ``search=`` looks in; its texts, titles first, if left out."""
+    trash: bool = False
+    """Deleted records are kept in the trash, from which they can be restored."""
+    duplicates: Annotated[tuple[DuplicateRule, ...], Option(max_length=DUPLICATE_RULES)] = ()
+    """What makes two records look like the same thing; a new record is compared by it."""
     renamed_from: Key | None = None
     """The key this entity had before."""
 

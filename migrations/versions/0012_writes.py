@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("entity", Words(), nullable=False),
         sa.Column("record_id", Identifier(), nullable=False),
         sa.Column("title", Words()),
-        sa.Column("deed", Identifier(), nullable=False, comment="what went together has the same"),
+        sa.Column("deed", Identifier(), nullable=False, comment="what went together has the id of what was asked for"),
         sa.Column("place", Whole(), nullable=False, comment="order in which it was found: 0 = what was asked for"),
         sa.Column("body", Words(), nullable=False, comment="the record as it was, JSON"),
         sa.Column(
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dougong_trash")),
     )
     op.create_index("ix_dougong_trash_list", "dougong_trash", ["app", "entity", "deleted_at", "id"])
-    op.create_index("uq_dougong_trash_record", "dougong_trash", ["app", "entity", "record_id"], unique=True)
+    op.create_index("ix_dougong_trash_record", "dougong_trash", ["app", "entity", "record_id"])
     op.create_index("ix_dougong_trash_deed", "dougong_trash", ["deed", "place"])
     op.create_table(
         "dougong_merge",

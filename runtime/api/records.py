@@ -39,6 +39,7 @@ from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.rights import OVERRIDE, VIEW_AS, explain, view_as, with_override
 from runtime.api.timers import find_timer_route
+from runtime.api.trash import list_trash, purge, restore
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.api.writes import create, delete, update
 from runtime.identity.actors import Actor, Credential, find_credential
@@ -63,6 +64,7 @@ class RecordsApi:
         settings = services.settings
         self.records = services.records
         self.batches = services.batches
+        self.trash = services.trash
         self.pipelines = services.pipelines
         self.approvals = services.approvals
         self.timers = services.timers
@@ -262,6 +264,12 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": batch_of_entity}
+        case [entity, "trash"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/trash"
+            return {"GET": list_trash}
+        case [entity, "trash", record_id]:
+            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/trash/{id}"
+            return {"DELETE": purge}
         case [entity, record_id, *rest] if (own := _find_record_route(rest)) is not None:
             x.entity, x.record_id, x.part = entity, record_id, rest[-1] if rest else ""
             x.scope[ROUTE] = "/api/{app}/records/{entity}/{id}" + own[0]
@@ -277,6 +285,7 @@ def _find_record_route(parts: list[str]) -> tuple[str, dict[str, Handler]] | Non
         return "/actions/{automation}", {"POST": press}
     routes: dict[str, dict[str, Handler]] = {
         "": {"GET": _get, "PATCH": update, "DELETE": delete},
+        "restore": {"POST": restore},
         "explain": {"GET": explain},
         "timeline": {"GET": _timeline},
         "runs": {"GET": runs_of_record},

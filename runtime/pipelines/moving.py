@@ -171,7 +171,9 @@ class Mover:
         kept = _kept(w, pipeline, target, order, violations)
         body = {key: value for key, value in order.fields.items() if key not in kept}
         w.course.warrants[entity.key, record_id] = kept
-        change = yield from plan_whole_change(w, entity, record_id, body, "/fields", violations, if_match=order.if_match)
+        change = yield from plan_whole_change(
+            w, entity, record_id, body, "/fields", violations, if_match=order.if_match
+        )
         del w.course.warrants[entity.key, record_id]
         source = pipeline.place_of(change.held.shown)
         if not pipeline.leads_from(transition, source):

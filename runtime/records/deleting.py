@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity, Referrer
 from builder.fields.reference import ReferenceField
@@ -13,6 +15,7 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
+from builder.store import writing_tables
 from builder.store.statement import Query, Unit
 from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records
 from runtime.records.listing import unlink_files
@@ -29,6 +32,8 @@ Key = tuple[str, str]
 """Entity and record id."""
 NO_POINTERS: Mapping[Key, str] = MappingProxyType({})
 
+_KEPT = dump_json({"kept": True}).decode()
+
 
 class _Pointing(NamedTuple):
     """Records of an entity that point to a doomed record by one of its fields."""
@@ -44,6 +49,17 @@ class Deletion:
     doomed: dict[Key, HeldRecord] = field(default_factory=dict)
     restricted: list[_Pointing] = field(default_factory=list)
     blanked: list[_Pointing] = field(default_factory=list)
+    roots: dict[Key, Key] = field(default_factory=dict)
+    """What goes with another record -> the record that was asked for."""
+    cut: dict[Key, list[list[str]]] = field(default_factory=dict)
+    """Record that was asked for -> references that were blanked for it: entity, record, field, what it pointed to."""
+    keeping: bool = False
+    """What goes is kept: in the trash, or for undoing a merge."""
+    merge_id: str | None = None
+
+    def root_of(self, key: Key) -> Key:
+        """Return the record that was asked for, with which a record goes."""
+        return self.roots.get(key, key)
 
     def dooms(self, entity: CompiledEntity, record_id: str) -> bool:
         """Whether a record goes."""
@@ -61,21 +77,28 @@ def delete_record(w: Writing, entity: CompiledEntity, record_id: str, if_match: 
     yield from delete_held(w, [HeldRecord(entity, record_id, held)])
 
 
-def delete_held(w: Writing, records: list[HeldRecord], pointers: Mapping[Key, str] = NO_POINTERS) -> Unit[Deletion]:
+def delete_held(
+    w: Writing, records: list[HeldRecord], pointers: Mapping[Key, str] = NO_POINTERS, *, merge_id: str | None = None
+) -> Unit[Deletion]:
     """Delete records that are held; return what went with them.
 
     Raises:
         Problem: ``record.referenced``, ``record.invalid``, ``limit.batch``.
     """
     violations: list[Violation] = []
-    deletion = yield from plan_deletion(w, records, violations, pointers)
+    deletion = yield from plan_deletion(w, records, violations, pointers, merge_id=merge_id)
     refuse(violations)
     yield from apply_deletion(w, deletion)
     return deletion
 
 
 def plan_deletion(
-    w: Writing, records: list[HeldRecord], violations: list[Violation], pointers: Mapping[Key, str] = NO_POINTERS
+    w: Writing,
+    records: list[HeldRecord],
+    violations: list[Violation],
+    pointers: Mapping[Key, str] = NO_POINTERS,
+    *,
+    merge_id: str | None = None,
 ) -> Unit[Deletion]:
     """Find and hold all that a deletion takes with it; what rules say against it is added to the violations.
 
@@ -85,7 +108,8 @@ def plan_deletion(
     Raises:
         Problem: ``record.referenced``, ``limit.batch``.
     """
-    deletion = Deletion()
+    deletion = Deletion(keeping=merge_id is not None or any(r.entity.definition.trash for r in records))
+    deletion.merge_id = merge_id
     level = records
     while level:
         level = yield from _follow(w, deletion, level)
@@ -103,7 +127,9 @@ def plan_deletion(
 def apply_deletion(w: Writing, deletion: Deletion) -> Unit[dict[Key, Held]]:
     """Delete what was planned; return the records that stay and are changed by it, as they are then."""
     blanked = yield from _blank_references(w, deletion)
-    yield from _delete_rows(w, list(deletion.doomed.values()))
+    if deletion.keeping:
+        yield from keep_records(w, deletion)
+    yield from _delete_rows(w, list(deletion.doomed.values()), kept=deletion.keeping)
     return blanked
 
 
@@ -135,7 +161,11 @@ def _follow(w: Writing, deletion: Deletion, level: list[HeldRecord]) -> Unit[lis
             if not ids:
                 continue
             if referrer.field.on_delete == "cascade":
-                following += yield from hold_records(w, w.app.entities[referrer.entity], ids)
+                going = yield from hold_records(w, w.app.entities[referrer.entity], ids)
+                for record in going:
+                    parent = deletion.root_of((key, record.held.shown[referrer.field.key] or ""))
+                    deletion.roots.setdefault((referrer.entity, record.id), parent)
+                following += going
             elif referrer.field.on_delete == "restrict":
                 deletion.restricted.append(_Pointing(referrer, ids))
             else:
@@ -180,12 +210,55 @@ def _blank_references(w: Writing, deletion: Deletion) -> Unit[dict[Key, Held]]:
                 before = canonical(entity, record.held.shown)
                 judge_own(w, entity, before | blank, before, "", violations)
             refuse(violations)
+            for name in blank:
+                pointed: Key = (_target(entity, name), record.held.shown[name] or "")
+                deletion.cut.setdefault(deletion.root_of(pointed), []).append([entity_key, record.id, name, pointed[1]])
             shown = yield from write_change(w, entity, record.id, record.held, blank)
             after[entity_key, record.id] = Held(int(shown["revision"]), shown)
     return after
 
 
-def _delete_rows(w: Writing, records: list[HeldRecord]) -> Unit[None]:
+def _target(entity: CompiledEntity, key: str) -> str:
+    definition = entity.fields[key]
+    assert isinstance(definition, ReferenceField)
+    return definition.entity
+
+
+def keep_records(w: Writing, deletion: Deletion) -> Unit[None]:
+    """Keep what is about to go; what goes with a record comes back with it."""
+    deeds: dict[Key, str] = {}
+    places: dict[Key, int] = {}
+    rows: list[dict[str, Any]] = []
+    for key, record in deletion.doomed.items():
+        root = deletion.root_of(key)
+        deed = deeds.setdefault(root, w.ids.record_id())
+        place = places[root] = places.get(root, -1) + 1
+        title = record.held.shown.get(record.entity.title_key or "")
+        rows.append(
+            {
+                "id": deed if key == root else w.ids.record_id(),
+                "app": w.app.key,
+                "entity": record.entity.key,
+                "record_id": record.id,
+                "title": None if title is None else str(title),
+                "deed": deed,
+                "place": place,
+                "body": dump_json(record.held.shown).decode(),
+                "blanked": dump_json(deletion.cut.get(key, [])).decode(),
+                "deleted_at": w.now,
+                "deleted_by": w.caller.actor_id,
+                "merge_id": deletion.merge_id,
+            }
+        )
+    yield Query(w.statements.kept(("keep",), _keep), rows if len(rows) > 1 else rows[0])
+
+
+def _keep(_dialect: str) -> sa.Insert:
+    t = writing_tables.trash
+    return sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.c})
+
+
+def _delete_rows(w: Writing, records: list[HeldRecord], *, kept: bool) -> Unit[None]:
     """Delete what was found last first, so that nothing points to what is gone; where records point in a circle, it is cut before."""
     position = {(record.entity.key, record.id): place for place, record in enumerate(records)}
     for place, record in enumerate(records):
@@ -197,17 +270,17 @@ def _delete_rows(w: Writing, records: list[HeldRecord]) -> Unit[None]:
     run: list[HeldRecord] = []
     for record in reversed(records):
         if run and (run[-1].entity is not record.entity or len(run) >= _CHUNK):
-            yield from _delete_run(w, run)
+            yield from _delete_run(w, run, kept=kept)
             run = []
         run.append(record)
-    yield from _delete_run(w, run)
+    yield from _delete_run(w, run, kept=kept)
 
 
-def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
+def _delete_run(w: Writing, run: list[HeldRecord], *, kept: bool) -> Unit[None]:
     if not run:
         return
     entity = run[0].entity
-    if entity.listing:
+    if entity.listing and not kept:  # what is kept holds its files
         for record in run:
             yield from unlink_files(w, entity, record.id)
     yield Query(w.statements.delete_many(entity), {"ids": dump_json([record.id for record in run]).decode()})
@@ -216,7 +289,10 @@ def _delete_run(w: Writing, run: list[HeldRecord]) -> Unit[None]:
         shown = record.held.shown
         w.changes.note(entity, record.id, entity.fields, canonical(entity, shown) if entity.computed else shown, {})
         changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] != item.blank_json()}
-        events.append(make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes))
+        event = make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes)
+        if kept:
+            event["detail"] = _KEPT
+        events.append(event)
         if w.course.reactions_of(entity):
             revision = record.held.revision + 1
             fact = Fact("deleted", entity, record.id, revision, shown, {}, frozenset(changes), w.caller)

@@ -16,7 +16,7 @@ from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.limits import IDEMPOTENCY_HOURS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store import tables
+from builder.store import writing_tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Instant, Whole, Words
 from runtime.records.caller import Once, Reply
@@ -81,19 +81,19 @@ def keep_answer(w: Writing, once: Once, result: Any) -> Unit[None]:
 
 
 def _own() -> sa.ColumnElement[bool]:
-    t = tables.idempotency
+    t = writing_tables.idempotency
     return (t.c.actor == sa.bindparam("actor", type_=Words())) & (t.c.key == sa.bindparam("key", type_=Words()))
 
 
 def _expired(_dialect: str) -> sa.Delete:
     """Delete what has expired of this person's keys."""
-    t = tables.idempotency
+    t = writing_tables.idempotency
     mine = t.c.actor == sa.bindparam("actor", type_=Words())
     return sa.delete(t).where(mine, t.c.created_at < sa.bindparam("before", type_=Instant()))
 
 
 def _claim(dialect: str) -> Any:
-    t = tables.idempotency
+    t = writing_tables.idempotency
     insert = (postgresql if dialect == POSTGRESQL else sqlite).insert(t)
     names = ("actor", "key", "app", "fingerprint", "created_at")
     values: dict[str, Any] = {name: sa.bindparam(name, type_=t.c[name].type) for name in names}
@@ -101,7 +101,7 @@ def _claim(dialect: str) -> Any:
 
 
 def _find(_dialect: str) -> sa.Select[Any]:
-    t = tables.idempotency
+    t = writing_tables.idempotency
     return sa.select(t.c.fingerprint, t.c.status, t.c.headers, t.c.body).where(_own())
 
 
@@ -111,4 +111,4 @@ def _keep(_dialect: str) -> sa.Update:
         "headers": sa.bindparam("v_headers", type_=Words()),
         "body": sa.bindparam("v_body", type_=Words()),
     }
-    return sa.update(tables.idempotency).where(_own()).values(values)
+    return sa.update(writing_tables.idempotency).where(_own()).values(values)

@@ -37,7 +37,9 @@ class NewRecord:
     values: Values
     pointer: str
     system: Values = field(default_factory=dict)
-    """created_at and created_by, where the door may give them."""
+    """created_at and created_by, where the door may give them; of one that comes back its revision too."""
+    kind: str = "created"
+    """How its event tells of it."""
     children: list[NewRecord] = field(default_factory=list)
     numbered: set[str] = field(default_factory=set)
     """Fields whose number the system gave."""

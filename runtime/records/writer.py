@@ -172,7 +172,7 @@ def _write_group(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> 
 def _creation(w: Writing, record: NewRecord) -> Fact:
     shown = record_json(w, record)
     given = frozenset(key for key, value in record.values.items() if value is not None)
-    return Fact("created", record.entity, record.id, 1, {}, shown, given, w.caller)
+    return Fact("created", record.entity, record.id, shown["revision"], {}, shown, given, w.caller)
 
 
 def _by_entity(records: list[NewRecord]) -> list[list[NewRecord]]:
@@ -217,19 +217,19 @@ def _row(w: Writing, record: NewRecord) -> dict[str, Any]:
     created_by = record.system.get("created_by") or w.caller.actor_id
     return {
         "id": record.id,
-        "revision": 1,
+        "revision": record.system.get("revision", 1),
         "created_at": created_at,
         "created_by": created_by,
-        "updated_at": created_at,
-        "updated_by": created_by,
+        "updated_at": record.system.get("updated_at") or created_at,
+        "updated_by": record.system.get("updated_by") or created_by,
         **record.values,
     }
 
 
 def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str, Any]:
     shown = {f.key: [None, f.to_json(row[f.key])] for f in record.entity.plain if row[f.key] is not None}
-    event = make_event(w, record.entity, record.id, "created", 1, shown)
-    if record.system.get("created_at"):
+    event = make_event(w, record.entity, record.id, record.kind, row["revision"], shown)
+    if record.kind == "created" and record.system.get("created_at"):
         event["at"], event["actor"] = row["created_at"], row["created_by"]
     return event
 

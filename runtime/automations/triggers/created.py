@@ -16,4 +16,4 @@ class CreatedKind(OwnEntity):
 
     def fits(self, trigger: Created, fact: Fact) -> bool:
         """Whether it was a creation."""
-        return fact.deed == "created"
+        return fact.deed == "created" and fact.caller.door != "restore"

@@ -26,6 +26,7 @@ from runtime.api import (
     docs,
     faults,
     grants,
+    handover,
     inbox,
     jobs,
     ops,
@@ -64,6 +65,8 @@ from runtime.observe.metrics import Metrics
 from runtime.outbox.answers import Answers
 from runtime.outbox.courier import Courier
 from runtime.outbox.service import make_delivery
+from runtime.people.handover import Handover
+from runtime.people.holdings import Holdings
 from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
@@ -210,7 +213,9 @@ def make_services(
         delivery.rows, delivery.connections, clock, log, roads=delivery.roads, answered=Answers(records, log)
     )
     jobs = JobRows(database, clock, ids)
-    job_runner = JobRunner(jobs, (), log)
+    holdings = Holdings(database, registry, records)
+    handover = Handover(database, records, holdings, identity.users, identity.departments, jobs, identity.audit)
+    job_runner = JobRunner(jobs, (handover,), log)
     runner = Runner(database, records, ports, clock)
     approvals = Approvals(database, records, course, clock, ids)
     assignments = Assignments(database, records, assigner, clock)
@@ -253,6 +258,7 @@ def make_services(
         delivery=delivery,
         jobs=jobs,
         job_runner=job_runner,
+        handover=handover,
         ticker=Ticker(works, clock, log),
         rehearsals=rehearsals,
     )
@@ -319,7 +325,7 @@ def _make_web(app: App) -> FastAPI:
     )
     web.state.services = app.services
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
-    identity = (auth.router, users.router, directory.router, grants.router, security_events.router)
+    identity = (auth.router, users.router, directory.router, handover.router, grants.router, security_events.router)
     outward = (connections.router, inbox.router, jobs.router)
     for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)

@@ -22,6 +22,7 @@ from runtime.jobs.runner import JobRunner
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.service import Delivery
+from runtime.people.handover import Handover
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
 from runtime.records.service import Records
@@ -60,6 +61,7 @@ class Services:
     delivery: Delivery
     jobs: JobRows
     job_runner: JobRunner
+    handover: Handover
     ticker: Ticker
     timers: Timers
     rehearsals: Rehearsals

@@ -8,7 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from runtime.identity.actors import SYSTEM, Actor
 
-Door = Literal["rest", "batch", "install", "import", "automation", "timer", "connector", "restore", "merge"]
+Door = Literal[
+    "rest", "batch", "install", "import", "automation", "timer", "connector", "restore", "merge", "handover", "erase"
+]
 
 
 class Reply(NamedTuple):

@@ -10,9 +10,12 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dev
+
+if TYPE_CHECKING:
+    from builder.kernel.text import Language
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -83,8 +86,37 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def problems_table(language: Language) -> str:
+    """The codes of problems that the API of an app answers with."""
+    from builder.kernel.problems import CODES
+    from runtime.api.openapi_problems import of_records
+
+    heads = {"zh": ("代码", "状态", "含义"), "en": ("code", "status", "meaning")}[language]
+    rows = [
+        f"| `{code}` | {row.status} | {_cell(row.title.pick(language))} |"
+        for code, row in sorted(CODES.items(), key=lambda item: (item[1].status, item[0]))
+        if of_records(code)
+    ]
+    return "\n".join([f"| {' | '.join(heads)} |", "|---|---|---|", *rows])
+
+
+def limits_table(language: Language) -> str:
+    """The limits of the API with their numbers; taken from ``builder.kernel.limit_rows``."""
+    from builder.kernel.limit_rows import ROWS
+
+    heads = {"zh": ("限制", "数值", "超出时"), "en": ("limit", "number", "beyond it")}[language]
+    rows = [f"| {_cell(row.what.pick(language))} | {row.value:,} | `{row.code}` |" for row in ROWS]
+    return "\n".join([f"| {' | '.join(heads)} |", "|---|---|---|", *rows])
+
+
+def _api_guide(language: Language) -> dict[str, Callable[[], str]]:
+    return {"problems": lambda: problems_table(language), "limits": lambda: limits_table(language)}
+
+
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"commands": command_list, "settings": settings_table},
+    ROOT / "docs" / "api.en.md": _api_guide("en"),
+    ROOT / "docs" / "api.zh.md": _api_guide("zh"),
 }
 
 

@@ -48,7 +48,7 @@ def problem_responses(language: Language) -> Schema:
     """Return the answers that operations refer to."""
     made: Schema = {"Problem": _response("Problem", _PROBLEM)}
     for status in sorted(_NAMES):
-        codes = sorted(code for code, row in CODES.items() if row.status == status and _of_records(code))
+        codes = sorted(code for code, row in CODES.items() if row.status == status and of_records(code))
         words = "; ".join(f"{code}: {CODES[code].title.pick(language)}" for code in codes)
         narrowed = {"type": "object", "properties": {"status": {"const": status}, "code": {"enum": codes}}}
         made[_NAMES[status]] = _response(words, {"allOf": [_PROBLEM, narrowed]})
@@ -88,7 +88,8 @@ def problem_schema() -> Schema:
     }
 
 
-def _of_records(code: str) -> bool:
+def of_records(code: str) -> bool:
+    """Tell whether the API of an app may answer with a code; the others belong to the builder."""
     return code.partition(".")[0] not in _OF_THE_BUILDER
 
 

@@ -1,6 +1,6 @@
 """The server keeps to the OpenAPI documents it gives, on both databases: for every type of field, and for a bundled app.
 
-A longer walk by hand: ``DOUGONG_CONTRACT_EXAMPLES=200 python3 dev.py test tests/process/test_openapi.py``.
+A longer walk by hand: ``DOUGONG_TEST_CONTRACT_EXAMPLES=200 python3 dev.py test tests/process/test_openapi.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.process import Server, served
 from tests.support.service import Service, bearer
 
 USUAL = 2
-EXAMPLES = int(os.environ.get("DOUGONG_CONTRACT_EXAMPLES", USUAL))
+EXAMPLES = int(os.environ.get("DOUGONG_TEST_CONTRACT_EXAMPLES", USUAL))
 
 pytestmark = pytest.mark.timeout(3_600 if EXAMPLES > USUAL else 120)
 

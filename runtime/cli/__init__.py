@@ -14,7 +14,7 @@ import typer
 
 from builder.kernel.problems import Problem
 from builder.store.database import DatabaseBusy
-from runtime.cli import apps, database, doctor, files, scenarios, serve, tokens, users, worker
+from runtime.cli import apps, clients, database, doctor, files, scenarios, serve, tokens, users, worker
 from runtime.cli.base import REFUSED, UNREACHABLE, USAGE, show_problem, tell, told
 
 DEMO_TEMPLATE = "lead"
@@ -42,6 +42,7 @@ def _make() -> typer.Typer:
     cli.command("publish", help=told("发布草稿", "Publish a draft"))(apps.publish)
     cli.command("export", help=told("导出应用包", "Write an app as a package"))(apps.export)
     cli.command("import", help=told("把应用包读入草稿", "Read a package into a draft"))(apps.import_)
+    cli.command("client", help=told("生成应用的带类型客户端", "Write a typed client of an app"))(clients.client)
     cli.command("test", help=told("演练应用的场景", "Play an app's scenarios"))(scenarios.play)
     cli.add_typer(users.group, name="user", help=told("用户", "Users"))
     cli.add_typer(files.group, name="files", help=told("文件", "Files"))

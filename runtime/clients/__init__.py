@@ -1,0 +1,1 @@
+"""Typed clients of one app, written from its OpenAPI document: TypeScript and Python. Text in, text out."""

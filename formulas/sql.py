@@ -139,4 +139,6 @@ def has_sql_form(tree: Tree, dialect: Dialect) -> bool:
     """Whether this call, apart from its arguments, can be computed by the database."""
     if isinstance(tree, Rollup):
         return tree.function == "EXISTS" or tree.function in rollups.FUNCTIONS
-    return not isinstance(tree, Call) or _DECLARATIONS.form(tree.function, dialect) is not None
+    if not isinstance(tree, Call) or tree.function in ("IFS", "SWITCH"):  # written as IF, which both know
+        return True
+    return _DECLARATIONS.form(tree.function, dialect) is not None

@@ -187,7 +187,6 @@ def _record(chance: Chance, names: UniqueNames, lead: Lead, number: str) -> dict
         "closed_on": lead.closed_at.date() if lead.closed_at else None,
         "deal_amount": _deal(chance, lead, budget),
         "priority": "high" if score >= 75 else "low" if score < 40 else "normal",
-        "score": score,
         "probability": _probability(lead),
         **_plans(chance, lead),
         "assigned_at": lead.way.get("assigned"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -89,7 +89,7 @@ def put_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[No
     if not timers:
         return
     ordered = sorted(timers, key=lambda found: (found.rule, found.subject))
-    rows = [asdict(found) for found in ordered]
+    rows = [{name: getattr(found, name) for name in _COLUMNS} for found in ordered]
     yield Query(statements.kept(("put_timers",), _put), rows if len(rows) > 1 else rows[0])
 
 

@@ -48,6 +48,7 @@ async def test_a_thousand_races_between_firing_and_moving_on(migrated_database_u
             leads = await add_leads(desk, 100)
             desk.service.clock.advance(timedelta(hours=24))
             before = len(desk.box.letters)
+            await desk.timers.fire_due(10)  # some come in time
             moves = [records.update(caller, APP, "lead", lead, {"stage": "visited"}, None) for lead in leads]
             tick = asyncio.create_task(desk.timers.fire_due(60))
             await asyncio.gather(*moves[:50], desk.timers.fire_due(40), *moves[50:])
@@ -62,7 +63,7 @@ async def test_a_thousand_races_between_firing_and_moving_on(migrated_database_u
             assert await desk.timers.fire_due() == (0, 0)
         assert max(firings(desk.registry.database).values(), default=1) == 1
         assert await desk.timers.audit(APP) == []
-        assert won > 0, "no race was ever won by the timer"
+        assert 100 <= won <= 1_000
 
 
 async def test_killed_while_firing(migrated_database_url: str):

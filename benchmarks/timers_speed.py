@@ -1,0 +1,210 @@
+"""Timers: what arming adds to a write beside a million pending ones, how fast what is due fires, how fast scenarios play.
+
+``python -m benchmarks.timers_speed [DATABASE_URL]``: an empty database that is filled and left behind; without one an SQLite file in a
+temporary folder. Ratios count: the machine's speed is on both sides of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from builder.definition.parse import parse_definition
+from builder.kernel.clock import MovableClock, SystemClock
+from builder.registry.apps import create_app as add_app
+from builder.registry.publishing import publish_draft
+from builder.store import tables
+from builder.store.statement import Query, Unit, prepare
+from runtime.app import App, create_app, scratch_rehearsals
+from runtime.records.caller import system_caller
+from runtime.settings import Settings
+
+PENDING = 1_000_000
+DUE = 20_000
+ROUNDS = 300
+BATCH = 500
+
+
+def definition() -> dict[str, Any]:
+    """Two entities that are alike; one of them is watched."""
+    fields = [
+        {"key": "title", "type": "text", "label": "title"},
+        {"key": "stage", "type": "text", "label": "stage", "default": "assigned"},
+        {"key": "amount", "type": "money", "label": "amount"},
+    ]
+    reminder = {
+        "key": "follow",
+        "label": "follow",
+        "entity": "watched",
+        "when": {"type": "unchanged"},
+        "condition": 'stage = "assigned"',
+        "late": {"tolerance": "900 d"},
+        "steps": [{"after": "24 h"}, {"after": "48 h"}],
+    }
+    return {
+        "app": {"key": "bench", "label": "bench"},
+        "entities": [{"key": key, "label": key, "fields": fields} for key in ("plain", "watched")],
+        "reminders": [reminder],
+    }
+
+
+def report(what: str, ours: float, other: float, unit: str) -> None:
+    """Print one line with the ratio."""
+    print(f"{what:<58}{ours:>10.2f}{other:>10.2f} {unit:<6} x{ours / other:.2f}", flush=True)
+
+
+async def arming(app: App) -> None:
+    """Creates and changes of a watched record against those of one that nobody watches, in turns."""
+    records, caller = app.services.records, system_caller("bench-0001", "rest")
+    taken: dict[tuple[str, str], list[float]] = {}
+
+    async def measure(name: tuple[str, str], do: Callable[[], Awaitable[Any]]) -> Any:
+        began = time.perf_counter()
+        done = await do()
+        taken.setdefault(name, []).append((time.perf_counter() - began) * 1000)
+        return done
+
+    for turn in range(ROUNDS):
+        for entity in ("plain", "watched"):
+            body = {"title": f"{turn}", "amount": turn}
+            made = await measure((entity, "create"), partial(records.create, caller, "bench", entity, body))
+            change = partial(
+                records.update, caller, "bench", entity, made.record["id"], {"title": f"{turn} again"}, None
+            )
+            await measure((entity, "change"), change)
+    for deed in ("create", "change"):
+        ours, other = (statistics.median(taken[entity, deed]) for entity in ("watched", "plain"))
+        report(f"{deed} with a timer / without ({PENDING:,} pending)", ours, other, "ms")
+
+
+def fill_pending(app: App, count: int) -> None:
+    """Put timers there that are due in a year, of another app, without records."""
+    database = app.services.database
+    now = app.services.clock.now()
+    timer = tables.timer
+    row = {"app": "bench", "rule": "other", "entity": "other", "step": 0, "provisional": False, "paused_seconds": 0}
+    with database.transaction() as connection:
+        for start in range(0, count, 10_000):
+            rows = [
+                {
+                    **row,
+                    "generation": f"00000000-0000-7000-8000-{n:012x}",
+                    "subject": f"00000000-0000-7000-9000-{n:012x}",
+                    "record_id": f"00000000-0000-7000-9000-{n:012x}",
+                    "anchor_at": now,
+                    "due_at": now + timedelta(days=365, seconds=n),
+                }
+                for n in range(start, min(start + 10_000, count))
+            ]
+            connection.execute(sa.insert(timer), rows)
+
+
+async def draining(app: App, clock: MovableClock) -> None:
+    """What is due, fired, against the claim and the log as bare statements on the same rows."""
+    records, caller = app.services.records, system_caller("bench-0002", "rest")
+    for start in range(0, DUE, 1_000):
+        await records.load(caller, "bench", [("watched", [{"title": f"{n}"} for n in range(start, start + 1_000)])])
+    clock.advance(timedelta(hours=25))
+    began = time.perf_counter()
+    fired = 0
+    while (done := await app.services.timers.fire_due())[1]:
+        fired += done[0]
+    ours = time.perf_counter() - began
+    assert fired >= DUE, fired
+    with app.services.database.snapshot() as connection:
+        firing = tables.timer_firing
+        doubles = connection.execute(
+            sa.select(sa.func.count(), sa.func.count(sa.distinct(firing.c.record_id))).where(firing.c.step == 0)
+        ).one()
+    assert doubles[0] == doubles[1], doubles
+    bare_seconds, bare = await bare_loop(app, clock)
+    report(f"{fired:,} due at once / a bare claim loop, a second", fired / ours, bare / bare_seconds, "/s")
+
+
+async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
+    """Claim, log and move on the second steps with three statements a batch."""
+    clock.advance(timedelta(hours=25))
+    database, timer, firing = app.services.database, tables.timer, tables.timer_firing
+    names = ("generation", "app", "rule", "subject", "entity", "record_id", "step", "anchor_at", "due_at")
+    chosen = sa.select(*(timer.c[name] for name in names)).where(
+        timer.c.app == "bench", timer.c.due_at <= sa.bindparam("now", type_=timer.c.due_at.type)
+    )
+    chosen = chosen.order_by(timer.c.due_at).limit(BATCH).with_for_update(skip_locked=True)
+    claim = prepare(chosen, database.dialect)
+    log = prepare(
+        sa.insert(firing).values({c.name: sa.bindparam(c.name, type_=c.type) for c in firing.c}), database.dialect
+    )
+    kind = timer.c.generation.type
+    move = prepare(
+        sa.update(timer).where(timer.c.generation == sa.bindparam("g", type_=kind)).values(due_at=None, step=2),
+        database.dialect,
+    )
+
+    def unit() -> Unit[int]:
+        now = clock.now()
+        found = yield Query(claim, {"now": now})
+        if found:
+            rows = [
+                {
+                    **dict(zip(names, row, strict=True)),
+                    "anchor_at": now,
+                    "due_at": now,
+                    "fired_at": now,
+                    "outcome": "fired",
+                    "detail": None,
+                }
+                for row in found
+            ]
+            yield Query(log, rows)
+            yield Query(move, [{"g": row[0]} for row in found])
+        return len(found)
+
+    began, count = time.perf_counter(), 0
+    while done := await database.write(unit):
+        count += done
+    return time.perf_counter() - began, count
+
+
+def scenarios() -> None:
+    """Simulated hours a second of the bundled lead app's scenarios."""
+    from builder.packages import get_template
+
+    made = scratch_rehearsals().run(get_template("lead").definition)
+    assert made.passed
+    print(made.summary().en)
+
+
+async def run(url: str) -> None:
+    """All of it on one database."""
+    clock = MovableClock(SystemClock().now())
+    app = create_app(Settings(database_url=url, background=False, log_level="error"), clock=clock)
+    async with app.running():
+        registry = app.services.registry
+        await asyncio.to_thread(add_app, registry, parse_definition(definition()), None)
+        await asyncio.to_thread(publish_draft, registry, "bench", base_version=0, plan_hash=None)
+        fill_pending(app, PENDING)
+        await arming(app)
+        await draining(app, clock)
+
+
+def main() -> None:
+    """Run on the database of the command line, or on a file that is thrown away."""
+    print(f"{'':<58}{'ours':>10}{'other':>10}")
+    with tempfile.TemporaryDirectory() as folder:
+        url = sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{Path(folder).as_posix()}/bench.db"
+        asyncio.run(run(url))
+    scenarios()
+
+
+if __name__ == "__main__":
+    main()

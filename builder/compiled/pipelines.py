@@ -119,8 +119,18 @@ class CompiledPipeline:
         goes_back = self.position[target.stage] < self.position[source.stage]
         return self.stages[source.stage].is_end or (goes_back and not self.stages[target.stage].is_end)
 
+    @cached_property
+    def _asked(self) -> dict[tuple[str, Place, Place], tuple[AnyGuard, ...]]:
+        return {}  # filled as moves come: there are few that are ever made
+
     def guards(self, transition: Transition, source: Place, target: Place) -> tuple[AnyGuard, ...]:
         """Return what a move is asked, in order."""
+        key = (transition.key, source, target)
+        if key not in self._asked:
+            self._asked[key] = self._gather(transition, source, target)
+        return self._asked[key]
+
+    def _gather(self, transition: Transition, source: Place, target: Place) -> tuple[AnyGuard, ...]:
         asked: list[AnyGuard] = []
         if source in self.nodes and source != target:
             asked += self.nodes[source].exit

@@ -12,7 +12,7 @@ from builder.compiled.pipelines import CompiledPipeline, Place
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import instant_text
 from builder.store import tables
-from builder.store.statement import Query, Unit
+from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Whole, Words
 from runtime.records.writer import Writing
 
@@ -52,6 +52,20 @@ def begin_stays(w: Writing, stays: Sequence[Stay]) -> Unit[None]:
     rows = [_values(w, stay) for stay in stays]
     if rows:
         yield Query(statement, rows if len(rows) > 1 else rows[0])
+
+
+def change_stay(w: Writing, fresh: Stay) -> Unit[int]:
+    """End the stay of a record that has not ended and begin its next; return the number of that. One trip to PostgreSQL."""
+    if w.statements.dialect == POSTGRESQL:
+        statement = w.statements.kept(("stage", "change"), lambda _: _change())
+        rows = yield Query(statement, _values(w, fresh))
+        return int(rows[0][0])
+    stay = yield from open_stay(w, fresh.record_id, fresh.pipeline)
+    if stay is not None:
+        yield from end_stay(w, stay)
+    number = stay.number + 1 if stay is not None else 1
+    yield from begin_stays(w, [fresh._replace(number=number)])
+    return number
 
 
 def open_stay(w: Writing, record_id: str, pipeline: str) -> Unit[OpenStay | None]:
@@ -150,6 +164,23 @@ def _instant(value: Any) -> datetime:
 
 def _insert() -> sa.Insert:
     return sa.insert(_row).values({c.name: sa.bindparam(c.name, type_=c.type) for c in _row.c}).inline()
+
+
+def _change() -> Any:
+    """Return one statement that ends a stay and begins the next."""
+    given = {c.name: sa.bindparam(c.name, type_=c.type) for c in _row.c}
+    now = sa.bindparam("entered_at", type_=Instant())
+    passed = sa.func.floor(sa.extract("epoch", now - _row.c.entered_at))
+    ended = (
+        sa.update(_row)
+        .where(_row.c.record_id == given["record_id"], _row.c.pipeline == given["pipeline"], _row.c.left_at.is_(None))
+        .values(left_at=now, seconds=sa.cast(sa.func.greatest(sa.literal_column("0"), passed), sa.BigInteger))
+        .returning(_row.c.place)
+        .cte("ended")
+    )
+    number = sa.func.coalesce(sa.select(sa.func.max(ended.c.place)).scalar_subquery(), 0) + sa.literal_column("1")
+    fresh = sa.select(*(number if name == "place" else value for name, value in given.items()))
+    return sa.insert(_row).from_select(list(given), fresh, include_defaults=False).returning(_row.c.place)
 
 
 def _open() -> sa.Select[Any]:

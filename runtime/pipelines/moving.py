@@ -21,7 +21,7 @@ from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards.base import Standing
-from runtime.pipelines.history import Stay, begin_stays, end_stay, how_moved, open_stay
+from runtime.pipelines.history import Stay, change_stay, how_moved
 from runtime.pipelines.judging import unmet
 from runtime.pipelines.todo import Todo, discreet, of_violation, refused
 from runtime.records.changes import Change, apply_change, plan_whole_change
@@ -96,18 +96,14 @@ def find_way(w: Writing, entity: CompiledEntity, key: str) -> Way:
     Raises:
         Problem: ``transition.not_found`` with the nearest name.
     """
-    ways = {
-        transition.key: Way(pipeline, transition)
-        for pipeline in w.app.pipelines.get(entity.key, ())
-        for transition in pipeline.transitions.values()
-    }
-    if key not in ways:
-        shown, hint = key[:_NAME_SHOWN], nearest_hint(key, ways)
-        detail = say(
-            f"“{entity.key}”没有流转“{shown}”{hint.zh}", f'"{entity.key}" has no transition "{shown}"{hint.en}'
-        )
-        raise Problem("transition.not_found", detail)
-    return ways[key]
+    pipelines = w.app.pipelines.get(entity.key, ())
+    for pipeline in pipelines:
+        if key in pipeline.transitions:
+            return Way(pipeline, pipeline.transitions[key])
+    known = [known for pipeline in pipelines for known in pipeline.transitions]
+    shown, hint = key[:_NAME_SHOWN], nearest_hint(key, known)
+    detail = say(f"“{entity.key}”没有流转“{shown}”{hint.zh}", f'"{entity.key}" has no transition "{shown}"{hint.en}')
+    raise Problem("transition.not_found", detail)
 
 
 def may_take(w: Writing, entity: CompiledEntity, transition: Transition) -> bool:
@@ -194,12 +190,8 @@ class Mover:
         overridden = _override(missing, order)
         if missing and not overridden:
             raise refused("transition.refused", missing, **step.names)
-        stay = yield from open_stay(w, record_id, pipeline.key)
-        if stay is not None:
-            yield from end_stay(w, stay)
-        number = stay.number + 1 if stay is not None else 1
-        fresh = Stay(entity.key, record_id, pipeline.key, target, how, w.now, number, transition.key, order.reason)
-        yield from begin_stays(w, [fresh._replace(overridden=overridden, actor=w.caller.actor_id)])
+        fresh = Stay(entity.key, record_id, pipeline.key, target, how, w.now, 1, transition.key, order.reason)
+        number = yield from change_stay(w, fresh._replace(overridden=overridden, actor=w.caller.actor_id))
         yield from self._follow(w, Subject(entity, record_id, shown), step, number)
         return Moved(shown, pipeline.key, source, target)
 

@@ -71,6 +71,7 @@ from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
+from runtime.records.merges import Merges
 from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.records.trash import Trash
@@ -240,6 +241,7 @@ def make_services(
         records=records,
         batches=Batches(database, records),
         trash=Trash(database, records),
+        merges=Merges(records),
         pipelines=Pipelines(database, records, mover),
         approvals=approvals,
         automations=Automations(database, records, ports),

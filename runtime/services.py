@@ -25,6 +25,7 @@ from runtime.outbox.service import Delivery
 from runtime.people.handover import Handover
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
+from runtime.records.merges import Merges
 from runtime.records.service import Records
 from runtime.records.trash import Trash
 from runtime.settings import Settings
@@ -51,6 +52,7 @@ class Services:
     records: Records
     batches: Batches
     trash: Trash
+    merges: Merges
     pipelines: Pipelines
     approvals: Approvals
     automations: Automations

@@ -33,7 +33,15 @@ from runtime.api.openapi_queries import (
     view_schema,
 )
 from runtime.api.openapi_schemas import Described, entity_schemas, event_schema, page_of, pick_words, schema_names
-from runtime.api.openapi_writes import ONCE, TRIED, batch_path, entity_batch, write_schemas, writes_by_filter
+from runtime.api.openapi_writes import (
+    ONCE,
+    TRIED,
+    batch_path,
+    entity_batch,
+    kept_paths,
+    write_schemas,
+    writes_by_filter,
+)
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -162,6 +170,7 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
             ),
         },
         f"{base}/batch": {"post": entity_batch(d, entity)},
+        **kept_paths(d, entity, base, _ID),
         f"{base}/{{id}}": {
             "parameters": [_ID],
             "get": operation(say("读取", "Get"), "get", one, parameters=shown),

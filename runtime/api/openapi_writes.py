@@ -6,7 +6,7 @@ from typing import Any
 
 from builder.compiled.app import CompiledEntity
 from builder.kernel import limits
-from builder.kernel.text import Language, say
+from builder.kernel.text import Language, Text, say
 from runtime.api.openapi_problems import WRITING, with_problems
 from runtime.api.openapi_queries import query_parameter
 from runtime.api.openapi_schemas import Described
@@ -205,3 +205,66 @@ def _list(items: Schema) -> Schema:
 
 def _body(schema: Schema) -> Schema:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def kept_paths(d: Described, entity: CompiledEntity, base: str, record_id: Schema) -> Schema:
+    """Return the paths of the trash and of merges of an entity."""
+    name, key = d.name(entity.key), entity.key
+    record = {"$ref": f"#/components/schemas/{name}"}
+    shown = _json({"type": "object", "required": ["data"], "properties": {"data": record, "meta": {"type": "object"}}})
+
+    def operation(verb: Text, operation_id: str, answers: Schema, **more: Any) -> Schema:
+        label = entity.label().pick(d.language)
+        summary = f"{verb.en} {label}" if d.language == "en" else f"{verb.zh}{label}"
+        made = {"tags": [key], "summary": summary, "operationId": f"{operation_id}{name}", "responses": answers}
+        return with_problems({**made, **more}, WRITING)
+
+    wish: Schema = {
+        "type": "object",
+        "required": ["others"],
+        "additionalProperties": False,
+        "properties": {
+            "others": {"type": "array", "minItems": 1, "maxItems": limits.MERGED_RECORDS, "items": _UUID},
+            "fields": {"type": "object", "additionalProperties": _UUID},
+            "fill_blanks": {"type": "boolean", "default": True},
+        },
+    }
+    many = _json({"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object"}}}})
+    once = {"parameters": [*ONCE]}
+    merge_id: Schema = {"name": "merge", "in": "path", "required": True, "schema": _UUID}
+    paths: Schema = {
+        f"{base}/{{id}}/merge": {
+            "parameters": [record_id],
+            "post": operation(say("合并", "Merge"), "merge", {"200": shown}, requestBody=_body(wish), **once),
+        },
+        f"{base}/{{id}}/merges": {
+            "parameters": [record_id],
+            "get": operation(say("合并记录", "Merges into"), "listMerges", {"200": many}),
+        },
+        f"{base}/{{id}}/merges/{{merge}}/undo": {
+            "parameters": [record_id, merge_id],
+            "post": operation(say("撤销合并", "Undo a merge into"), "undoMerge", {"200": shown}, **once),
+        },
+    }
+    if entity.definition.duplicates:
+        looks_like = operation(say("可能重复的", "Duplicates of"), "listDuplicates", {"200": many})
+        paths[f"{base}/{{id}}/duplicates"] = {"parameters": [record_id], "get": looks_like}
+    if entity.definition.trash:
+        before = query_parameter("before", _UUID)
+        gone: Schema = {"204": {"description": "Destroyed"}, "200": TRIED}
+        paths |= {
+            f"{base}/trash": {"get": operation(say("回收站", "Trash of"), "trash", {"200": many}, parameters=[before])},
+            f"{base}/trash/{{id}}": {
+                "parameters": [record_id],
+                "delete": operation(say("彻底删除", "Purge"), "purge", gone, **once),
+            },
+            f"{base}/{{id}}/restore": {
+                "parameters": [record_id],
+                "post": operation(say("恢复", "Restore"), "restore", {"200": shown}, **once),
+            },
+        }
+    return paths
+
+
+def _json(schema: Schema) -> Schema:
+    return {"description": "OK", "content": {"application/json": {"schema": schema}}}

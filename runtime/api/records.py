@@ -39,7 +39,7 @@ from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
 from runtime.api.rights import OVERRIDE, VIEW_AS, explain, view_as, with_override
 from runtime.api.timers import find_timer_route
-from runtime.api.trash import list_trash, purge, restore
+from runtime.api.trash import find_trash_route, list_duplicates, list_merges, merge, restore
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
 from runtime.api.writes import create, delete, update
 from runtime.identity.actors import Actor, Credential, find_credential
@@ -65,6 +65,7 @@ class RecordsApi:
         self.records = services.records
         self.batches = services.batches
         self.trash = services.trash
+        self.merges = services.merges
         self.pipelines = services.pipelines
         self.approvals = services.approvals
         self.timers = services.timers
@@ -264,17 +265,11 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": batch_of_entity}
-        case [entity, "trash"]:
-            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/trash"
-            return {"GET": list_trash}
-        case [entity, "trash", record_id]:
-            x.entity, x.record_id, x.scope[ROUTE] = entity, record_id, "/api/{app}/records/{entity}/trash/{id}"
-            return {"DELETE": purge}
-        case [entity, record_id, *rest] if (own := _find_record_route(rest)) is not None:
+        case [entity, record_id, *rest] if record_id != "trash" and (own := _find_record_route(rest)) is not None:
             x.entity, x.record_id, x.part = entity, record_id, rest[-1] if rest else ""
             x.scope[ROUTE] = "/api/{app}/records/{entity}/{id}" + own[0]
             return own[1]
-    handlers = find_stage_route(x, parts) or find_timer_route(x, parts)
+    handlers = find_trash_route(x, parts) or find_stage_route(x, parts) or find_timer_route(x, parts)
     if handlers is None:
         raise Problem("route.not_found")
     return handlers
@@ -286,6 +281,9 @@ def _find_record_route(parts: list[str]) -> tuple[str, dict[str, Handler]] | Non
     routes: dict[str, dict[str, Handler]] = {
         "": {"GET": _get, "PATCH": update, "DELETE": delete},
         "restore": {"POST": restore},
+        "duplicates": {"GET": list_duplicates},
+        "merge": {"POST": merge},
+        "merges": {"GET": list_merges},
         "explain": {"GET": explain},
         "timeline": {"GET": _timeline},
         "runs": {"GET": runs_of_record},

@@ -103,7 +103,11 @@ async def create(x: Exchange) -> None:
 
     def render(written: Written) -> Reply:
         place = f"/api/{x.app}/records/{x.entity}/{written.record['id']}"
-        return written_reply(x, 201, written, ("location", place))
+        reply = written_reply(x, 201, written, ("location", place))
+        if not written.duplicates or not reply.body:
+            return reply
+        warning = dump_json({"duplicates": written.duplicates})
+        return reply._replace(body=reply.body[:-1] + b',"meta":' + warning + b"}")
 
     await carry(x, lambda caller: x.api.records.create(caller, x.app, x.entity, body), render, dry_run=dry_run)
 

@@ -32,6 +32,7 @@ from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import conflict, diagnose, joined, suspects_of, suspects_of_change, unexplained
+from runtime.records.duplicates import duplicates_of, find_duplicates
 from runtime.records.feeds import Feeds
 from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
@@ -207,10 +208,18 @@ class Records:
             def unit() -> Unit[Written]:
                 yield from insert_records(w, [record])
                 yield from finish(w)
-                return (yield from self.written(w, owner, [record_json(w, record)]))[0]
+                shown = record_json(w, record)
+                written = (yield from self.written(w, owner, [shown]))[0]
+                if not owner.definition.duplicates:
+                    return written
+                return replace(written, duplicates=tuple((yield from find_duplicates(w, owner, record.id, shown))))
 
             try:
-                if self._may_be_alone(w, owner) and await create_alone(self._database, w, record):
+                if (
+                    self._may_be_alone(w, owner)
+                    and not owner.definition.duplicates
+                    and await create_alone(self._database, w, record)
+                ):
                     return as_written(owner, record_json(w, record))
                 return await self.transact(w, unit)
             except ConstraintRefused as refused:
@@ -258,6 +267,15 @@ class Records:
             return await self._database.read(lambda: make(w, owner, known_id(owner, record_id)))
 
         return await self.pinned(app, caller, run)
+
+    async def duplicates(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
+        """Return the records that may be the same thing as one, as far as the caller sees them.
+
+        Raises:
+            Problem: what reading the record raises.
+        """
+
+        return await self.read_beside(caller, app, entity, record_id, duplicates_of)
 
     async def load(
         self,
@@ -404,7 +422,7 @@ class Records:
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""
-        return w.sight is None and w.caller.once is None and not w.caller.dry_run and not needs_reading(owner)
+        return w.sight is None and w.caller.once is None and not (w.caller.dry_run or needs_reading(owner))
 
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
         """Return what a write stands on; ``published`` as the caller sees it."""

@@ -26,6 +26,8 @@ class Written:
     record: dict[str, JSON]
     body: bytes
     """The record as JSON, byte by byte what a read gives."""
+    duplicates: tuple[dict[str, JSON], ...] | None = None
+    """Of a new record of an entity that looks for them: records that may be the same thing."""
 
     @property
     def revision(self) -> int:

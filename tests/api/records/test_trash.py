@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from tests.support.shop import field
 pytestmark = pytest.mark.anyio
 
 
+LIKENESS = [{"field": "name", "match": "similar", "threshold": 80}, {"field": "phone"}]
+
+
 def package() -> dict[str, Any]:
     def entity(key: str, fields: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {"key": key, "label": {"zh": key, "en": key}, "fields": fields, **more}
@@ -23,6 +27,7 @@ def package() -> dict[str, Any]:
         field("reference", "boss", entity="customer", on_delete="set_null"),
         field("children", "bills", entity="bill", via="customer"),
         field("rollup", "owed", relation="bills", function="sum", value="amount"),
+        field("text", "phone"),
         field("auto_number", "number", pattern="C-{seq:3}"),
     ]
     bill = [
@@ -32,7 +37,11 @@ def package() -> dict[str, Any]:
     deal = [field("reference", "customer", entity="customer", on_delete="restrict")]
     return {
         "app": {"key": "bin", "label": {"zh": "箱", "en": "Bin"}},
-        "entities": [entity("customer", customer, trash=True), entity("bill", bill), entity("deal", deal)],
+        "entities": [
+            entity("customer", customer, trash=True, duplicates=LIKENESS),
+            entity("bill", bill),
+            entity("deal", deal),
+        ],
     }
 
 
@@ -102,3 +111,94 @@ async def test_the_rules_of_references_hold_for_the_trash_too(bin_: Desk) -> Non
     bill = await bin_.create("bill", customer=made["id"], amount=3)
     await bin_.delete("bill", bill["id"])  # an entity without a trash forgets
     problem(await bin_.send("POST", f"records/bill/{bill['id']}/restore"), "trash.not_found")
+
+
+# --- merges -----------------------------------------------------------------------------------------------------------
+
+
+async def everything(desk: Desk) -> dict[str, list[dict[str, Any]]]:
+    """All records without what any write changes."""
+    passing = {"revision", "updated_at", "updated_by"}
+    found = {}
+    for key in ("customer", "bill", "deal"):
+        rows = await desk.every(key)
+        found[key] = sorted(({k: v for k, v in r.items() if k not in passing} for r in rows), key=lambda r: r["id"])
+    return found
+
+
+async def test_a_merge_moves_what_points_and_its_undoing_is_as_before(bin_: Desk) -> None:
+    stays = await bin_.create("customer", name="甲公司", bills=[{"amount": 1}])
+    other = await bin_.create("customer", name="甲", bills=[{"amount": 2}, {"amount": 3}], boss=None)
+    third = await bin_.create("customer", name="甲有限", boss=other["id"])
+    below = await bin_.create("customer", name="下属", boss=third["id"])
+    deal = await bin_.create("deal", customer=other["id"])
+    before = await everything(bin_)
+    body = {"others": [other["id"], third["id"]], "fields": {"name": other["id"]}}
+    path = f"records/customer/{stays['id']}"
+    tried = await bin_.send("POST", f"{path}/merge", body, params={"dry_run": "true"})
+    assert tried.status_code == 200, tried.text
+    assert await everything(bin_) == before
+    reply = await bin_.send("POST", f"{path}/merge", body)
+    assert reply.status_code == 200, reply.text
+    merged = await bin_.get("customer", stays["id"], expand="bills")
+    assert (merged["name"], merged["owed"], len(merged["bills"])) == ("甲", 6, 3)
+    assert (await bin_.get("customer", below["id"]))["boss"] == stays["id"]
+    assert (await bin_.get("deal", deal["id"]))["customer"] == stays["id"]
+    assert sorted(row["name"] for row in await bin_.page("customer")) == ["下属", "甲"]
+    assert many(await bin_.send("GET", "records/customer/trash")) == []
+
+    listed = many(await bin_.send("GET", f"{path}/merges"))
+    assert [(row["others"], row["undone_at"]) for row in listed] == [(body["others"], None)]
+    undo = f"{path}/merges/{reply.json()['meta']['merge']}/undo"
+    undone = await bin_.send("POST", undo)
+    assert undone.status_code == 200, undone.text
+    assert await everything(bin_) == before
+    problem(await bin_.send("POST", undo), "merge.conflict")
+    kinds = [event["kind"] for event in await bin_.feed()]
+    assert (kinds.count("merged"), kinds.count("unmerged")) == (1, 1)
+
+
+async def test_what_changed_since_stops_the_undoing_and_is_named(bin_: Desk) -> None:
+    stays, other = await bin_.create("customer", name="甲"), await bin_.create("customer", name="乙")
+    deal = await bin_.create("deal", customer=other["id"])
+    path = f"records/customer/{stays['id']}"
+    body = {"others": [other["id"]], "fields": {"name": other["id"]}}
+    merge = (await bin_.send("POST", f"{path}/merge", body)).json()["meta"]["merge"]
+    await bin_.change("customer", stays["id"], name="丙")
+    await bin_.change("deal", deal["id"], customer=None)
+    before = bin_.fingerprint()
+    document = problem(await bin_.send("POST", f"{path}/merges/{merge}/undo"), "merge.conflict")
+    named = {(v["params"]["entity"], v["params"]["record_id"], v["params"]["field"]) for v in document["errors"]}
+    assert named == {("customer", stays["id"], "name"), ("deal", deal["id"], "customer")}
+    assert bin_.fingerprint() == before
+    await bin_.change("customer", stays["id"], name="乙")
+    await bin_.change("deal", deal["id"], customer=stays["id"])
+    bin_.service.clock.advance(timedelta(days=31))
+    problem(await bin_.send("POST", f"{path}/merges/{merge}/undo"), "merge.conflict")
+
+
+async def test_merges_that_are_none(bin_: Desk) -> None:
+    made = await bin_.create("customer", name="甲")
+    path = f"records/customer/{made['id']}/merge"
+    problem(await bin_.send("POST", path, {"others": [made["id"]]}), "merge.refused")
+    problem(await bin_.send("POST", path, {"others": []}), "request.malformed")
+    problem(await bin_.send("POST", path, {"others": ["x"]}), "record.not_found")
+    problem(await bin_.send("POST", path, {"others": [made["id"]] * 21}), "limit.batch")
+
+
+async def test_what_may_be_the_same_is_said(bin_: Desk) -> None:
+    first = await bin_.create("customer", name="上海宏图贸易有限公司", phone="021 555")
+    await bin_.create("customer", name="北京四方")
+    body = {"name": "上海鸿图贸易有限公司", "phone": "021555"}  # another character, the same sound
+    reply = await bin_.try_create("customer", body)
+    assert reply.status_code == 201
+    found = reply.json()["meta"]["duplicates"]
+    assert [(one["id"], one["fields"], one["score"]) for one in found] == [(first["id"], ["name", "phone"], 100)]
+    again = many(await bin_.send("GET", f"records/customer/{first['id']}/duplicates"))
+    assert [one["id"] for one in again] == [one_id(reply)]
+    alone = await bin_.try_create("customer", {"name": "广州"})
+    assert "meta" not in alone.json()
+
+
+def one_id(reply: Any) -> str:
+    return str(one(reply)["id"])

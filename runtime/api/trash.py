@@ -14,6 +14,7 @@ from runtime.api.http import ROUTE, parse_query
 from runtime.api.writes import carry, read_dry_run, written_reply
 from runtime.query.request import read_parameters
 from runtime.records.caller import Reply
+from runtime.records.duplicates import duplicates_of
 from runtime.records.merges import Merged
 from runtime.records.merging import Wish
 from runtime.records.trash import PAGE
@@ -87,7 +88,7 @@ async def list_merges(x: Exchange) -> None:
 
 async def list_duplicates(x: Exchange) -> None:
     """``GET …/{id}/duplicates``: what may be the same thing, the most alike first."""
-    found = await x.api.records.duplicates(x.caller, x.app, x.entity, x.record_id)
+    found = await x.api.records.read_beside(x.caller, x.app, x.entity, x.record_id, duplicates_of)
     await x.answer(200, dump_json({"data": found}))
 
 

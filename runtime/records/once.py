@@ -6,8 +6,9 @@ the same time the second waits for the first and then answers as it did. A refus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,8 +21,9 @@ from builder.store import writing_tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Instant, Whole, Words
 from runtime.records.caller import Once, Reply
-from runtime.records.writer import Writing
+from runtime.records.writer import Writing, lock_app
 
+T = TypeVar("T")
 _LIFETIME = timedelta(hours=IDEMPOTENCY_HOURS)
 
 
@@ -40,6 +42,24 @@ class Rehearsed(Exception):
         self.result = result
         self.events = events
         super().__init__(len(events))
+
+
+def carry_once(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
+    """Run a write under the pinned app: once for its key, and only to be undone if it is only tried.
+
+    Raises:
+        StaleApp, StaleIdentity, AnsweredBefore, Rehearsed, and whatever the write raises.
+    """
+    once = w.caller.once
+    yield from lock_app(w)
+    if once is not None:
+        yield from claim(w, once)
+    result = yield from make()
+    if w.caller.dry_run:
+        raise Rehearsed(result, tuple(w.course.told))
+    if once is not None:
+        yield from keep_answer(w, once, result)
+    return result
 
 
 def claim(w: Writing, once: Once) -> Unit[None]:

@@ -32,14 +32,14 @@ from runtime.records.computing import Changes
 from runtime.records.creating import new_record
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import conflict, diagnose, joined, suspects_of, suspects_of_change, unexplained
-from runtime.records.duplicates import duplicates_of, find_duplicates
+from runtime.records.duplicates import find_duplicates
 from runtime.records.feeds import Feeds
 from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
 from runtime.records.locks import Locks
 from runtime.records.narrowing import Narrowing
-from runtime.records.once import Rehearsed, claim, keep_answer
+from runtime.records.once import carry_once
 from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
 from runtime.records.rights import Rights
@@ -268,15 +268,6 @@ class Records:
 
         return await self.pinned(app, caller, run)
 
-    async def duplicates(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
-        """Return the records that may be the same thing as one, as far as the caller sees them.
-
-        Raises:
-            Problem: what reading the record raises.
-        """
-
-        return await self.read_beside(caller, app, entity, record_id, duplicates_of)
-
     async def load(
         self,
         caller: Caller,
@@ -405,20 +396,7 @@ class Records:
         Raises:
             StaleApp, StaleIdentity, AnsweredBefore, Rehearsed, ConstraintRefused, and whatever the unit raises.
         """
-        once = w.caller.once
-
-        def unit() -> Unit[T]:
-            yield from lock_app(w)
-            if once is not None:
-                yield from claim(w, once)
-            result = yield from make()
-            if w.caller.dry_run:
-                raise Rehearsed(result, tuple(w.course.told))
-            if once is not None:
-                yield from keep_answer(w, once, result)
-            return result
-
-        return await self._database.write(unit)
+        return await self._database.write(lambda: carry_once(w, make))
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""

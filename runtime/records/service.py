@@ -262,7 +262,7 @@ class Records:
         await self.get(caller, app, entity, record_id)
 
         async def run(published: PublishedApp) -> T:
-            owner = get_entity(published, entity)
+            owner = target_entity(published, entity)
             w = self.writing(published, caller)
             return await self._database.read(lambda: make(w, owner, known_id(owner, record_id)))
 

@@ -151,7 +151,7 @@ def occasion_words(w: Writing, rule: CompiledReminder) -> Text:
     when = rule.document.when
     fields = w.app.entities[rule.entity].fields
     if isinstance(when, DateOccasion):
-        field = fields.get(when.moment)
+        field = w.app.entities[rule.entity].find_field(when.moment)
         return label_text(field.label) if field is not None else say(f"“{when.moment}”", f'"{when.moment}"')
     if isinstance(when, UnchangedOccasion):
         if not when.fields:

@@ -36,6 +36,8 @@ class AutomationReaction:
 
     def react(self, w: Writing, facts: Sequence[Fact]) -> Unit[None]:
         """Find what was started, in the order of facts, then of keys, and run it."""
+        if w.caller.door == "install":  # what comes in with an app has happened already
+            return
         watching, ports = self._of(w.app), self._ports()
         starts: list[Start] = []
         for fact in facts:

@@ -13,7 +13,8 @@ from builder.compiled.computing import draft_schema
 from builder.definition.assignment import Hours, LeastLoad, RoundRobin, Step
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition
-from builder.definition.sentences import WEEKDAYS, FieldWord, Unclear, Vocabulary, parse_sentence
+from builder.definition.sentence_words import WEEKDAYS, FieldWord, Unclear, Vocabulary
+from builder.definition.sentences import parse_sentence
 from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.problems import Problem, Violation, nearest_hint

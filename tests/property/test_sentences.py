@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from builder.compiled.computing import draft_schema
 from builder.definition.assignment import Hours, LeastLoad, RoundRobin, Step
 from builder.definition.parse import parse_definition
-from builder.definition.sentences import FieldWord, Unclear, Vocabulary, parse_sentence
+from builder.definition.sentence_words import FieldWord, Unclear, Vocabulary
+from builder.definition.sentences import parse_sentence
 from builder.kernel.problems import Problem
 from builder.registry.assignment_texts import normal, render
 

@@ -127,6 +127,10 @@ def _check_each(definition: Definition, place: Place) -> Iterator[Finding]:
         yield error("action.each", place.document, f"{place.pointer}/relation", message)
 
 
+#: Triggers that documents may describe already, but that nothing starts yet: an automation that never runs must not look alive.
+_NOT_STARTED = frozenset({"date", "schedule", "webhook", "app_event"})
+
+
 def check_triggers(definition: Definition) -> Iterator[Finding]:
     """Triggers watch fields that can be watched so."""
     for place in find_models(definition, Automation):
@@ -150,6 +154,12 @@ def check_triggers(definition: Definition) -> Iterator[Finding]:
                 wrong = ("field", say("须是日期或日期时间字段", "This has to be a date or an instant"))
         if wrong is not None:
             yield error("trigger.field", place.document, f"/trigger/{wrong[0]}", wrong[1])
+        elif automation.enabled and trigger.type in _NOT_STARTED:
+            message = say(
+                "本版本还不会触发这种自动化;日期请用提醒(reminders),或设 enabled 为 false",
+                "Nothing starts this kind of trigger in this release; use a reminder for dates, or set enabled to false",
+            )
+            yield error("trigger.not_started", place.document, "/trigger/type", message)
 
 
 def _wrong_stage(field: Field | None, stages: tuple[str, ...]) -> tuple[str, Text] | None:

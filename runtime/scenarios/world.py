@@ -92,6 +92,8 @@ class World:
             self.name(user.key, person.id)
             self.people[user.key] = user.name
             self.titles[person.id] = user.name
+            for role in user.app_roles:
+                identity.grants.give(self.app.key, role, "user", person.id)
             self._tokens[user.key] = identity.tokens.create_token(person, "scenario", _SCOPES)[0]
         for department in given.departments:
             if department.manager is not None:

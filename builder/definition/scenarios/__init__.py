@@ -36,6 +36,8 @@ class GivenUser(Model):
     """admin, builder, member."""
     department: Key | None = None
     manager: Name | None = None
+    app_roles: Annotated[tuple[Annotated[Key, Refers("roles")], ...], Option(max_length=20)] = ()
+    """The roles of the app they have."""
 
 
 class GivenRecord(Model):

@@ -111,3 +111,21 @@ def test_something_that_stays_was_not_renamed():
     assert found(entity("a", *fields), published=[entity("a", field("x"), field("y"))]) == {
         "entities/a/fields/1/renamed_from": "rename.taken"
     }
+
+
+@pytest.mark.parametrize(
+    "trigger", [{"type": "schedule", "cron": "0 8 * * *"}, {"type": "date", "field": "on"}], ids=["schedule", "date"]
+)
+@pytest.mark.parametrize("enabled", [True, False])
+def test_an_automation_that_nothing_starts_does_not_look_alive(trigger, enabled):
+    automation = {
+        "key": "brief",
+        "label": "早报",
+        "entity": "a",
+        "enabled": enabled,
+        "trigger": trigger,
+        "actions": [{"type": "set_fields", "set": [{"field": "x", "value": "1"}]}],
+    }
+    parsed = package(entity("a", field("x"), field("on", "date")))
+    findings = run_checks(parse_definition({**parsed, "automations": [automation]}))
+    assert [finding.code for finding in findings] == (["trigger.not_started"] if enabled else [])

@@ -129,7 +129,7 @@ class Courier:
         """Back off with full jitter, but never before the target wants to hear from us."""
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2**attempts)
         seconds = max(longest.total_seconds() * self._chance(), wait or 0.0, 1.0)
-        return self._clock.now() + timedelta(seconds=seconds)
+        return self._clock.now() + timedelta(milliseconds=round(seconds * 1000))  # finer than clocks are kept
 
 
 def _batch(channel: Channel, waiting: Sequence[Claimed]) -> list[Claimed]:

@@ -58,9 +58,9 @@ def of_violation(entity: CompiledEntity, violation: Violation) -> Todo:
 
 def discreet(w: Writing, entity: CompiledEntity, lines: Iterable[Todo]) -> list[Todo]:
     """Return the lines without what the caller does not see: values of hidden fields, records of hidden entities."""
-    seen = w.seen.app.entities.get(entity.key)
     found = []
     for line in lines:
+        seen = w.seen.app.entities.get(line.entity or entity.key)  # a line about another record names its fields
         if line.field is not None and (seen is None or line.field.split(".")[0] not in seen.fields):
             line = line._replace(field=None, pointer="", label=None, current=None)
         if line.entity is not None and line.entity not in w.seen.app.entities:

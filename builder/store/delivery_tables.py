@@ -50,8 +50,8 @@ rate = sa.Table(
     PREFIX + "rate",
     metadata,
     sa.Column("bucket", Words, primary_key=True, comment="a connection"),
-    sa.Column("window_started_at", Instant, nullable=False),
-    sa.Column("taken", Whole, nullable=False),
+    sa.Column("taken_at", Instant, nullable=False, comment="when the last turn was taken"),
+    sa.Column("taken", Whole, nullable=False, comment="turns so far"),
     sa.Column("blocked_until", Instant, comment="the target asked us to wait"),
 )
 

@@ -49,8 +49,8 @@ def upgrade() -> None:
     op.create_table(
         "dougong_rate",
         sa.Column("bucket", Words(), nullable=False, comment="a connection"),
-        sa.Column("window_started_at", Instant(), nullable=False),
-        sa.Column("taken", Whole(), nullable=False),
+        sa.Column("taken_at", Instant(), nullable=False, comment="when the last turn was taken"),
+        sa.Column("taken", Whole(), nullable=False, comment="turns so far"),
         sa.Column("blocked_until", Instant(), nullable=True, comment="the target asked us to wait"),
         sa.PrimaryKeyConstraint("bucket", name=op.f("pk_dougong_rate")),
     )

@@ -25,7 +25,7 @@ class Smtp:
     title: ClassVar[Text] = say("邮件(SMTP)", "E-mail (SMTP)")
     secret_names: ClassVar[tuple[str, ...]] = ("password",)
     needed: ClassVar[int] = 0
-    rate: ClassVar[Rate | None] = Rate(120, 60)
+    rate: ClassVar[Rate | None] = None
     merges: ClassVar[bool] = False
     carries: ClassVar[Literal["letters", "calls", "both"]] = "letters"
     to_each: ClassVar[Literal["email", "phone", "none"]] = "email"

@@ -129,11 +129,15 @@ class OutboxRows:
     # -- rates ---------------------------------------------------------------------------------------------------------
 
     def take_turn(self, bucket: str, rate: Rate | None) -> datetime | None:
-        """Take a turn of a bucket; None = go, else when to come again. All processes share the buckets."""
+        """Take a turn of a bucket; None = go, else when to come again. All processes share the buckets.
+
+        Turns are spread evenly (one every ``seconds / most``), so no span of that length ever holds more than ``most``, wherever
+        it begins; what waits meanwhile goes out together.
+        """
         now = self._clock.now()
         insert = sqlite_insert if self._database.dialect == SQLITE else postgresql_insert
         with self._database.transaction() as connection:
-            made = insert(rate_table).values(bucket=bucket, window_started_at=now, taken=0).on_conflict_do_nothing()
+            made = insert(rate_table).values(bucket=bucket, taken_at=now, taken=0).on_conflict_do_nothing()
             connection.execute(made)
             row = connection.execute(sa.select(rate_table).where(rate_table.c.bucket == bucket).with_for_update()).one()
             if row.blocked_until is not None and row.blocked_until > now:
@@ -141,12 +145,10 @@ class OutboxRows:
                 return blocked
             if rate is None:
                 return None
-            window = timedelta(seconds=rate.seconds)
-            fresh = row.window_started_at + window <= now
-            if not fresh and row.taken >= rate.most:
-                started: datetime = row.window_started_at
-                return started + window
-            values = {"window_started_at": now, "taken": 1} if fresh else {"taken": row.taken + 1}
+            next_turn: datetime = row.taken_at + timedelta(seconds=rate.seconds / rate.most)
+            if row.taken and now < next_turn:
+                return next_turn
+            values = {"taken_at": now, "taken": row.taken + 1}
             connection.execute(sa.update(rate_table).where(rate_table.c.bucket == bucket).values(**values))
             return None
 

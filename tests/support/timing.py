@@ -1,0 +1,22 @@
+"""Time limits that hold on a busy machine: something counts as quick if it is quick once in a few tries."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+
+def quickest(
+    do: Callable[[], object], within: float, *, clock: Callable[[], float] = time.process_time, tries: int = 5
+) -> float:
+    """Return the least seconds ``do`` took in up to ``tries`` tries; what other tests left to be collected does not count."""
+    least = float("inf")
+    for _ in range(tries):
+        gc.collect()
+        started = clock()
+        do()
+        least = min(least, clock() - started)
+        if least <= within:
+            break
+    return least

@@ -100,7 +100,7 @@ def end_session_of_user(user_id: str, session_id: str, request: Request, here: H
 
 
 @router.delete("/api/users/{user_id}/factor", status_code=204)
-def remove_factor(user_id: str, request: Request, here: Here, caller: Caller) -> None:
+def remove_factor_of(user_id: str, request: Request, here: Here, caller: Caller) -> None:
     """Remove the second factor of somebody who lost phone and recovery codes."""
     require_role(caller, "admin")
     user = here.identity.users.get_user(user_id)

@@ -190,9 +190,11 @@ async def test_a_template_is_installed_with_its_sample(service: Service, boss: h
     installed = await boss.post("/templates/receivables/install")
     assert installed.status_code == 201, installed.text
     assert installed.json()["data"]["sample_count"] > 1000
-    async with service.client_of("member") as member:
-        count = (await member.get("/api/receivables/records/customer?limit=0&count=exact")).json()["meta"]["count"]
+    async with service.client_of("admin") as admin:
+        count = (await admin.get("/api/receivables/records/customer?limit=0&count=exact")).json()["meta"]["count"]
     assert count == 257
+    async with service.client_of("member") as member:  # the app has roles, and nobody has given them one
+        problem(await member.get("/api/receivables/records/customer"), "app.not_found")
     problem(await boss.post("/templates/receivables/install"), "app.exists")
     problem(await boss.post("/templates/leed/install"), "template.not_found")
 

@@ -26,8 +26,8 @@ DRAFT = "/builder/v1/apps/lead"
 @pytest.fixture
 async def service(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Service]:
     async with running(migrated_database_url, demo="lead") as made:
-        made.add_user("boss", "builder")
-        made.add_user("li", "member")
+        for user in (made.add_user("boss", "builder"), made.add_user("li", "member")):
+            made.identity.grants.give("lead", "director", "user", user.id)
         yield made
 
 

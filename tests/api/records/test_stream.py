@@ -60,7 +60,9 @@ async def test_what_is_written_arrives_as_the_feed_shows_it(desk: Desk):
 
 async def test_it_begins_now_or_where_the_client_stood(desk: Desk):
     await desk.create("region", name="a")
-    await desk.settle()  # "now" is where the feed stands, and on PostgreSQL it holds back what a running transaction may precede
+    await (
+        desk.settle()
+    )  # "now" is where the feed stands, and on PostgreSQL it holds back what a running transaction may precede
     async with follow(desk) as stream:
         await desk.create("region", name="b")
         assert names(await stream.events(1)) == ["b"]

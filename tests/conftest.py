@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import hypothesis
@@ -33,8 +34,11 @@ __all__ = [
 ]
 
 # A busy machine must not fail a property, and a found counterexample must be reproducible from the output.
-hypothesis.settings.register_profile("dougong", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("dougong")
+# The same examples in every run, so that a change is judged by itself and a failure can be repeated;
+# DOUGONG_HYPOTHESIS=explore looks for new ones (what it finds becomes an example of the test).
+hypothesis.settings.register_profile("repeatable", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("DOUGONG_HYPOTHESIS", "repeatable"))
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def _date(year: int, month: int, day: int) -> date | CellError:
     ("HOUR(DATETIME(DATE(2024,1,1), TIME(10, 30, 0)))", 10),
     ("HOUR(TIME(27, 0, 0))", 3),
     ("TIME(-1, 0, 0)", "#NUM"),
+    ("TIME(0, 0, 999999 * 999999)", "#NUM"),
     fails=True,
 )
 def _time(hours: int, minutes: int, seconds: int) -> timedelta | CellError:

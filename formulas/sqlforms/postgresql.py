@@ -194,9 +194,10 @@ def _add_time(emitter: Emitter, call: Call) -> Sql:
 
 
 def _time(emitter: Emitter, call: Call) -> Sql:
-    total = "({0}::bigint * 3600 + {1}::bigint * 60 + {2})"
-    template = f"case when {total} between 0 and 100000000000 then {total} % 86400 end"
-    return _typed(template, pg_arguments(emitter, call), call)
+    # Not as arguments of the letter i: those are cut to 32 bits, which would make a valid time of too many seconds.
+    parts = [pg_argument(emitter.value(arg), "n") for arg in call.args]
+    total = "(trunc({0}) * 3600 + trunc({1}) * 60 + trunc({2}))"
+    return _typed(f"case when {total} between 0 and 100000000000 then ({total} % 86400)::bigint end", parts, call)
 
 
 def _unit(tree: Tree) -> str:

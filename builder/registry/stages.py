@@ -36,7 +36,9 @@ def misplaced(connection: sa.Connection, app: CompiledApp) -> Iterator[Misplaced
 def _unknown_places(connection: sa.Connection, app: CompiledApp, pipeline: CompiledPipeline) -> Iterator[Misplaced]:
     table = app.entities[pipeline.definition.entity].table
     stage, node = _columns(table, pipeline)
-    for found in connection.execute(sa.select(stage, node, sa.func.count()).select_from(table).group_by(stage, node)):
+    # PostgreSQL groups by no constant, which is what a pipeline without nodes has for one
+    grouped = (stage, node) if pipeline.definition.node_field is not None else (stage,)
+    for found in connection.execute(sa.select(stage, node, sa.func.count()).select_from(table).group_by(*grouped)):
         place = Place(found[0] or "", found[1])
         if not pipeline.is_place(place):
             message = say(

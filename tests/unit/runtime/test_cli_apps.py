@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from builder.packages import list_templates
 from runtime import cli
 
 
@@ -56,6 +57,13 @@ def test_an_app_goes_in_once_and_comes_out_as_it_went_in(run, tmp_path):
         assert code == 0
         assert run("plan", "shop")[:2] == (0, "Nothing changes\n")
     assert run("doctor")[1].count("ok  apps") == 1
+
+
+@pytest.mark.parametrize("key", [info.key for info in list_templates()])
+def test_the_doctor_is_content_with_a_template_and_its_samples(run, key):
+    code, out, _ = run("install", key)
+    assert (code, " 0 records" in out) == (0, False)
+    assert "ok  apps\n" in run("doctor")[1]
 
 
 def test_a_change_is_planned_and_published(run, tmp_path):

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import instant_text
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
-from builder.kernel.text import Language, pick_language, say
+from builder.kernel.text import Language, errors_found, pick_language, say
 from builder.packages.package import Package
 from builder.registry.preconditions import Precondition
 from builder.registry.registry import Registry
@@ -102,9 +102,7 @@ def read_object(body: JSON, members: Mapping[str, type], *, required: tuple[str,
             violations.append(Violation("required", f"/{name}", say(f"缺少“{name}”", f'"{name}" is missing')))
     if violations:
         count = len(violations)
-        raise Problem(
-            "request.malformed", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations
-        )
+        raise Problem("request.malformed", errors_found(count), violations=violations)
     return body
 
 

@@ -16,7 +16,7 @@ from builder.definition.schema import document_schema
 from builder.fields.base import Model, OptionInvalid
 from builder.kernel.limits import APP_KEY_LENGTH, KEY_LENGTH, VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, errors_found, say
 
 JSON = Any
 M = TypeVar("M", bound=Model)
@@ -32,9 +32,7 @@ class DocumentInvalid(Exception):
     def problem(self, code: str = "definition.invalid") -> Problem:
         """Return this as a problem."""
         count = len(self.violations)
-        return Problem(
-            code, say(f"定义有 {count} 处错误", f"The definition has {count} errors"), violations=self.violations
-        )
+        return Problem(code, errors_found(count, "定义", "The definition has"), violations=self.violations)
 
 
 def parse_document(kind: Kind[M], document: JSON) -> M:

@@ -24,6 +24,12 @@ def say(zh: str, en: str) -> Text:
     return Text(zh, en)
 
 
+def errors_found(count: int, zh: str = "", en: str = "There are") -> Text:
+    """How many errors something has; `zh` and `en` begin the sentence ("草稿", "The draft has")."""
+    first = "There is" if en == "There are" and count == 1 else en
+    return Text(f"{zh}有 {count} 处错误", f"{first} {count} error{'' if count == 1 else 's'}")
+
+
 def pick_language(accept_language: str | None, default: Language = "zh") -> Language:
     """Choose a language from an ``Accept-Language`` header (RFC 9110); q-values count, unknown languages are passed over."""
     best, best_quality = default, 0.0

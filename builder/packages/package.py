@@ -9,7 +9,7 @@ from types import MappingProxyType
 from builder.definition.kinds import Definition
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 
 USERS = "_users"
 DEPARTMENTS = "_departments"
@@ -59,7 +59,7 @@ def invalid_package(violations: Sequence[Violation]) -> Problem:
     count = len(violations)
     return Problem(
         "package.invalid",
-        say(f"应用包有 {count} 处错误", f"The app package has {count} error{'s' * (count != 1)}"),
+        errors_found(count, "应用包", "The app package has"),
         violations=violations[:VIOLATIONS_SHOWN],
     )
 

@@ -29,7 +29,7 @@ from builder.definition.parse import DocumentInvalid, parse_document
 from builder.fields.base import label_text
 from builder.kernel.limits import CALENDAR_DAYS
 from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, errors_found, say
 from builder.publish.publish import lock_app
 from builder.publish.step import Work
 from builder.publish.steps.compute import compute_steps
@@ -193,7 +193,7 @@ def read_days(rows: JSON, source: str) -> list[KeptDay]:
         document = parse_document(CALENDARS, {"key": DEFAULT, "label": DEFAULT, "days": rows})
     except DocumentInvalid as invalid:
         wrong = [Violation(v.code, v.pointer.removeprefix("/days"), v.message, v.params) for v in invalid.violations]
-        detail = say(f"有 {len(wrong)} 处错误", f"There are {len(wrong)} errors")
+        detail = errors_found(len(wrong))
         raise Problem("request.malformed", detail, violations=wrong) from invalid
     return [
         KeptDay(

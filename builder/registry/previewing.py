@@ -14,7 +14,7 @@ from builder.fields.base import Invalid
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
 from builder.kernel.problems import Problem, Violation, escape_pointer
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from formulas.evaluate import DictRow, program
 from formulas.schema import Context
 
@@ -92,7 +92,7 @@ def typed_row(definition: Definition, entity: str, given: Mapping[str, JSON]) ->
     values = _typed(definition, entity, given, "/values", violations)
     if violations:
         count = len(violations)
-        raise Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+        raise Problem("record.invalid", errors_found(count), violations=violations)
     return DictRow(values)
 
 

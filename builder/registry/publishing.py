@@ -14,7 +14,7 @@ from builder.definition.kinds import Definition
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from builder.publish.diff import Change
 from builder.publish.plan import Plan, make_plan
 from builder.publish.publish import Intent, lock_app, publish
@@ -202,5 +202,5 @@ def refuse_errors(findings: list[Finding]) -> None:
     violations = [
         Violation(f.code, f.pointer, f.message, {"document": f"{f.document.kind}/{f.document.key}"}) for f in errors
     ]
-    detail = say(f"草稿有 {len(errors)} 处错误", f"The draft has {len(errors)} errors")
+    detail = errors_found(len(errors), "草稿", "The draft has")
     raise Problem("publish.findings", detail, violations=violations)

@@ -9,7 +9,7 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
 from builder.kernel.limits import PAGE_RECORDS, PAGE_RECORDS_DEFAULT
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from runtime.api.http import ROUTE, Header, parse_query, request_language
 from runtime.api.problems import in_language
 from runtime.approvals.listing import FOLDERS, Folder
@@ -127,5 +127,5 @@ def _read(body: JSON, known: tuple[str, ...], *, needed: str | None = None) -> d
         wrong.append(Violation("required", f"/{needed}", say(f"缺少“{needed}”", f'"{needed}" is missing')))
     if wrong:
         count = len(wrong)
-        raise Problem("request.malformed", say(f"有 {count} 处错误", f"There are {count} errors"), violations=wrong)
+        raise Problem("request.malformed", errors_found(count), violations=wrong)
     return {name: value for name, value in body.items() if value is not None}

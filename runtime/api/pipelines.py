@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import Language, say
+from builder.kernel.text import Language, errors_found, say
 from runtime.api.http import ROUTE, Header, parse_query, request_language
 from runtime.api.problems import in_language, problem_document
 from runtime.pipelines.moving import Moved, Order
@@ -140,7 +140,7 @@ def _order(transition: str, body: JSON, if_match: int | None) -> Order:
         wrong.append(Violation("max_length", "/reason", message, {"maximum": _REASON_LENGTH}))
     if wrong:
         count = len(wrong)
-        raise Problem("request.malformed", say(f"有 {count} 处错误", f"There are {count} errors"), violations=wrong)
+        raise Problem("request.malformed", errors_found(count), violations=wrong)
     return Order(
         transition,
         fields=body.get("fields") or {},

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from builder.kernel.canonical import JSON, dump_json
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from builder.kernel.problems import CODES, Problem, Violation, escape_pointer
-from builder.kernel.text import Language, Text, say
+from builder.kernel.text import Language, Text, errors_found, say
 from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
 from runtime.api.http import ClientGone, Header
 
@@ -171,7 +171,7 @@ def _from_validation(errors: Sequence[Any]) -> Problem:
     violations = [validation_violation(item) for item in errors]
     return Problem(
         "request.malformed",
-        say(f"请求有 {len(violations)} 处错误", f"The request has {len(violations)} errors"),
+        errors_found(len(violations), "请求", "The request has"),
         violations=violations,
     )
 

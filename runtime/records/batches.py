@@ -9,7 +9,7 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from builder.registry.registry import PublishedApp
 from builder.store.database import ConstraintRefused, Database
 from builder.store.statement import Query, Unit
@@ -206,7 +206,7 @@ def together(problems: Sequence[tuple[Order, Problem]]) -> Problem:
     if any(violation.code in MALFORMED for violation in violations):
         code = "request.unknown_name"
     count = len(violations)
-    return Problem(code, say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+    return Problem(code, errors_found(count), violations=violations)
 
 
 def _with_record(order: Order, violation: Violation) -> Violation:

@@ -14,7 +14,7 @@ from builder.fields.base import label_text
 from builder.fields.reference import unknown_target
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
@@ -197,7 +197,7 @@ def conflict(violations: list[Violation]) -> Problem:
     if len(violations) == 1 and violations[0].code == "exists":
         return Problem("record.exists", violations[0].message, violations=violations)
     count = len(violations)
-    return Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+    return Problem("record.invalid", errors_found(count), violations=violations)
 
 
 def met(refused: ConstraintRefused) -> Problem:

@@ -20,7 +20,7 @@ from builder.fields.base import Invalid
 from builder.fields.reference import ReferenceField, unknown_target
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier
 from formulas.errors import CellError
@@ -194,9 +194,7 @@ class _Links:
             violations += yield from _hidden_links(w, self.sight, entity, intents)
         if violations:
             count = len(violations)
-            raise Problem(
-                "record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations
-            )
+            raise Problem("record.invalid", errors_found(count), violations=violations)
 
 
 def _hidden_links(

@@ -16,7 +16,7 @@ from builder.compiled.rules import NONE, FieldDefault, RecordRule
 from builder.fields.base import Invalid, label_text
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import errors_found, say
 from builder.store.statement import Query, Unit
 from formulas.errors import CellError
 from formulas.schema import Context
@@ -111,7 +111,7 @@ def judge_related(w: Writing) -> Unit[None]:
                 violations += yield from _judge(w, rule, sorted(ids))
     if violations:
         count = len(violations)
-        raise Problem("record.invalid", say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+        raise Problem("record.invalid", errors_found(count), violations=violations)
 
 
 def _judge(w: Writing, rule: RecordRule, ids: list[str]) -> Unit[list[Violation]]:

@@ -16,7 +16,7 @@ from builder.fields.parts.computed import ComputedField
 from builder.kernel.canonical import dump_json, dump_sorted
 from builder.kernel.limits import CHILD_RECORDS
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, errors_found, say
 
 JSON = Any
 Values = dict[str, Any]
@@ -57,7 +57,7 @@ def refuse(violations: list[Violation]) -> None:
         return
     code = "request.unknown_name" if any(v.code in MALFORMED for v in violations) else "record.invalid"
     count = len(violations)
-    raise Problem(code, say(f"有 {count} 处错误", f"There are {count} errors"), violations=violations)
+    raise Problem(code, errors_found(count), violations=violations)
 
 
 def expect_object(body: JSON, pointer: str, violations: list[Violation]) -> dict[str, JSON]:

@@ -193,26 +193,6 @@ def shown(body: bytes) -> str:
     return body[:_SHOWN].decode("utf-8", "replace").strip()
 
 
-def vendor_outcome(
-    answer: Answer, codes: Sequence[str], *, busy: Mapping[int, float], never: frozenset[int]
-) -> Outcome:
-    """Read the error code that robots' vendors write into an answer under HTTP 200.
-
-    Args:
-        codes: members that may hold the code; 0 is fine.
-        busy: codes that ask to wait, with the seconds.
-        never: codes after which trying again changes nothing.
-    """
-    said = read_answer(answer.body)
-    code = next((said[name] for name in codes if name in said), None) if isinstance(said, dict) else None
-    if code == 0:
-        return Delivered(said)
-    told = shown(answer.body)
-    reason = say(f"对方回答错误 {code}:{told}", f"The other side answered the error {code}: {told}")
-    known = code if isinstance(code, int) else None
-    return Refused(reason, known in never, busy.get(known) if known is not None else None)
-
-
 def only_letters(sending: Sending) -> list[Letter]:
     """Return the letters of a sending."""
     return [payload for payload in sending.payloads if isinstance(payload, Letter)]

@@ -5,30 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
-
 from builder.kernel.text import Text, say
-from runtime.channels.base import (
-    ChannelOptions,
-    Outcome,
-    Rate,
-    Refused,
-    Roads,
-    Sending,
-    only_letters,
-    safe_url,
-    send_http,
-    vendor_outcome,
-)
-from runtime.channels.parts import markdown_of, mentions_of, title_of
+from runtime.channels.base import JSON, Letter, Sending
+from runtime.channels.robots import Errors, Robot, RobotOptions, markdown_of, mentions_of, title_of
 
 _TEXT_BYTES = 18_000
-_BUSY = {130101: 600.0, 45009: 600.0, 88: 60.0}
-_NEVER = frozenset({310000, 300001, 400013})  # wrong signature or keyword, unknown robot, group is gone
 
 
 def sign(secret: str, milliseconds: int) -> str:
@@ -37,28 +23,25 @@ def sign(secret: str, milliseconds: int) -> str:
     return quote(base64.b64encode(digest).decode(), safe="")
 
 
-class DingTalk:
+class DingTalk(Robot):
     """A robot of a DingTalk group."""
 
     kind: ClassVar[str] = "dingtalk"
     title: ClassVar[Text] = say("钉钉群机器人", "DingTalk robot")
     secret_names: ClassVar[tuple[str, ...]] = ("access_token", "secret")
-    needed: ClassVar[int] = 1
-    rate: ClassVar[Rate | None] = Rate(20, 60)
-    merges: ClassVar[bool] = True
-    carries: ClassVar[Literal["letters", "calls", "both"]] = "letters"
-    to_each: ClassVar[Literal["email", "phone", "none"]] = "none"
+    errors: ClassVar[Errors] = Errors(
+        members=("errcode",),
+        busy={130101: 600.0, 45009: 600.0, 88: 60.0},
+        never=frozenset({310000, 300001, 400013}),  # wrong signature or keyword, unknown robot, group is gone
+    )
 
-    class Options(ChannelOptions):
+    class Options(RobotOptions):
         """Where the robot is."""
 
-        url: str = Field("https://oapi.dingtalk.com/robot/send", description="The robot's address without its token.")
+        url: str = "https://oapi.dingtalk.com/robot/send"
 
-        _safe = field_validator("url")(safe_url)
-
-    async def deliver(self, sending: Sending, roads: Roads) -> Outcome:
-        """Send one markdown message."""
-        letters = only_letters(sending)
+    def write(self, sending: Sending, letters: Sequence[Letter]) -> tuple[str, JSON]:
+        """One markdown message."""
         url = f"{sending.options.url}?access_token={quote(sending.secrets['access_token'], safe='')}"
         if sending.secrets.get("secret"):
             milliseconds = _milliseconds(sending.now)
@@ -70,10 +53,7 @@ class DingTalk:
             "markdown": {"title": title_of(letters), "text": text},
             "at": {"atMobiles": phones, "isAtAll": False},
         }
-        answer = await send_http(roads, "POST", url, {}, body)
-        if isinstance(answer, Refused):
-            return answer
-        return vendor_outcome(answer, ("errcode",), busy=_BUSY, never=_NEVER)
+        return url, body
 
 
 def _milliseconds(now: datetime) -> int:

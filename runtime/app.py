@@ -55,7 +55,9 @@ from runtime.files.s3 import S3Store
 from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
+from runtime.identity.passwords import PasswordRules
 from runtime.identity.service import make_identity
+from runtime.identity.setup import SETUP_PATH
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
 from runtime.net.outbound import Allowed, Outbound
@@ -64,9 +66,11 @@ from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.answers import Answers
 from runtime.outbox.courier import Courier
+from runtime.outbox.direct import DirectLetters
 from runtime.outbox.service import make_delivery
 from runtime.people.handover import Handover
 from runtime.people.holdings import Holdings
+from runtime.people.resets import Resets
 from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
@@ -131,6 +135,7 @@ class App:
         finally:
             await self.services.ticker.stop()
             await self.services.job_runner.stop()
+            await self.services.resets.settle()
             self.services.records.feeds.following.stop()
             await self.services.files.store.close()
             await database.stop()
@@ -151,7 +156,7 @@ def _first_admin_link(services: Services) -> str | None:
     settings = services.settings
     password = settings.admin_password.get_secret_value() if settings.admin_password else None
     secret = services.identity.setup.ensure_first_admin(settings.admin_username, password)
-    return None if secret is None else f"{settings.address}{users.SETUP_PATH}{secret}"
+    return None if secret is None else f"{settings.address}{SETUP_PATH}{secret}"
 
 
 async def install_demo(services: Services, key: str) -> None:
@@ -182,7 +187,8 @@ def make_services(
     log = make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream)
     sealer = Sealer([key.get_secret_value() for key in settings.secret_keys], settings.secret_file)
     lifetime = timedelta(hours=settings.session_hours)
-    identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime)
+    rules = PasswordRules(settings.password_length, settings.password_kinds, settings.password_days)
+    identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime, password_rules=rules)
     delivery = make_delivery(
         database,
         clock,
@@ -212,6 +218,16 @@ def make_services(
     timers = Timers(database, records, clock, ids, ActionEffects(ports))
     courier = Courier(
         delivery.rows, delivery.connections, clock, log, roads=delivery.roads, answered=Answers(records, log)
+    )
+    letters = DirectLetters(delivery.connections, delivery.roads, clock, ids, settings.mail_connection)
+    resets = Resets(
+        database,
+        clock,
+        identity.setup,
+        identity.audit,
+        letters,
+        log,
+        address=None if settings.public_url is None else settings.public_url + SETUP_PATH,
     )
     jobs = JobRows(database, clock, ids)
     holdings = Holdings(database, registry, records)
@@ -261,6 +277,7 @@ def make_services(
         jobs=jobs,
         job_runner=job_runner,
         handover=handover,
+        resets=resets,
         ticker=Ticker(works, clock, log),
         rehearsals=rehearsals,
     )

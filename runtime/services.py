@@ -23,6 +23,7 @@ from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.service import Delivery
 from runtime.people.handover import Handover
+from runtime.people.resets import Resets
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
 from runtime.records.merges import Merges
@@ -64,6 +65,7 @@ class Services:
     jobs: JobRows
     job_runner: JobRunner
     handover: Handover
+    resets: Resets
     ticker: Ticker
     timers: Timers
     rehearsals: Rehearsals

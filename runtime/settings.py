@@ -75,6 +75,23 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = Field(None, description="S3: secret key.")
     request_seconds: float = Field(REQUEST_SECONDS, gt=0, description="Longest time until an answer has to begin.")
     session_hours: int = Field(168, ge=1, le=24 * 366, description="How long a login lasts.")
+    password_length: int = Field(10, ge=8, le=64, description="Least number of characters of a new password.")
+    password_kinds: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="Of how many kinds its characters have to be: lower case, upper case, digits, others.",
+    )
+    password_days: int | None = Field(
+        None,
+        ge=1,
+        le=3660,
+        description="Days after which a password has to be changed at the next login; unset: never.",
+    )
+    mail_connection: str | None = Field(
+        None,
+        description="Connection (kind `smtp`) for mail of the service itself, such as links for forgotten passwords; needs `public_url`.",
+    )
     cookie_secure: bool | None = Field(
         None, description="Send the session cookie over https only; unset: when `public_url` begins with https."
     )

@@ -33,6 +33,8 @@ CODES: Mapping[str, Code] = {
     "auth.required": Code(401, say("需要登录", "Authentication required")),
     "auth.refused": Code(401, say("用户名或密码不正确", "Wrong user name or password")),
     "auth.code_required": Code(401, say("请输入验证码", "Enter the code of your second factor")),
+    "auth.password_expired": Code(401, say("密码已过期,请更换", "The password has to be changed")),
+    "auth.reset_off": Code(403, say("未开通邮件重置密码", "Passwords are not reset by mail here")),
     "auth.throttled": Code(429, say("尝试次数过多", "Too many attempts")),
     "auth.link_invalid": Code(401, say("链接无效或已过期", "The link is not valid any more")),
     "access.denied": Code(403, say("没有权限", "Not allowed")),

@@ -166,6 +166,7 @@ user = sa.Table(
     sa.Column("position", Words, comment="as the company calls it"),
     sa.Column("areas", Words, nullable=False, server_default="[]", comment="keys, JSON list"),
     sa.Column("phone", Words),
+    sa.Column("password_changed_at", Instant, comment="null = none, or not since there was this column"),
     sa.Column("source", Words, comment="the directory they come from, such as dingtalk"),
     sa.Column("external_id", Words, comment="their id there"),
     sa.UniqueConstraint("source", "external_id"),

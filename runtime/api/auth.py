@@ -16,15 +16,18 @@ from runtime.api.bodies import (
     LoginAnswer,
     LoginBody,
     PasswordBody,
+    PasswordRulesAnswer,
     ProofBody,
     RecoveryAnswer,
+    ResetBody,
     SessionAnswer,
     SetupBody,
     TokenAnswer,
     TokenBody,
     UserAnswer,
+    WaysAnswer,
 )
-from runtime.api.caller import Caller, Here, client_of, origin_of, request_credential
+from runtime.api.caller import Caller, Here, Speaks, client_of, origin_of, request_credential
 from runtime.api.http import require_same_origin
 from runtime.identity.actors import SESSION_COOKIE, Actor
 from runtime.identity.sessions import Login
@@ -43,6 +46,7 @@ def log_in(body: LoginBody, request: Request, response: Response, here: Here) ->
         body.password,
         origin.address,
         code=body.code,
+        new_password=body.new_password,
         client=client_of(request),
         request_id=origin.request_id,
     )
@@ -63,6 +67,21 @@ def set_up(body: SetupBody, request: Request, response: Response, here: Here) ->
         code=body.code,
     )
     return _opened(here, response, login, body.mode)
+
+
+@router.get("/api/auth/ways")
+def ways_in(here: Here) -> Answer[WaysAnswer]:
+    """Say how one gets in here and what new passwords have to be; for login pages, so it is open to everybody."""
+    rules = here.identity.passwords.rules
+    shown = PasswordRulesAnswer(least_length=rules.least_length, kinds=rules.kinds, days=rules.days)
+    return Answer(data=WaysAnswer(password=shown, reset_by_mail=here.resets.is_on))
+
+
+@router.post("/api/auth/reset", status_code=202)
+async def ask_for_reset(body: ResetBody, request: Request, here: Here, speaks: Speaks) -> None:
+    """Ask for a link to set a new password, by mail. The answer is the same whether there is such an account or not."""
+    _refuse_other_sites(here, request)
+    await here.resets.ask(body.email, origin_of(request), speaks)
 
 
 @router.post("/api/auth/logout", status_code=204)

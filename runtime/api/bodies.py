@@ -43,7 +43,29 @@ class LoginBody(Body):
     username: Name
     password: Password
     code: Annotated[str, Field(max_length=40)] | None = None
+    new_password: Password | None = None
     mode: Literal["cookie", "bearer"] = "cookie"
+
+
+class ResetBody(Body):
+    """Whose password was forgotten: the address that the account has."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254)]
+
+
+class PasswordRulesAnswer(BaseModel):
+    """What a new password has to be."""
+
+    least_length: int
+    kinds: int
+    days: int | None
+
+
+class WaysAnswer(BaseModel):
+    """How one gets in here: for login pages."""
+
+    password: PasswordRulesAnswer
+    reset_by_mail: bool
 
 
 class SetupBody(Body):

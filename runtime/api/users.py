@@ -26,13 +26,11 @@ from runtime.api.bodies import (
 )
 from runtime.api.caller import Caller, Here, actor_of, origin_of
 from runtime.identity.audit import Origin
+from runtime.identity.setup import SETUP_PATH
 from runtime.identity.users import User
 from runtime.services import Services
 
 router = APIRouter(tags=["users"])
-
-SETUP_PATH = "/setup#"
-"""A link's secret stands behind the #: browsers do not send it, so it is in no log."""
 
 
 @router.get("/api/users")

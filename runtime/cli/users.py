@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.api.users import SETUP_PATH
 from runtime.cli.base import DatabaseUrl, opened, tell, told
+from runtime.identity.setup import SETUP_PATH
 from runtime.identity.users import User
 
 group = typer.Typer(no_args_is_help=True)

@@ -28,6 +28,7 @@ Kind = Literal[
     "logout",
     "session.ended",
     "password.changed",
+    "reset.asked",
     "link.issued",
     "link.used",
     "factor.added",

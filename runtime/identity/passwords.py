@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -21,15 +23,38 @@ LANES = 1
 AT_ONCE = 4
 
 LEAST_LENGTH = 10
+"""Unless the settings say another number."""
 MOST_LENGTH = 200
 _LEAST_DIFFERENT = 4
 _TELLING_LENGTH = 4
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordRules:
+    """What the company asks of passwords. ``days``: how long one may be used; None: as long as it is kept secret."""
+
+    least_length: int = LEAST_LENGTH
+    kinds: int = 1
+    """Of how many kinds the characters have to be: lower case, upper case, digits, others."""
+    days: int | None = None
+
+    def is_expired(self, changed_at: datetime, now: datetime) -> bool:
+        """Tell whether a password set then has to be changed."""
+        return self.days is not None and changed_at + timedelta(days=self.days) <= now
+
+
 class Passwords:
     """Hashes and verifies."""
 
-    def __init__(self, *, memory_kib: int = MEMORY_KIB, passes: int = PASSES, lanes: int = LANES) -> None:
+    def __init__(
+        self,
+        rules: PasswordRules | None = None,
+        *,
+        memory_kib: int = MEMORY_KIB,
+        passes: int = PASSES,
+        lanes: int = LANES,
+    ) -> None:
+        self.rules = rules or PasswordRules()
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._nobody = self._hasher.hash("nobody has this password")
@@ -48,25 +73,35 @@ class Passwords:
                 return False
         return stored is not None
 
+    def violations(self, password: str, username: str, *, pointer: str = "/password") -> list[Violation]:
+        """Return what is wrong with a new password: length, kinds of characters, too few different ones, or the user name in it."""
+        rules, normal = self.rules, _normal(password)
+        if not rules.least_length <= len(normal) <= MOST_LENGTH:
+            text = say(
+                f"密码须有 {rules.least_length} 至 {MOST_LENGTH} 个字符",
+                f"A password has {rules.least_length} to {MOST_LENGTH} characters",
+            )
+            params = {"min_length": rules.least_length, "max_length": MOST_LENGTH}
+            return [Violation("password_length", pointer, text, params)]
+        if _kinds(normal) < rules.kinds:
+            text = say(
+                f"密码须含小写字母、大写字母、数字、其他字符中的至少 {rules.kinds} 类",
+                f"A password has characters of at least {rules.kinds} kinds: lower case, upper case, digits, others",
+            )
+            return [Violation("password_kinds", pointer, text, {"kinds": rules.kinds})]
+        if len(set(normal)) < _LEAST_DIFFERENT or _contains(normal, username):
+            return [Violation("password_weak", pointer, say("密码太容易猜到", "This password is too easy to guess"))]
+        return []
+
     def is_outdated(self, stored: str) -> bool:
         """Tell whether a stored hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
 
-def password_violations(password: str, username: str) -> list[Violation]:
-    """Return what is wrong with a new password: length, hardly any different characters, or the user name in it."""
-    normal = _normal(password)
-    params = {"min_length": LEAST_LENGTH, "max_length": MOST_LENGTH}
-    if not LEAST_LENGTH <= len(normal) <= MOST_LENGTH:
-        text = say(
-            f"密码须有 {LEAST_LENGTH} 至 {MOST_LENGTH} 个字符",
-            f"A password has {LEAST_LENGTH} to {MOST_LENGTH} characters",
-        )
-        return [Violation("password_length", "/password", text, params)]
-    if len(set(normal)) < _LEAST_DIFFERENT or _contains(normal, username):
-        text = say("密码太容易猜到", "This password is too easy to guess")
-        return [Violation("password_weak", "/password", text)]
-    return []
+def _kinds(password: str) -> int:
+    asked = (str.islower, str.isupper, str.isdigit)
+    found = {next((place for place, is_one in enumerate(asked) if is_one(c)), len(asked)) for c in password}
+    return len(found)
 
 
 def _contains(password: str, username: str) -> bool:

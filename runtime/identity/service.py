@@ -13,7 +13,7 @@ from runtime.identity.departments import Departments
 from runtime.identity.directory import Directory
 from runtime.identity.factors import Factors
 from runtime.identity.grants import Grants
-from runtime.identity.passwords import Passwords
+from runtime.identity.passwords import PasswordRules, Passwords
 from runtime.identity.sessions import Sessions
 from runtime.identity.setup import Setup
 from runtime.identity.tokens import Tokens
@@ -34,13 +34,20 @@ class Identity:
     directory: Directory
     factors: Factors
     grants: Grants
+    passwords: Passwords
 
 
 def make_identity(
-    database: Database, clock: Clock, ids: Ids, *, sealer: Sealer, session_lifetime: timedelta
+    database: Database,
+    clock: Clock,
+    ids: Ids,
+    *,
+    sealer: Sealer,
+    session_lifetime: timedelta,
+    password_rules: PasswordRules | None = None,
 ) -> Identity:
     """Put the identity services of one instance together."""
-    passwords = Passwords()
+    passwords = Passwords(password_rules)
     audit = Audit(database, clock)
     users = Users(database, clock, ids, passwords, audit)
     factors = Factors(database, clock, ids, sealer, audit)
@@ -56,4 +63,5 @@ def make_identity(
         factors=factors,
         directory=Directory(database, users, departments, audit),
         grants=Grants(database, clock, ids, audit),
+        passwords=passwords,
     )

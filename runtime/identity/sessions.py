@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from runtime.identity.actors import SESSION_PREFIX
 from runtime.identity.audit import Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.factors import Factors
-from runtime.identity.passwords import Passwords, password_violations
+from runtime.identity.passwords import Passwords
 from runtime.identity.throttle import Throttle
 from runtime.identity.users import User, as_user, normal_username, set_password
 
@@ -49,6 +49,13 @@ class Login:
     user: User
     secret: str
     expires_at: datetime
+
+
+class _Renewed(NamedTuple):
+    """The hash that is kept from now on, and whether it is of another password."""
+
+    hash: str
+    is_new: bool
 
 
 class Sessions:
@@ -81,14 +88,16 @@ class Sessions:
         address: str,
         *,
         code: str | None = None,
+        new_password: str | None = None,
         client: str = "",
         request_id: str = "",
     ) -> Login:
-        """Open a session.
+        """Open a session; ``new_password`` takes the place of one that has been used for as long as the settings allow.
 
         Raises:
             Problem: ``auth.refused`` (the same for an unknown, switched-off or password-less user), ``auth.throttled``;
-                ``auth.code_required`` if the password is right and a second factor is active: send both again with the code.
+                ``auth.code_required`` if the password is right and a second factor is active: send both again with the code;
+                ``auth.password_expired``: send it again with a new one, too.
         """
         username = normal_username(username)
         self._throttle.charge(username, address)
@@ -100,10 +109,13 @@ class Sessions:
             nobody = Origin(None, address, request_id)
             self._audit.note_alone("login.refused", nobody, row.id if row is not None else None)
             raise Problem("auth.refused")
+        origin = Origin(row.id, address, request_id)
         try:
-            login = self._open_proven(row, stored, password, Origin(row.id, address, request_id), code, client)
+            login = self._open_proven(
+                row, stored, self._renewed(row, stored, password, new_password), origin, code, client
+            )
         except Problem as problem:
-            if problem.code == "auth.code_required":
+            if problem.code in ("auth.code_required", "auth.password_expired", "identity.invalid"):
                 self._throttle.forgive(username, address)
             else:
                 self._audit.note_alone("login.refused", Origin(None, address, request_id), row.id, {"factor": True})
@@ -111,18 +123,39 @@ class Sessions:
         self._throttle.forgive(username, address)
         return login
 
+    def _renewed(self, row: Any, stored: str, password: str, new: str | None) -> _Renewed:
+        """Return the hash to keep from now on: of the new password if it was time for one, else of the old, hashed as it is done today."""
+        if not self._passwords.rules.is_expired(row.password_changed_at or row.created_at, self._clock.now()):
+            return _Renewed(self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored, False)
+        if new is None:
+            raise Problem("auth.password_expired")
+        self._refuse_unfit(new, password, row.username, "/new_password")
+        return _Renewed(self._passwords.hash(new), True)
+
+    def _refuse_unfit(self, new: str, current: str, username: str, pointer: str) -> None:
+        violations = self._passwords.violations(new, username, pointer=pointer)
+        if new == current:
+            violations = [
+                Violation("password_same", pointer, say("须与原密码不同", "Choose one that you do not have now"))
+            ]
+        if violations:
+            raise Problem("identity.invalid", violations=violations)
+
     def _open_proven(
-        self, row: Any, stored: str, password: str, origin: Origin, code: str | None, client: str
+        self, row: Any, stored: str, renewed: _Renewed, origin: Origin, code: str | None, client: str
     ) -> Login:
-        again = self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored
         with self._database.transaction() as connection:
             # the password was looked at outside the transaction: it has to be the same one still
             same = sa.select(user_table).where(user_table.c.id == row.id, user_table.c.password_hash == stored)
             found = connection.execute(same.where(user_table.c.active).with_for_update()).one_or_none()
             if found is None:
                 raise Problem("auth.refused")
-            if again != stored:
-                connection.execute(sa.update(user_table).where(user_table.c.id == row.id).values(password_hash=again))
+            if renewed.is_new:
+                set_password(connection, row.id, renewed.hash, self._clock.now())
+                self._audit.note(connection, "password.changed", origin, row.id, {"expired": True})
+            elif renewed.hash != stored:
+                same_one = sa.update(user_table).where(user_table.c.id == row.id)
+                connection.execute(same_one.values(password_hash=renewed.hash))
             return self.open(connection, as_user(found), origin, client=client, way="password", code=code)
 
     def open(
@@ -214,12 +247,10 @@ class Sessions:
             Problem: ``auth.refused`` if the current password is wrong, ``auth.throttled``, ``identity.invalid``.
         """
         username = self.prove(user_id, current, by, pointer="/current")
-        violations = password_violations(new, username)
-        if violations:
-            raise Problem("identity.invalid", violations=violations)
+        self._refuse_unfit(new, current, username, "/password")
         hashed = self._passwords.hash(new)
         with self._database.transaction() as connection:
-            set_password(connection, user_id, hashed, keep_session=session_hash)
+            set_password(connection, user_id, hashed, self._clock.now(), keep_session=session_hash)
             self._audit.note(connection, "password.changed", by, user_id)
 
 

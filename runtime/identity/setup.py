@@ -19,12 +19,15 @@ from builder.store.tables import setup_link as table
 from builder.store.tables import user as user_table
 from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.epoch import take_turns
-from runtime.identity.passwords import Passwords, password_violations
+from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Login, Sessions
+from runtime.identity.tokens import revoke_all
 from runtime.identity.users import User, Users, any_admin, as_user, set_password
 
 LINK_LIFETIME = timedelta(hours=24)
 LINK_PREFIX = "dgl_"
+SETUP_PATH = "/setup#"
+"""A link's secret stands behind the #: browsers do not send it, so it is in no log."""
 
 
 class Setup:
@@ -67,19 +70,19 @@ class Setup:
                 self._users.insert(connection, values, password=password, hashed=hashed)
         return None
 
-    def issue_link(self, user: User, *, by: Origin = SYSTEM_ORIGIN) -> tuple[str, datetime]:
+    def issue_link(
+        self, user: User, *, by: Origin = SYSTEM_ORIGIN, lifetime: timedelta = LINK_LIFETIME
+    ) -> tuple[str, datetime]:
         """Make a link with which a user sets a password (a new user, or one who forgot it); returns secret and expiry."""
-        return self._issue(user.id, by), self._clock.now() + LINK_LIFETIME
+        return self._issue(user.id, by, lifetime), self._clock.now() + lifetime
 
-    def _issue(self, user_id: str | None, by: Origin) -> str:
+    def _issue(self, user_id: str | None, by: Origin, lifetime: timedelta = LINK_LIFETIME) -> str:
         secret = LINK_PREFIX + self._ids.secret()
         now = self._clock.now()
         with self._database.transaction() as connection:
             connection.execute(sa.delete(table).where(table.c.expires_at <= now))
             connection.execute(
-                sa.insert(table).values(
-                    secret_hash=secret_hash(secret), user_id=user_id, expires_at=now + LINK_LIFETIME
-                )
+                sa.insert(table).values(secret_hash=secret_hash(secret), user_id=user_id, expires_at=now + lifetime)
             )
             self._audit.note(connection, "link.issued", by, user_id)
         return secret
@@ -108,7 +111,7 @@ class Setup:
             if user_id is None:
                 user = self._first_admin(connection, username, name, password, hashed)
             else:
-                user = _with_password(connection, user_id, password, hashed)
+                user = self._with_password(connection, user_id, password, hashed)
             own = Origin(user.id, origin.address, origin.request_id)
             self._audit.note(connection, "link.used", own, user.id)
             return self._sessions.open(connection, user, own, client=client, way="link", code=code)
@@ -143,16 +146,17 @@ class Setup:
         values = {"username": username, "name": name, "role": "admin"}
         return self._users.insert(connection, values, password=password, hashed=hashed)
 
-
-def _with_password(connection: sa.Connection, user_id: str, password: str, hashed: str) -> User:
-    row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id, user_table.c.active)).first()
-    if row is None:
-        raise _link_invalid()
-    violations = password_violations(password, row.username)
-    if violations:
-        raise Problem("identity.invalid", violations=violations)
-    set_password(connection, user_id, hashed)
-    return as_user(row)
+    def _with_password(self, connection: sa.Connection, user_id: str, password: str, hashed: str) -> User:
+        """Set the password; what was opened or made with the former one (sessions, tokens) ends: it may be a thief's."""
+        row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id, user_table.c.active)).first()
+        if row is None:
+            raise _link_invalid()
+        violations = self._passwords.violations(password, row.username)
+        if violations:
+            raise Problem("identity.invalid", violations=violations)
+        set_password(connection, user_id, hashed, self._clock.now())
+        revoke_all(connection, user_id, self._clock.now())
+        return as_user(row)
 
 
 def _link_invalid() -> Problem:

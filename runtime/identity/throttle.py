@@ -6,7 +6,7 @@ taken back when it was right, so guesses made at the same time cannot slip throu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -40,11 +40,20 @@ class Throttle:
         Raises:
             Problem: ``auth.throttled`` with the seconds until the window ends; the attempt is not counted then.
         """
+        self.count(dict.fromkeys(_subjects(username, address), FAILURES))
+
+    def count(self, allowed: Mapping[str, int]) -> None:
+        """Count one attempt of each subject (``subject_of``), of which so many are allowed in a window.
+
+        Raises:
+            Problem: ``auth.throttled`` with the seconds until the window ends; nothing is counted then.
+        """
         now = self._clock.now()
+        ordered = sorted(allowed)  # one order for all, so that two attempts cannot wait for each other
         with self._database.transaction() as connection:
             connection.execute(sa.delete(table).where(table.c.window_started_at <= now - WINDOW))
-            rows = [connection.execute(self._count_one(subject, now)).one() for subject in _subjects(username, address)]
-            started = [row.window_started_at for row in rows if row.failures > FAILURES]
+            rows = [(each, connection.execute(self._count_one(each, now)).one()) for each in ordered]
+            started = [row.window_started_at for each, row in rows if row.failures > allowed[each]]
             if started:
                 wait = int((max(started) + WINDOW - now).total_seconds()) + 1
                 raise Problem(
@@ -58,7 +67,7 @@ class Throttle:
 
     def forgive(self, username: str, address: str) -> None:
         """Take one attempt back: the password was right. The user name starts afresh; an address only gets this one back."""
-        name, *rest = _subjects(username, address, ordered=False)
+        name, *rest = _subjects(username, address)
         with self._database.transaction() as connection:
             connection.execute(sa.delete(table).where(table.c.subject == name))
             connection.execute(
@@ -75,10 +84,11 @@ class Throttle:
         return counted.returning(table.c.failures, table.c.window_started_at)
 
 
-def _subjects(username: str, address: str, *, ordered: bool = True) -> Sequence[str]:
-    subjects = [secret_hash(f"user {username}")]
-    if address:
-        subjects.append(secret_hash(f"address {address}"))
-    return (
-        sorted(subjects) if ordered else subjects
-    )  # one order for all, so that two attempts cannot wait for each other
+def subject_of(kind: str, name: str) -> str:
+    """Return what attempts are counted under: nobody's name or address is kept."""
+    return secret_hash(f"{kind} {name}")
+
+
+def _subjects(username: str, address: str) -> Sequence[str]:
+    named = [subject_of("user", username)]
+    return [*named, subject_of("address", address)] if address else named

@@ -116,6 +116,12 @@ class Tokens:
             self._audit.note(connection, "token.revoked", by, known)
 
 
+def revoke_all(connection: sa.Connection, user_id: str, at: datetime) -> None:
+    """End every token of a user inside a transaction that raises the epoch."""
+    usable = sa.update(table).where(table.c.user_id == user_id, table.c.revoked_at.is_(None))
+    connection.execute(usable.values(revoked_at=at))
+
+
 def _usable(user_id: str, now: datetime) -> sa.Select[Any]:
     lasts = sa.or_(table.c.expires_at.is_(None), table.c.expires_at > now)
     return sa.select(table).where(table.c.user_id == user_id, table.c.revoked_at.is_(None), lasts)

@@ -28,7 +28,7 @@ from builder.store.tables import user as user_table
 from runtime.identity.actors import KINDS, ROLES
 from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
-from runtime.identity.passwords import Passwords, password_violations
+from runtime.identity.passwords import Passwords
 
 NAME_LENGTH = 100
 EMAIL_LENGTH = 254
@@ -145,7 +145,7 @@ class Users:
         row |= {name: value for name, value in _canonical(values).items() if name in CHANGEABLE and value is not None}
         row["name"] = str(values.get("name") or username).strip()
         violations = _username_violations(username) + _violations(connection, row, None, row)
-        violations += [] if password is None else password_violations(password, username)
+        violations += [] if password is None else self._passwords.violations(password, username)
         if password is not None and row["kind"] == "service":
             text = say("服务账号没有密码,请用令牌", "A service account has no password; give it a token")
             violations.append(Violation("service", "/password", text))
@@ -158,6 +158,7 @@ class Users:
             "username": username,
             "password_hash": hashed,
             "created_at": self._clock.now(),
+            "password_changed_at": None if hashed is None else self._clock.now(),
             "revision": 1,
         }
         raise_epoch(connection)  # whose team the new one is in sees more with the next request
@@ -201,11 +202,13 @@ class Users:
         return _get(connection, before.id)
 
 
-def set_password(connection: sa.Connection, user_id: str, hashed: str, *, keep_session: str | None = None) -> None:
+def set_password(
+    connection: sa.Connection, user_id: str, hashed: str, at: datetime, *, keep_session: str | None = None
+) -> None:
     """Store a new password's hash and end the user's sessions, except the one whose hash is ``keep_session``."""
     raise_epoch(connection)
     change = sa.update(user_table).where(user_table.c.id == user_id)
-    connection.execute(change.values(password_hash=hashed, revision=user_table.c.revision + 1))
+    connection.execute(change.values(password_hash=hashed, password_changed_at=at, revision=user_table.c.revision + 1))
     connection.execute(
         sa.delete(session_table).where(
             session_table.c.user_id == user_id, session_table.c.secret_hash != (keep_session or "")

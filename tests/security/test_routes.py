@@ -24,6 +24,8 @@ PUBLIC = {
     ("GET", "/problems/{code}"): "what codes mean",
     ("POST", "/api/auth/login"): "how one gets in",
     ("POST", "/api/auth/setup"): "how a one-time link is used",
+    ("GET", "/api/auth/ways"): "what a login page has to know; names nobody",
+    ("POST", "/api/auth/reset"): "how one who forgot the password gets in; same answer for all",
 }
 _ANY = "00000000-0000-7000-8000-000000000001"
 
@@ -71,4 +73,8 @@ async def test_nobody_gets_past_without_credentials(service: Service) -> None:
 
 
 def test_the_list_of_open_routes_has_no_write_but_the_ways_in() -> None:
-    assert {path for method, path in PUBLIC if method != "GET"} == {"/api/auth/login", "/api/auth/setup"}
+    assert {path for method, path in PUBLIC if method != "GET"} == {
+        "/api/auth/login",
+        "/api/auth/setup",
+        "/api/auth/reset",
+    }

@@ -2,6 +2,12 @@
 const form = document.getElementById("form");
 const outcome = document.getElementById("outcome");
 
+fetch("/api/auth/ways").then(async (reply) => {
+  const { least_length: least, kinds } = (await reply.json()).data.password;
+  const more = kinds > 1 ? `,${kinds} 类字符 · ${kinds} kinds of characters` : "";
+  document.getElementById("rules").textContent = `(≥ ${least} 个字符 · characters${more})`;
+});
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const values = new FormData(form);

@@ -30,6 +30,7 @@ from runtime.api import (
     inbox,
     jobs,
     ops,
+    providers,
     scenarios,
     security_events,
     users,
@@ -56,6 +57,8 @@ from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
 from runtime.identity.passwords import PasswordRules
+from runtime.identity.provider import Provider, ProviderSettings
+from runtime.identity.provider_logins import ProviderLogins
 from runtime.identity.service import make_identity
 from runtime.identity.setup import SETUP_PATH
 from runtime.jobs.rows import JobRows
@@ -189,13 +192,15 @@ def make_services(
     lifetime = timedelta(hours=settings.session_hours)
     rules = PasswordRules(settings.password_length, settings.password_kinds, settings.password_days)
     identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime, password_rules=rules)
+    outbound = Outbound(Allowed(settings.outbound_allow))
+    provider = _make_provider(settings, outbound, clock)
     delivery = make_delivery(
         database,
         clock,
         ids,
         identity.audit,
         sealer=sealer,
-        roads=Roads(Outbound(Allowed(settings.outbound_allow))),
+        roads=Roads(outbound),
         public_url=settings.public_url,
     )
     rehearsals = scratch_rehearsals()
@@ -278,6 +283,10 @@ def make_services(
         job_runner=job_runner,
         handover=handover,
         resets=resets,
+        provider=provider,
+        provider_logins=None
+        if provider is None
+        else ProviderLogins(database, clock, ids, identity.users, identity.sessions, identity.audit, provider.settings),
         ticker=Ticker(works, clock, log),
         rehearsals=rehearsals,
     )
@@ -291,6 +300,25 @@ def scratch_rehearsals() -> Rehearsals:
 def _scratch_app(settings: Settings, *, clock: Clock, ids: Ids, log_stream: BinaryIO, outward: Outward) -> App:
     """Make the instance on which a scenario is played."""
     return App(make_services(settings, clock=clock, ids=ids, log_stream=log_stream, outward=outward))
+
+
+def _make_provider(settings: Settings, outbound: Outbound, clock: Clock) -> Provider | None:
+    """Return the login provider that the settings name."""
+    if settings.oidc_issuer is None or settings.oidc_client_id is None or settings.public_url is None:
+        return None
+    secret = settings.oidc_client_secret
+    named = ProviderSettings(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=None if secret is None else secret.get_secret_value(),
+        label=settings.oidc_label,
+        public_url=settings.public_url,
+        link=settings.oidc_link,
+        create=settings.oidc_create,
+        role=settings.oidc_role,
+        department=settings.oidc_department,
+    )
+    return Provider(named, outbound, clock)
 
 
 def _make_store(settings: Settings, clock: Clock) -> FileStore:
@@ -344,7 +372,15 @@ def _make_web(app: App) -> FastAPI:
     )
     web.state.services = app.services
     web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
-    identity = (auth.router, users.router, directory.router, handover.router, grants.router, security_events.router)
+    identity = (
+        auth.router,
+        providers.router,
+        users.router,
+        directory.router,
+        handover.router,
+        grants.router,
+        security_events.router,
+    )
     outward = (connections.router, inbox.router, jobs.router)
     for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)

@@ -16,6 +16,8 @@ from runtime.automations.runner import Runner
 from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
+from runtime.identity.provider import Provider
+from runtime.identity.provider_logins import ProviderLogins
 from runtime.identity.service import Identity
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
@@ -66,6 +68,9 @@ class Services:
     job_runner: JobRunner
     handover: Handover
     resets: Resets
+    provider: Provider | None
+    """None: the settings name no login provider."""
+    provider_logins: ProviderLogins | None
     ticker: Ticker
     timers: Timers
     rehearsals: Rehearsals

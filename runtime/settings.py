@@ -92,6 +92,22 @@ class Settings(BaseSettings):
         None,
         description="Connection (kind `smtp`) for mail of the service itself, such as links for forgotten passwords; needs `public_url`.",
     )
+    oidc_issuer: str | None = Field(
+        None,
+        description="Login provider (OpenID Connect): its issuer, such as `https://login.example.com`; needs `public_url`.",
+    )
+    oidc_client_id: str | None = Field(None, description="Login provider: our client id there.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Login provider: the client's secret; unset for a public client."
+    )
+    oidc_label: str = Field("OpenID", max_length=40, description="Login provider: what is written on the button.")
+    oidc_link: Literal["email", "explicit"] = Field(
+        "email",
+        description="Who comes by it the first time: the user of the verified `email` address, or nobody until bound while logged in (`explicit`).",
+    )
+    oidc_create: bool = Field(False, description="Make a user of who comes by the provider and is nobody here yet.")
+    oidc_role: Literal["member", "builder"] = Field("member", description="Role of users made so.")
+    oidc_department: str | None = Field(None, description="Key of the department of users made so.")
     cookie_secure: bool | None = Field(
         None, description="Send the session cookie over https only; unset: when `public_url` begins with https."
     )
@@ -185,6 +201,9 @@ class Settings(BaseSettings):
         parts = (self.s3_endpoint, self.s3_bucket, self.s3_access_key, self.s3_secret_key)
         if any(parts) and not all(parts):
             raise ValueError("the address, bucket and both keys of s3 are given together or not at all")
+        oidc = (self.oidc_issuer, self.oidc_client_id)
+        if any(oidc) and not all((*oidc, self.public_url)):
+            raise ValueError("oidc_issuer, oidc_client_id and public_url are given together or not at all")
         if self.workers > 1 and self.on_sqlite:
             raise ValueError("workers above 1 need PostgreSQL: an SQLite file is served by one process")
         return self
@@ -229,6 +248,7 @@ _CHINESE: dict[str, str] = {
     "use sqlite:///file or postgresql://user@host:port/name": "请写 sqlite:///文件 或 postgresql://用户@主机:端口/库名",
     "use sqlite:///file; an absolute path has four slashes": "请写 sqlite:///文件;绝对路径有四个斜杠",
     "admin_username and admin_password are given together or not at all": "admin_username 与 admin_password 须同时给出,或都不给",
+    "oidc_issuer, oidc_client_id and public_url are given together or not at all": "oidc_issuer、oidc_client_id 与 public_url 须同时给出,或都不给",
     "the address, bucket and both keys of s3 are given together or not at all": "S3 的地址、桶与两个密钥须同时给出,或都不给",
     "workers above 1 need PostgreSQL: an SQLite file is served by one process": "workers 大于 1 需要 PostgreSQL:SQLite 文件只能由一个进程服务",
     "write it as https://host or http://host:port, without a path": "请写成 https://主机 或 http://主机:端口,不带路径",

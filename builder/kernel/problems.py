@@ -35,6 +35,14 @@ CODES: Mapping[str, Code] = {
     "auth.code_required": Code(401, say("请输入验证码", "Enter the code of your second factor")),
     "auth.password_expired": Code(401, say("密码已过期,请更换", "The password has to be changed")),
     "auth.reset_off": Code(403, say("未开通邮件重置密码", "Passwords are not reset by mail here")),
+    "auth.provider_off": Code(403, say("未开通第三方登录", "There is no login provider here")),
+    "auth.provider_refused": Code(
+        401, say("登录服务的回答无法采信,请重新登录", "The login was not believed; begin again")
+    ),
+    "auth.provider_unknown": Code(
+        403, say("此登录账号没有对应的用户,请联系管理员", "Nobody here has this account; ask an admin")
+    ),
+    "auth.provider_unreachable": Code(503, say("登录服务无法访问", "The login provider cannot be reached")),
     "auth.throttled": Code(429, say("尝试次数过多", "Too many attempts")),
     "auth.link_invalid": Code(401, say("链接无效或已过期", "The link is not valid any more")),
     "access.denied": Code(403, say("没有权限", "Not allowed")),

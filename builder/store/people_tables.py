@@ -33,5 +33,12 @@ provider_login = sa.Table(
     sa.Column("nonce", Words, nullable=False),
     sa.Column("verifier", Words, nullable=False, comment="of PKCE; worth nothing once the code is used"),
     sa.Column("browser_hash", Words, nullable=False, comment="of the cookie of the browser that began"),
+    sa.Column(
+        "user_id",
+        Identifier,
+        sa.ForeignKey(PREFIX + "user.id", ondelete="CASCADE"),
+        comment="whose account is being bound; null = whoever it is logs in",
+    ),
+    sa.Column("next", Words, nullable=False, comment="where it leads: a path on this service"),
     sa.Column("expires_at", Instant, nullable=False),
 )

@@ -61,11 +61,19 @@ class PasswordRulesAnswer(BaseModel):
     days: int | None
 
 
+class ProviderAnswer(BaseModel):
+    """A login provider: what to write on the button, and where it leads."""
+
+    label: str
+    url: str
+
+
 class WaysAnswer(BaseModel):
     """How one gets in here: for login pages."""
 
     password: PasswordRulesAnswer
     reset_by_mail: bool
+    provider: ProviderAnswer | None
 
 
 class SetupBody(Body):

@@ -29,6 +29,8 @@ Kind = Literal[
     "session.ended",
     "password.changed",
     "reset.asked",
+    "provider.bound",
+    "provider.unbound",
     "link.issued",
     "link.used",
     "factor.added",

@@ -278,8 +278,13 @@ def _taken() -> Problem:
     return Problem("identity.conflict", say("用户名已被使用", "This user name is taken"))
 
 
+def is_username(text: str) -> bool:
+    """Tell whether a text will do as a user name."""
+    return _USERNAME.fullmatch(text) is not None
+
+
 def _username_violations(username: str) -> list[Violation]:
-    if _USERNAME.fullmatch(username):
+    if is_username(username):
         return []
     text = say(
         "用户名须有 2 至 64 个字母、数字或 . _ @ + - 字符",

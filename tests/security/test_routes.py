@@ -25,6 +25,9 @@ PUBLIC = {
     ("POST", "/api/auth/login"): "how one gets in",
     ("POST", "/api/auth/setup"): "how a one-time link is used",
     ("GET", "/api/auth/ways"): "what a login page has to know; names nobody",
+    ("GET", "/api/auth/oidc/login"): "how one goes to the login provider",
+    ("GET", "/api/auth/oidc/callback"): "how one comes back from it, with a state and a code",
+    ("POST", "/api/auth/oidc/backchannel"): "what the provider itself calls, with a signed token",
     ("POST", "/api/auth/reset"): "how one who forgot the password gets in; same answer for all",
 }
 _ANY = "00000000-0000-7000-8000-000000000001"
@@ -77,4 +80,5 @@ def test_the_list_of_open_routes_has_no_write_but_the_ways_in() -> None:
         "/api/auth/login",
         "/api/auth/setup",
         "/api/auth/reset",
+        "/api/auth/oidc/backchannel",
     }

@@ -27,6 +27,7 @@ from runtime.api import (
     faults,
     grants,
     handover,
+    hooks,
     inbox,
     jobs,
     ops,
@@ -45,10 +46,13 @@ from runtime.approvals.service import Approvals
 from runtime.assignments.absences import Absences
 from runtime.assignments.assigning import RuleAssigner
 from runtime.assignments.service import Assignments
+from runtime.automations.app_events import AppEvents
+from runtime.automations.hooks import Hooks
 from runtime.automations.people import PlatformPeople
 from runtime.automations.ports import Outward, Ports
 from runtime.automations.reaction import AutomationReaction
 from runtime.automations.runner import Runner
+from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
 from runtime.channels.base import Roads
 from runtime.expressions.expressions import Expressions
@@ -239,10 +243,14 @@ def make_services(
     handover = Handover(database, records, holdings, identity.users, identity.departments, jobs, identity.audit)
     job_runner = JobRunner(jobs, (handover,), log)
     runner = Runner(database, records, ports, clock)
+    schedules = Schedules(database, records, ports, clock, ids)
+    app_events = AppEvents(database, records, ports, clock, ids)
     approvals = Approvals(database, records, course, clock, ids)
     assignments = Assignments(database, records, assigner, clock)
     works = (
         Due("timers", timers.run_due),
+        Due("schedules", schedules.run_due),
+        Due("app events", app_events.run_due),
         Due("automations", runner.run_due),
         Due("approvals", approvals.escalate_due),
         Due("pools", assignments.reclaim_due),
@@ -267,6 +275,9 @@ def make_services(
         approvals=approvals,
         automations=Automations(database, records, ports),
         runner=runner,
+        schedules=schedules,
+        app_events=app_events,
+        hooks=Hooks(database, records, ports, clock, ids, sealer=sealer),
         assignments=assignments,
         absences=Absences(database, clock, ids),
         files=Files(
@@ -381,7 +392,7 @@ def _make_web(app: App) -> FastAPI:
         grants.router,
         security_events.router,
     )
-    outward = (connections.router, inbox.router, jobs.router)
+    outward = (connections.router, hooks.router, inbox.router, jobs.router)
     for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)
     web.include_router(building.builder_router(app.services))

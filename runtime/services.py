@@ -12,7 +12,10 @@ from builder.store.database import Database
 from runtime.approvals.service import Approvals
 from runtime.assignments.absences import Absences
 from runtime.assignments.service import Assignments
+from runtime.automations.app_events import AppEvents
+from runtime.automations.hooks import Hooks
 from runtime.automations.runner import Runner
+from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
@@ -60,6 +63,9 @@ class Services:
     approvals: Approvals
     automations: Automations
     runner: Runner
+    schedules: Schedules
+    app_events: AppEvents
+    hooks: Hooks
     assignments: Assignments
     absences: Absences
     files: Files

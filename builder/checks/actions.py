@@ -14,8 +14,10 @@ from builder.definition.entity import Entity
 from builder.definition.kinds import Definition
 from builder.definition.references import Place, find_models
 from builder.definition.triggers.all_done import AllDone
+from builder.definition.triggers.app_event import AppEvent
 from builder.definition.triggers.date import DateReached
 from builder.definition.triggers.stage import StageMoved
+from builder.definition.triggers.webhook import Webhook
 from builder.fields.base import Field, Invalid
 from builder.fields.children import ChildrenField
 from builder.fields.date import DateField
@@ -59,7 +61,7 @@ def _check_setting(definition: Definition, schema: Schema, place: Place, of: str
     field = _field(definition, entity, setting.field)
     if field is None:
         return  # the name is reported where it stands
-    if isinstance(field, ComputedField | ChildrenField) or field.assigned or field.shows is not None:
+    if _is_given(field):
         message = say(f"“{field.key}”的值由系统给出,不能设置", f'The system gives the value of "{field.key}"')
         yield error("action.field", place.document, f"{place.pointer}/field", message)
         return
@@ -101,6 +103,11 @@ def _fits(found: Type, wanted: Type) -> bool:
     return {found.kind, wanted.kind} == {"date", "datetime"} or wanted.kind == "json"
 
 
+def _is_given(field: Field) -> bool:
+    """Whether the system gives the value."""
+    return isinstance(field, ComputedField | ChildrenField) or field.assigned or field.shows is not None
+
+
 def _refusal(field: Field, value: Any) -> Text | None:
     try:
         field.coerce(list(value) if isinstance(value, tuple) else value)
@@ -127,10 +134,6 @@ def _check_each(definition: Definition, place: Place) -> Iterator[Finding]:
         yield error("action.each", place.document, f"{place.pointer}/relation", message)
 
 
-#: Triggers that documents may describe already, but that nothing starts yet: an automation that never runs must not look alive.
-_NOT_STARTED = frozenset({"date", "schedule", "webhook", "app_event"})
-
-
 def check_triggers(definition: Definition) -> Iterator[Finding]:
     """Triggers watch fields that can be watched so."""
     for place in find_models(definition, Automation):
@@ -152,14 +155,33 @@ def check_triggers(definition: Definition) -> Iterator[Finding]:
             field = _field(definition, automation.entity, trigger.field)
             if field is not None and not isinstance(field, DateField | DatetimeField):
                 wrong = ("field", say("须是日期或日期时间字段", "This has to be a date or an instant"))
+        elif isinstance(trigger, AppEvent) and trigger.app == definition.key:
+            text = say(
+                "同一应用的事件请用 created、changed 或 deleted 触发",
+                "For events of this app itself use created, changed or deleted",
+            )
+            wrong = ("app", text)
         if wrong is not None:
             yield error("trigger.field", place.document, f"/trigger/{wrong[0]}", wrong[1])
-        elif automation.enabled and trigger.type in _NOT_STARTED:
-            message = say(
-                "本版本还不会触发这种自动化;日期请用提醒(reminders),或设 enabled 为 false",
-                "Nothing starts this kind of trigger in this release; use a reminder for dates, or set enabled to false",
-            )
-            yield error("trigger.not_started", place.document, "/trigger/type", message)
+        if isinstance(trigger, AppEvent | Webhook):
+            yield from _check_messages(definition, place, automation.entity, trigger)
+
+
+def _check_messages(
+    definition: Definition, place: Place, entity: str, trigger: AppEvent | Webhook
+) -> Iterator[Finding]:
+    """What messages set can be set, and what they are matched by has one value in the database."""
+    for name, pairs in (("match", trigger.match), ("set", trigger.set)):
+        for number, pair in enumerate(pairs):
+            field = _field(definition, entity, pair.field)
+            if field is None:
+                continue
+            pointer = f"/trigger/{name}/{number}"
+            if _is_given(field) or (name == "match" and (not field.stored or field.formula_type().kind == "set")):
+                text = say(f"“{field.key}”不能用在这里", f'"{field.key}" cannot be used here')
+                yield error("trigger.field", place.document, f"{pointer}/field", text)
+            elif pair.value is not None and (wrong := _refusal(field, pair.value)) is not None:
+                yield error("trigger.value", place.document, f"{pointer}/value", wrong)
 
 
 def _wrong_stage(field: Field | None, stages: tuple[str, ...]) -> tuple[str, Text] | None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from builder.definition.kinds import REMINDERS
-from builder.definition.reminder import AbsenceOccasion, DateOccasion, Reminder, StreakOccasion, UnchangedOccasion
+from builder.compiled.computing import with_variables
+from builder.definition.automation import Automation
+from builder.definition.kinds import AUTOMATIONS, REMINDERS
+from builder.definition.reminder import (
+    AbsenceOccasion,
+    DateOccasion,
+    Reminder,
+    ReminderStep,
+    StreakOccasion,
+    UnchangedOccasion,
+)
 from builder.definition.spans import Span, read_span
+from builder.definition.triggers.date import DateReached
 from builder.fields.base import Field, Label
 from builder.fields.children import ChildrenField
 from formulas.checker import check, check_condition
 from formulas.dependencies import Dependency, dependencies
-from formulas.tree import Tree
+from formulas.filters import parse_filter
+from formulas.sql import has_sql_form
+from formulas.tree import Tree, walk
 
 if TYPE_CHECKING:
     from builder.compiled.app import CompiledApp
@@ -51,6 +64,8 @@ class CompiledReminder:
     streak: Tree | None
     reads: frozenset[Dependency]
     """Fields that make a difference, of records reached over relations too."""
+    automation: Automation | None = None
+    """The automation that starts when its only step comes; None: it is a reminder of its own."""
 
     @property
     def entity(self) -> str:
@@ -94,6 +109,7 @@ NONE = Reminders({}, frozenset(), frozenset())
 def compile_reminders(app: CompiledApp) -> Reminders:
     """Compile the reminders of a checked app."""
     found = {document.key: _compile(app, document) for document in app.definition.of(REMINDERS)}
+    found |= {made.key: made for made in map(partial(_of_automation, app), app.definition.of(AUTOMATIONS)) if made}
     if not found:
         return NONE
     reads = {dependency for reminder in found.values() for dependency in reminder.reads}
@@ -148,6 +164,41 @@ def _compile(app: CompiledApp, document: Reminder) -> CompiledReminder:
     return CompiledReminder(
         document.key, document, tuple(_steps(document)), anchors, tracked, condition, pause, streak, frozenset(reads)
     )
+
+
+def _of_automation(app: CompiledApp, automation: Automation) -> CompiledReminder | None:
+    """Make the timer of an automation that waits for a date: a reminder of one step. Its key has a colon, so none of the app's is like it."""
+    trigger = automation.trigger
+    if not isinstance(trigger, DateReached) or not automation.enabled:
+        return None
+    span = f"{abs(trigger.offset_minutes)} min"
+    step = ReminderStep(before=span) if trigger.offset_minutes < 0 else ReminderStep(after=span)
+    document = Reminder(
+        key=automation.key,
+        label=automation.label,
+        entity=automation.entity,
+        when=DateOccasion(moment=trigger.field, time=f"{trigger.hour:02}:00"),
+        calendar=trigger.calendar,
+        deliver="any" if trigger.calendar is None else "working",
+        late=trigger.late,
+        acknowledge=False,
+        steps=(step,),
+    ).model_copy(update={"key": f"automation:{automation.key}"})
+    made = _compile(app, document)
+    condition = database_condition(app, automation)
+    reads = made.reads if condition is None else made.reads | set(dependencies(condition, app, automation.entity))
+    return replace(made, automation=automation, condition=condition, reads=frozenset(reads))
+
+
+def database_condition(app: CompiledApp, automation: Automation) -> Tree | None:
+    """Return the condition of an automation if the database can judge it; otherwise it is judged when the time has come."""
+    written = automation.condition
+    if not written:
+        return None
+    entity = automation.entity
+    tree = check_condition(written, app, entity) if isinstance(written, str) else parse_filter(written, app, entity)
+    able = all(has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite") for node in walk(with_variables(tree)))
+    return tree if able else None
 
 
 def _steps(document: Reminder) -> Iterator[Step]:

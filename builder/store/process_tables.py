@@ -33,6 +33,7 @@ automation_run = sa.Table(
     sa.Index("ix_dougong_automation_run_app", "app", "automation", "at"),
     sa.Index("ix_dougong_automation_run_record", "record_id", "at"),
     sa.Index("ix_dougong_automation_run_due", "due_at"),
+    sa.Index("ix_dougong_automation_run_request", "request_id"),
 )
 
 automation_state = sa.Table(

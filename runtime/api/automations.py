@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from builder.kernel.canonical import dump_json
+from builder.kernel.clock import instant_text
+from builder.kernel.limits import HOOK_FORMER_MINUTES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
-from runtime.api.http import ROUTE, parse_query, request_language, send_reply
+from runtime.api.http import REQUEST_ID, ROUTE, client_address, parse_query, request_language, send_reply
 from runtime.automations.service import run_json
+from runtime.identity.audit import Origin
 from runtime.query.request import read_parameters
 
 if TYPE_CHECKING:
@@ -29,9 +32,9 @@ def find_automations_route(x: Exchange, parts: list[str]) -> dict[str, Handler] 
             x.part, pattern, handlers = run_id, "/runs/{id}/retry", {"POST": _retry}
         case [key, "runs"]:
             x.part, pattern, handlers = key, "/{automation}/runs", {"GET": _runs}
-        case [key, ("test" | "enable" | "disable") as deed]:
+        case [key, ("test" | "enable" | "disable" | "secret") as deed]:
             x.part, pattern = key, f"/{{automation}}/{deed}"
-            handlers = {"POST": {"test": _test, "enable": _enable, "disable": _disable}[deed]}
+            handlers = {"POST": {"test": _test, "enable": _enable, "disable": _disable, "secret": _secret}[deed]}
         case _:
             return None
     x.scope[ROUTE] = "/api/{app}/automations" + pattern
@@ -90,6 +93,23 @@ async def _disable(x: Exchange) -> None:
 async def _retry(x: Exchange) -> None:
     run = await x.api.automations.retry(x.caller, x.app, x.part)
     await _answer(x, run_json(run, _language(x)))
+
+
+async def _secret(x: Exchange) -> None:
+    """Make the secret of a webhook, or a new one: shown in this answer and never again."""
+    body = await x.json(optional=True)
+    minutes = body.get("former_minutes", HOOK_FORMER_MINUTES) if isinstance(body, dict) else None
+    if type(minutes) is not int or not 0 <= minutes <= HOOK_FORMER_MINUTES * 7 or set(body) - {"former_minutes"}:
+        most = HOOK_FORMER_MINUTES * 7
+        detail = say(
+            f'可发送 {{"former_minutes": 0 至 {most}}}:旧密钥继续有效的分钟数',
+            f'Send {{"former_minutes": 0 to {most}}} at most: how long the former secret is still taken',
+        )
+        raise Problem("request.malformed", detail)
+    origin = Origin(x.caller.actor_id, client_address(x.scope), x.scope[REQUEST_ID])
+    made = await x.api.hooks.change_secret(x.caller, origin, x.app, x.part, minutes)
+    until = None if made.former_until is None else instant_text(made.former_until)
+    await _answer(x, {"secret": made.secret, "former_until": until, "path": f"/api/{x.app}/hooks/{x.part}"})
 
 
 def _language(x: Exchange) -> Language:

@@ -70,6 +70,7 @@ class RecordsApi:
         self.approvals = services.approvals
         self.timers = services.timers
         self.automations = services.automations
+        self.hooks = services.hooks
         self.assignments = services.assignments
         self.authenticator = services.authenticator
         self.origin = settings.public_url

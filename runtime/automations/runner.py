@@ -20,13 +20,13 @@ from builder.kernel.limits import AUTOMATION_FAILURES, AUTOMATION_RUN_DAYS
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import ConstraintRefused, Database
-from builder.store.statement import POSTGRESQL, Query, Statement, Unit
+from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Whole, Words
 from runtime.automations.actions.base import ActionFailed, Occasion, Outcome
 from runtime.automations.callers import acting_caller
 from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Ports
-from runtime.automations.running import Back, why
+from runtime.automations.running import BACK, SAVEPOINT, Back, why
 from runtime.automations.runs import Statements, outcome_json, run_table, set_failures, standings, text_json
 from runtime.expressions.prepared import Subject
 from runtime.records.caller import Caller, system_caller
@@ -37,8 +37,6 @@ from runtime.records.writer import Writing
 JSON = Any
 _TAKEN = 100
 _ATTEMPTS = 10
-_SAVEPOINT = Statement("SAVEPOINT automation", (), has_rows=False)
-_BACK = Statement("ROLLBACK TO SAVEPOINT automation", (), has_rows=False)
 
 
 class _Waiting(NamedTuple):
@@ -66,9 +64,9 @@ class Runner:
         """Carry on what is due, at most a hundred runs; return how many were taken."""
         due = await self._database.read(self._due)
         count = 0
-        for run_id, app in due:
+        for run_id, app, request_id in due:
             try:
-                caller = system_caller(f"run:{run_id}", "automation")
+                caller = system_caller(request_id, "automation")
                 count += await self._records.work(caller, app, partial(self._go_on, run_id=run_id))
             except Problem as problem:
                 await self._put_off(run_id, problem)
@@ -89,19 +87,19 @@ class Runner:
 
         await self._database.write(unit)
 
-    def _due(self) -> Unit[list[tuple[str, str]]]:
+    def _due(self) -> Unit[list[tuple[str, str, str]]]:
         r = run_table.c
         statement = self._statements.kept(
             ("automation", "due"),
             lambda _: (
-                sa.select(r.id, r.app)
+                sa.select(r.id, r.app, r.request_id)
                 .where(r.due_at <= sa.bindparam("now", type_=Instant()))
                 .order_by(r.due_at, r.id)
                 .limit(_TAKEN)
             ),
         )
         rows = yield Query(statement, {"now": self._clock.now()})
-        return [(str(row[0]), row[1]) for row in rows]
+        return [(str(row[0]), row[1], row[2]) for row in rows]
 
     def _go_on(self, w: Writing, run_id: str) -> Unit[int]:
         """Take a run that still waits and carry it on; 0: somebody else has."""
@@ -115,11 +113,11 @@ class Runner:
             yield from _mark(w, run_id, "failed", gone, waiting.outcomes)
             return 1
         back = Back(w)
-        yield Query(_SAVEPOINT, {})
+        yield Query(SAVEPOINT, {})
         try:
             outcomes = yield from self._carry_on(w, run_id, automation, waiting)
         except (ActionFailed, Problem, ConstraintRefused) as failed:
-            yield Query(_BACK, {})
+            yield Query(BACK, {})
             back.go()
             yield from _mark(w, run_id, "failed", why(failed), waiting.outcomes)
             yield from _failed(w, waiting.automation)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from builder.definition.automation import Automation
 from builder.fields.base import label_text
 from builder.kernel.limits import AUTOMATION_DEPTH, AUTOMATION_FAILURES
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
 from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Statement, Unit
@@ -24,8 +24,8 @@ from runtime.records.writer import Writing
 
 JSON = Any
 
-_SAVEPOINT = Statement("SAVEPOINT automation", (), has_rows=False)
-_BACK = Statement("ROLLBACK TO SAVEPOINT automation", (), has_rows=False)
+SAVEPOINT = Statement("SAVEPOINT automation", (), has_rows=False)
+BACK = Statement("ROLLBACK TO SAVEPOINT automation", (), has_rows=False)
 
 
 class Start(NamedTuple):
@@ -36,6 +36,11 @@ class Start(NamedTuple):
     caller: Caller
     """Who caused it."""
     reason: Text
+
+
+def started_by_time(automation: Automation) -> Automation:
+    """Return an automation as it runs where there is no write that a failure could refuse."""
+    return automation if automation.on_error == "log" else automation.model_copy(update={"on_error": "log"})
 
 
 def run_all(w: Writing, ports: Ports, starts: Sequence[Start]) -> Unit[list[Run]]:
@@ -65,13 +70,13 @@ def _run_together(w: Writing, ports: Ports, starts: Sequence[Start]) -> Unit[lis
     if all(start.automation.on_error == "refuse" for start in starts):
         return (yield from _run_each(w, ports, starts))
     back = Back(w)
-    yield Query(_SAVEPOINT, {})
+    yield Query(SAVEPOINT, {})
     try:
         return (yield from _run_each(w, ports, starts))
     except (ActionFailed, Problem, ConstraintRefused) as failed:
         if isinstance(failed, Problem) and failed.code == "automation.failed":
             raise
-        yield Query(_BACK, {})
+        yield Query(BACK, {})
         back.go()
     runs: list[Run | None] = []
     for start in starts:
@@ -88,13 +93,13 @@ def _run_each(w: Writing, ports: Ports, starts: Sequence[Start]) -> Unit[list[Ru
 
 def _run_alone(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -> Unit[Run | None]:
     back = Back(w)
-    yield Query(_SAVEPOINT, {})
+    yield Query(SAVEPOINT, {})
     try:
         return (yield from _run(w, ports, start, before))
     except (ActionFailed, Problem, ConstraintRefused) as failed:
         if isinstance(failed, Problem) and failed.code == "automation.failed":
             raise
-        yield Query(_BACK, {})
+        yield Query(BACK, {})
         back.go()
         run = _begun(w, start)
         run.state, run.reason = "failed", why(failed)
@@ -128,8 +133,7 @@ def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -
     automation, subject = start.automation, start.subject
     run = _begun(w, start)
     if start.caller.depth >= AUTOMATION_DEPTH:
-        zh = f"自动化互相触发已达 {AUTOMATION_DEPTH} 层,未执行"
-        run.state, run.reason = "failed", say(zh, f"Automations set each other off {AUTOMATION_DEPTH} times; not run")
+        run.state, run.reason = "failed", too_deep()
         return run
     if not (yield from ports.expressions.holds(w, subject, automation.condition)):
         run.state, run.reason = "passed", say("不满足条件", "Its condition is not met")
@@ -149,6 +153,37 @@ def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -
     if carried.waiting_from is not None:
         run.state, run.next_action, run.due_at = "waiting", carried.waiting_from, w.now
     return run
+
+
+def note_passed(w: Writing, start: Start, why_not: Text) -> Unit[Run | None]:
+    """Note, if the automation wants that noted, that there was nothing to run for."""
+    if start.automation.log != "all":
+        return None
+    run = _begun(w, start)
+    run.state, run.reason = "passed", why_not
+    yield from write_runs(w, [run])
+    return run
+
+
+def note_failure(w: Writing, ports: Ports, start: Start, failed: Exception) -> Unit[Run]:
+    """Note that an automation could not even begin; what it wrote is undone already.
+
+    Raises:
+        Problem: ``automation.failed`` of one that says ``"on_error": "refuse"``.
+    """
+    if start.automation.on_error == "refuse":
+        raise refused(start.automation, failed) from failed
+    run = _begun(w, start)
+    run.state, run.reason = "failed", why(failed)
+    yield from write_runs(w, [run])
+    yield from _count_failures(w, ports, [start], [run], (yield from standings(w)))
+    return run
+
+
+def too_deep() -> Text:
+    """Say that automations set each other off too often."""
+    zh = f"自动化互相触发已达 {AUTOMATION_DEPTH} 层,未执行"
+    return say(zh, f"Automations set each other off {AUTOMATION_DEPTH} times; not run")
 
 
 def _begun(w: Writing, start: Start) -> Run:
@@ -233,12 +268,18 @@ def why(failed: Exception) -> Text:
     if isinstance(failed, ActionFailed):
         return failed.message
     if isinstance(failed, Problem):
-        details = [v.message for v in failed.violations[:3]]
+        details = [_at_field(v) for v in failed.violations[:3]]
         zh = ";".join([failed.detail.zh, *(d.zh for d in details)])
         return say(zh, "; ".join([failed.detail.en, *(d.en for d in details)]))
     if isinstance(failed, ConstraintRefused):
         return why(met(failed))
     return say("内部错误", "Internal error")
+
+
+def _at_field(violation: Violation) -> Text:
+    name = violation.pointer.rpartition("/")[2]
+    zh, en = violation.message
+    return say(f"{name}:{zh}", f"{name}: {en}") if name and not name.isdigit() else violation.message
 
 
 def refused(automation: Automation, failed: Exception) -> Problem:

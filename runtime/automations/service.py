@@ -68,7 +68,7 @@ class Automations:
         self._database = database
         self._records = records
         self._statements = Statements(database.dialect)
-        self._ports = ports
+        self.ports = ports
 
     # -- buttons -------------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class Automations:
                     continue
                 off = not automation.enabled or (automation.key in stand and stand[automation.key].is_disabled)
                 allowed = may_press(caller, app, automation.trigger)
-                holds = yield from self._ports.expressions.holds(w, subject, automation.condition)
+                holds = yield from self.ports.expressions.holds(w, subject, automation.condition)
                 found.append(_button_json(automation, automation.trigger, language, (off, allowed, holds)))
             return found
 
@@ -107,10 +107,10 @@ class Automations:
             stand = yield from standings(w)
             if not automation.enabled or (key in stand and stand[key].is_disabled):
                 raise Problem("automation.disabled")
-            if not (yield from self._ports.expressions.holds(w, subject, automation.condition)):
+            if not (yield from self.ports.expressions.holds(w, subject, automation.condition)):
                 raise Problem("automation.condition")
             start = Start(automation, subject, w.caller, say("手动触发", "Somebody pressed the button"))
-            runs = yield from run_all(w, self._ports, [start])
+            runs = yield from run_all(w, self.ports, [start])
             return runs[0]
 
         return await self._records.work(caller, app, unit)
@@ -135,7 +135,7 @@ class Automations:
                 w.caller,
                 say("试运行", "A test run"),
             )
-            runs = yield from run_all(w, self._ports, [start])
+            runs = yield from run_all(w, self.ports, [start])
             return Tried(runs[0] if runs else None, (yield from _events_since(w, since)))
 
         return await self._undone(caller, app, unit)
@@ -238,7 +238,7 @@ class Automations:
             yield from set_failures(w, key, 0, None)
             reason = say("失败后重试", "Tried again after a failure")
             start = Start(automation.model_copy(update={"log": "all"}), subject, w.caller, reason)
-            return (yield from run_all(w, self._ports, [start]))[0]
+            return (yield from run_all(w, self.ports, [start]))[0]
 
         return await self._records.work(caller, app, unit)
 

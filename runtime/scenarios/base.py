@@ -50,6 +50,26 @@ class ExpectationKind(Protocol[E]):
         ...
 
 
+async def judge_run(
+    world: World, automation: str, name: str | None, found: tuple[str, str, str], run_id: str | None
+) -> Text | None:
+    """Compare what came of a message with what should have, and let a name stand for the record it was for.
+
+    Args:
+        found: the state that was expected, the one there is, and its reason.
+    """
+    expected, state, reason = found
+    state = "done" if state == "waiting" else state
+    if state != expected:
+        return say(f"应为 {expected},实为 {state} {reason}", f"It should be {expected}, it is {state} {reason}")
+    if name is not None and run_id is not None:
+        record_id = await world.record_of_run(run_id)
+        if record_id is None:
+            return say("这次运行没有记录", "The run was for no record")
+        world.name(name, record_id, world.automation(automation).entity)
+    return None
+
+
 def judge_answer(act: PersonalAct, answer: Answer) -> Text | None:
     """Compare an answer with what the act expects: success, or a refusal with a code."""
     if answer.status < 400:

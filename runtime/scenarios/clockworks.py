@@ -37,6 +37,15 @@ def reminders(services: Services) -> Clockwork:
     return Clockwork("reminders", services.timers.next_due, work)
 
 
+def schedules(services: Services) -> Clockwork:
+    """Automations of the clock."""
+
+    async def work() -> bool:
+        return bool(await services.schedules.run_due())
+
+    return Clockwork("schedules", services.schedules.next_due, work)
+
+
 def automation_runs(services: Services) -> Clockwork:
     """Actions of automations that go on after a commit."""
     due_at = run_table.c.due_at
@@ -68,7 +77,13 @@ def pools(services: Services) -> Clockwork:
     return Clockwork("pools", _earliest(services, waiting), work)
 
 
-CLOCKWORKS: tuple[Callable[[Services], Clockwork], ...] = (reminders, automation_runs, approval_limits, pools)
+CLOCKWORKS: tuple[Callable[[Services], Clockwork], ...] = (
+    reminders,
+    schedules,
+    automation_runs,
+    approval_limits,
+    pools,
+)
 
 
 def _earliest(services: Services, chosen: sa.Select[Any]) -> Callable[[], Awaitable[datetime | None]]:

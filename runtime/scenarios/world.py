@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.definition.automation import Automation
+from builder.definition.kinds import AUTOMATIONS
 from builder.definition.scenarios import Given, Scenario
 from builder.fields.base import Field, label_text
 from builder.fields.parts.choices import ChoiceField
@@ -19,6 +21,7 @@ from builder.kernel.clock import MovableClock
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from runtime.api.http import Application, Header
+from runtime.automations.runs import run_table
 from runtime.query.request import read_members
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import not_found
@@ -57,6 +60,8 @@ class World:
     """Name of a person -> what they are called."""
     titles: dict[str, str] = field(default_factory=dict)
     """Id -> how people call it, for sentences."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Automation -> the secret of its webhook."""
     _tokens: dict[str, str] = field(default_factory=dict)
 
     # -- who and what there is -----------------------------------------------------------------------------------------
@@ -191,6 +196,24 @@ class World:
         page = await self.services.records.list_page(self.caller(), self.app.key, entity, read_members(members))
         assert page.counted is not None
         return int(page.counted.number), [str(parse_json(row)["id"]) for row in page.records]
+
+    def automation(self, key: str) -> Automation:
+        """Return an automation."""
+        found = self.app.definition.find(AUTOMATIONS, key)
+        if found is None:
+            raise StoryBroken(say(f"没有自动化“{key}”", f"There is no automation {key}"))
+        return found
+
+    def automation_label(self, key: str) -> Text:
+        """How an automation is called."""
+        return label_text(self.automation(key).label)
+
+    async def record_of_run(self, run_id: str) -> str | None:
+        """Return the id of the record that an automation ran for."""
+        chosen = sa.select(run_table.c.record_id).where(run_table.c.id == run_id)
+        with self.services.database.snapshot() as connection:
+            found = connection.execute(chosen).scalar_one_or_none()
+        return None if found is None else str(found)
 
     # -- time ------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Cron expressions and their slots. A slot is fired by who inserts its row. APScheduler parses; it keeps nothing."""
+"""Slots of cron lines that have come (``builder/calendars/cron.py``): a slot is fired by who inserts its row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -16,31 +15,8 @@ from builder.store.statement import SQLITE, Query, Unit
 from runtime.records.writer import Writing
 
 CatchUp = Literal["skip", "last", "all"]
-_MOST = 500
 _FRESH = timedelta(minutes=2)
 """A slot this old is not missed yet: ticks and clocks differ a little."""
-
-
-def parse_cron(expression: str, zone: str) -> CronTrigger:
-    """Read a five-field cron expression in a zone.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return CronTrigger.from_crontab(expression, timezone=zone)
-
-
-def slots_between(expression: str, zone: str, after: datetime, until: datetime) -> list[datetime]:
-    """Return the slots in (after, until], at most the last 500."""
-    trigger = parse_cron(expression, zone)
-    found: list[datetime] = []
-    slot = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
-    while slot is not None and slot <= until:
-        found.append(slot)
-        if len(found) > _MOST:
-            del found[0]
-        slot = trigger.get_next_fire_time(slot, slot + timedelta(microseconds=1))
-    return found
 
 
 def due_slots(slots: Sequence[datetime], now: datetime, catch_up: CatchUp) -> list[datetime]:

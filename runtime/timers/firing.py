@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
 from builder.compiled.reminders import CompiledReminder
+from builder.definition.automation import Automation
+from builder.fields.base import label_text
 from builder.kernel.canonical import dump_json
 from builder.kernel.faults import crash_point
 from builder.kernel.text import Text, say
@@ -21,6 +23,7 @@ from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from runtime.automations.actions.base import Occasion, Outcome
 from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Ports
+from runtime.automations.running import Start, run_all, started_by_time
 from runtime.expressions.prepared import Subject
 from runtime.records.holding import Held, hold_records
 from runtime.records.writer import Writing
@@ -68,11 +71,22 @@ class ActionEffects:
 
     def carry(self, w: Writing, firing: Firing) -> Unit[Text]:
         """Carry the actions out on the record as it is."""
-        step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
         entity = w.app.entities[firing.rule.entity]
-        occasion = Occasion(w, self._ports, Subject(entity, firing.timer.record_id, firing.held.shown), firing.key)
+        subject = Subject(entity, firing.timer.record_id, firing.held.shown)
+        if firing.rule.automation is not None:
+            return (yield from self._start(w, firing.rule.automation, subject))
+        step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
+        occasion = Occasion(w, self._ports, subject, firing.key)
         done = yield from carry_out(occasion, step.actions, committed=True)
         return _words(done.outcomes)
+
+    def _start(self, w: Writing, automation: Automation, subject: Subject) -> Unit[Text]:
+        """Run the automation that waited for the date; what became of it stands in its own log, too."""
+        label = label_text(automation.label)
+        reason = say("日期已到", "Its date has come")
+        runs = yield from run_all(w, self._ports, [Start(started_by_time(automation), subject, w.caller, reason)])
+        told = runs[0].reason if runs else say("已停用或不满足条件", "switched off, or its condition is not met")
+        return say(f"自动化“{label.zh}”:{told.zh}", f'Automation "{label.en}": {told.en}')
 
 
 def _words(outcomes: Sequence[Outcome]) -> Text:

@@ -29,6 +29,7 @@ PUBLIC = {
     ("GET", "/api/auth/oidc/callback"): "how one comes back from it, with a state and a code",
     ("POST", "/api/auth/oidc/backchannel"): "what the provider itself calls, with a signed token",
     ("POST", "/api/auth/reset"): "how one who forgot the password gets in; same answer for all",
+    ("POST", "/api/{app}/hooks/{automation}"): "messages of other systems: their signature lets them in",
 }
 _ANY = "00000000-0000-7000-8000-000000000001"
 
@@ -81,4 +82,5 @@ def test_the_list_of_open_routes_has_no_write_but_the_ways_in() -> None:
         "/api/auth/setup",
         "/api/auth/reset",
         "/api/auth/oidc/backchannel",
+        "/api/{app}/hooks/{automation}",
     }

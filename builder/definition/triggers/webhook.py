@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from builder.definition.actions.base import Pointer
-from builder.definition.triggers.base import FromMessages, TriggerModel
+from builder.definition.triggers.base import FromMessages, MessageTests, TriggerModel
+from builder.fields.base import Option
 
 
 class Webhook(TriggerModel):
@@ -13,10 +14,14 @@ class Webhook(TriggerModel):
 
     type: Literal["webhook"] = "webhook"
     id_at: Pointer | None = None
-    """Where the message's own id stands; the header ``webhook-id`` if left out."""
+    """Where the message's own id stands; the header ``dougong-id`` (or ``idempotency-key``) if left out."""
+    only: MessageTests = ()
+    """Which messages count; all of these hold."""
     match: FromMessages = ()
-    """How the record is found: all of these are equal."""
+    """How the record is found: all of these are equal; a new one for every message if left out."""
     set: FromMessages = ()
     """What it takes over from the message."""
+    per_minute: Annotated[int, Option(ge=1, le=6_000)] = 120
+    """How many messages are taken in a minute; the sender of more is asked to wait."""
     create: bool = True
     """Make the record if none is found; False: such a message is passed over."""

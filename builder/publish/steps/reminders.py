@@ -165,6 +165,7 @@ _WORDS = ("label", "help", "acknowledge", "late")
 def _meaning(rule: CompiledReminder) -> dict[str, object]:
     """Return what of a reminder bears on when its steps come."""
     written = {name: value for name, value in dump_document(rule.document).items() if name not in _WORDS}
+    written["starts_if"] = rule.automation.condition if rule.automation is not None else None
     written["steps"] = [step._replace(label=None) for step in rule.steps]
     return written
 

@@ -8,7 +8,7 @@ from runtime.automations.triggers.base import Elsewhere
 
 
 class AppEventKind(Elsewhere):
-    """Started by the feed of another app."""
+    """Started by the feed of another app: ``runtime/automations/app_events.py``."""
 
     model = AppEvent
     title = say("其他应用的事件", "Event of another app")

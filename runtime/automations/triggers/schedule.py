@@ -8,7 +8,7 @@ from runtime.automations.triggers.base import Elsewhere
 
 
 class ScheduleKind(Elsewhere):
-    """Started by the clock."""
+    """Started by the clock: ``runtime/automations/schedules.py``."""
 
     model = Schedule
     title = say("定时", "Schedule")

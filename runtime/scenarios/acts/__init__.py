@@ -8,8 +8,10 @@ from typing import Any
 from builder.definition.scenarios.base import Act
 from runtime.scenarios.acts.acknowledge import AcknowledgeKind
 from runtime.scenarios.acts.advance import AdvanceKind
+from runtime.scenarios.acts.app_event import AppEventKind
 from runtime.scenarios.acts.create import CreateKind
 from runtime.scenarios.acts.delete import DeleteKind
+from runtime.scenarios.acts.message import MessageKind
 from runtime.scenarios.acts.move import MoveKind
 from runtime.scenarios.acts.request import RequestKind
 from runtime.scenarios.acts.snooze import SnoozeKind
@@ -26,6 +28,8 @@ KINDS: tuple[ActKind[Any], ...] = (
     AcknowledgeKind(),
     SnoozeKind(),
     RequestKind(),
+    MessageKind(),
+    AppEventKind(),
     AdvanceKind(),
 )
 BY_MODEL: Mapping[type[Act], ActKind[Any]] = {kind.model: kind for kind in KINDS}

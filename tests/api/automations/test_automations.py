@@ -12,50 +12,17 @@ from builder.definition.automation import Automation
 from builder.definition.triggers import ALL
 from builder.kernel.limits import AUTOMATION_DEPTH, AUTOMATION_FAILURES
 from runtime.automations.triggers import KINDS
-from tests.support import shop
-from tests.support.desk import Desk, publish_definition
-from tests.support.service import Service, bearer, problem, running
+from tests.support.office import Office, on, open_office, sets
+from tests.support.service import Service, bearer, problem
 
 JSON = Any
 pytestmark = pytest.mark.anyio
 
 
-class Office(Desk):
-    """A desk whose app gets automations."""
-
-    def automate(self, *automations: JSON) -> None:
-        """Publish the shop with these automations."""
-        document = shop.definition()
-        document["automations"] = [{"key": f"a{n}", "label": f"规则{n}", **a} for n, a in enumerate(automations)]
-        publish_definition(self.registry, document)
-
-    async def order(self, **values: JSON) -> dict[str, JSON]:
-        customer = await self.create("customer", name="甲", level="A")
-        return await self.create("order", **{"title": "订单", "customer": customer["id"], **values})
-
-    async def runs(self, key: str = "a0") -> list[JSON]:
-        reply = await self.send("GET", f"automations/{key}/runs")
-        assert reply.status_code == 200, reply.text
-        found: list[JSON] = reply.json()["data"]
-        return found
-
-
 @pytest.fixture
 async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with running(migrated_database_url) as service:
-        publish_definition(service.app.services.registry, shop.definition())
-        service.add_user("builder", "builder")
-        client = service.client(headers=bearer(service.session_of("builder")))
-        async with client:
-            yield Office(service, client)
-
-
-def sets(**values: JSON) -> JSON:
-    return {"type": "set_fields", "set": [{"field": k, "value": v} for k, v in values.items()]}
-
-
-def on(trigger: JSON, *actions: JSON, entity: str = "order", **members: JSON) -> JSON:
-    return {"entity": entity, "trigger": trigger, "actions": list(actions), **members}
+    async with open_office(migrated_database_url) as office:
+        yield office
 
 
 CREATED = {"type": "created"}

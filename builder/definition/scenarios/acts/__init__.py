@@ -8,8 +8,10 @@ from pydantic import Discriminator
 
 from builder.definition.scenarios.acts.acknowledge import Acknowledge
 from builder.definition.scenarios.acts.advance import Advance
+from builder.definition.scenarios.acts.app_event import AppEvent
 from builder.definition.scenarios.acts.create import Create
 from builder.definition.scenarios.acts.delete import Delete
+from builder.definition.scenarios.acts.message import Message
 from builder.definition.scenarios.acts.move import Move
 from builder.definition.scenarios.acts.request import Request
 from builder.definition.scenarios.acts.snooze import Snooze
@@ -17,5 +19,6 @@ from builder.definition.scenarios.acts.update import Update
 from builder.definition.scenarios.acts.upload import Upload
 
 AnyAct = Annotated[
-    Create | Update | Delete | Move | Upload | Acknowledge | Snooze | Request | Advance, Discriminator("type")
+    Create | Update | Delete | Move | Upload | Acknowledge | Snooze | Request | Message | AppEvent | Advance,
+    Discriminator("type"),
 ]

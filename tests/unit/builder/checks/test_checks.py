@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builder.checks.run import run_checks
-from builder.definition.parse import parse_definition
+from builder.definition.parse import DocumentInvalid, parse_definition
 from tests.support.builder import entity, field, package
 
 
@@ -113,19 +113,43 @@ def test_something_that_stays_was_not_renamed():
     }
 
 
+def automation(trigger, **members):
+    """An automation over ``a`` that sets ``x``."""
+    action = {"type": "set_fields", "set": [{"field": "x", "value": "1"}]}
+    return {"key": "brief", "label": "早报", "entity": "a", "trigger": trigger, "actions": [action], **members}
+
+
+def triggered(trigger, **members):
+    parsed = package(entity("a", field("x"), field("on", "date"), field("no", "auto_number")))
+    findings = run_checks(parse_definition({**parsed, "automations": [automation(trigger, **members)]}))
+    return {finding.pointer: finding.code for finding in findings}
+
+
+HOOK = {"type": "webhook", "set": [{"field": "x", "at": "/x"}]}
+FOLLOWS = {"type": "app_event", "app": "other", "of_entity": "deal"}
+
+
 @pytest.mark.parametrize(
-    "trigger", [{"type": "schedule", "cron": "0 8 * * *"}, {"type": "date", "field": "on"}], ids=["schedule", "date"]
+    "trigger, expected",
+    [
+        ({"type": "schedule", "cron": "0 8 * * mon-fri"}, {}),
+        ({"type": "date", "field": "on", "offset_minutes": -60}, {}),
+        ({"type": "date", "field": "x"}, {"/trigger/field": "trigger.field"}),
+        (HOOK, {}),
+        ({**HOOK, "match": [{"field": "on", "at": "/on"}]}, {}),
+        ({**HOOK, "set": [{"field": "no", "at": "/no"}]}, {"/trigger/set/0/field": "trigger.field"}),
+        ({**HOOK, "match": [{"field": "no", "value": "1"}]}, {"/trigger/match/0/field": "trigger.field"}),
+        ({**HOOK, "set": [{"field": "on", "value": "soon"}]}, {"/trigger/set/0/value": "trigger.value"}),
+        (FOLLOWS, {}),
+        ({**FOLLOWS, "app": "shop"}, {"/trigger/app": "trigger.field"}),
+    ],
 )
-@pytest.mark.parametrize("enabled", [True, False])
-def test_an_automation_that_nothing_starts_does_not_look_alive(trigger, enabled):
-    automation = {
-        "key": "brief",
-        "label": "早报",
-        "entity": "a",
-        "enabled": enabled,
-        "trigger": trigger,
-        "actions": [{"type": "set_fields", "set": [{"field": "x", "value": "1"}]}],
-    }
-    parsed = package(entity("a", field("x"), field("on", "date")))
-    findings = run_checks(parse_definition({**parsed, "automations": [automation]}))
-    assert [finding.code for finding in findings] == (["trigger.not_started"] if enabled else [])
+def test_triggers_from_elsewhere_name_what_can_be_used(trigger, expected):
+    assert triggered(trigger) == expected
+
+
+@pytest.mark.parametrize("cron", ["0 8 * *", "61 8 * * *", "0 8 * * 8", "0 8 * * noday", "0 8 * * 5-1"])
+def test_a_cron_line_that_is_none_is_told_where_it_stands(cron):
+    with pytest.raises(DocumentInvalid) as refused:
+        triggered({"type": "schedule", "cron": cron})
+    assert "/automations/0/trigger/cron" in str(refused.value)

@@ -223,7 +223,8 @@ def copies(app: str, **members: JSON) -> JSON:
 async def in_app(office: Office, app: str) -> list[JSON]:
     reply = await office.client.get(f"/api/{app}/records/customer")
     assert reply.status_code == 200, reply.text
-    return reply.json()["data"]
+    found: list[JSON] = reply.json()["data"]
+    return found
 
 
 async def test_an_event_of_another_app_is_taken_over_once(office: Office):

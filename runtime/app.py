@@ -83,6 +83,7 @@ from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
 from runtime.records.batches import Batches
 from runtime.records.merges import Merges
+from runtime.records.recomputing import Recompute
 from runtime.records.seams import Seams
 from runtime.records.service import Records
 from runtime.records.trash import Trash
@@ -241,7 +242,7 @@ def make_services(
     jobs = JobRows(database, clock, ids)
     holdings = Holdings(database, registry, records)
     handover = Handover(database, records, holdings, identity.users, identity.departments, jobs, identity.audit)
-    job_runner = JobRunner(jobs, (handover,), log)
+    job_runner = JobRunner(jobs, (handover, Recompute(database, records)), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)
     app_events = AppEvents(database, records, ports, clock, ids)

@@ -46,6 +46,12 @@ COUNTED_RECORDS = 10_000  # how far count=estimated counts exactly
 AREAS_PER_PERSON = 100
 AREA_LENGTH = 100
 CAUSATION_DEPTH = 8  # rounds of what follows from a write inside its transaction
+RECOMPUTED_IN_WRITE = 10_000  # records over which a change spreads along one path inside its write; more are a job
+RECOMPUTED_IN_PUBLISH = (
+    100_000  # records of an entity whose computed fields are filled inside the publish; more are a job
+)
+RECOMPUTED_AT_ONCE = 2_000  # records in one transaction of such a job
+RECOMPUTE_SOURCES = 10_000  # changed records that such a job remembers; beyond that it looks at the whole entity
 GROUPS = 10_000
 GROUPS_DEFAULT = 1_000
 GROUP_KEYS = 8

@@ -78,6 +78,7 @@ CODES: Mapping[str, Code] = {
     "delivery.not_dead": Code(409, say("这次投递没有失败", "This delivery has not failed")),
     "inbox.not_found": Code(404, say("没有这条消息", "No such message")),
     "job.not_found": Code(404, say("没有这个任务", "No such job")),
+    "job.not_retried": Code(409, say("任务不能继续", "The job cannot go on")),
     "job.ended": Code(409, say("任务已结束", "The job has ended")),
     "import.unreadable": Code(422, say("文件无法读取", "The file cannot be read")),
     "import.too_large": Code(413, say("文件过大", "The file is too large")),

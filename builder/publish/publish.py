@@ -16,6 +16,7 @@ from builder.kernel.ids import Ids
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.publish.diff import Change
+from builder.publish.later import put_down
 from builder.publish.lineage import dump_lineage
 from builder.publish.plan import Plan, make_plan
 from builder.publish.step import Work
@@ -70,6 +71,7 @@ def publish(
         crash_point("publish.step")
         step.fill(work)
         crash_point("publish.step")
+    put_down(work, intent.author)
     connection.execute(
         sa.insert(tables.version).values(
             app=target.key,

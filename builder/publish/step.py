@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -39,6 +39,8 @@ class Work:
     """The version being published."""
     now: datetime
     ids: Ids
+    later: dict[str, list[str]] = field(default_factory=dict)
+    """Entity -> computed fields that a job fills after the publish."""
 
 
 @dataclass(frozen=True, kw_only=True)

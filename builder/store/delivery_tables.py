@@ -96,6 +96,16 @@ job = sa.Table(
     sa.Index("ix_dougong_job_due", "state", "next_at"),
 )
 
+pending = sa.Table(
+    PREFIX + "pending",
+    metadata,
+    sa.Column("job_id", Identifier, sa.ForeignKey(PREFIX + "job.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
+    sa.Column("entity", Words, nullable=False),
+    sa.Column("fields", Words, nullable=False, comment="computed fields that the job brings up to date, JSON array"),
+    sa.Index("ix_dougong_pending_entity", "app", "entity"),
+)
+
 cron_slot = sa.Table(
     PREFIX + "cron_slot",
     metadata,

@@ -67,6 +67,13 @@ def cancel_job(job_id: str, here: Here, caller: Caller, speaks: Speaks) -> Answe
     return Answer(data=JobAnswer.of(here.jobs.cancel(job_id), speaks))
 
 
+@router.post("/api/jobs/{job_id}/retry")
+def retry_job(job_id: str, here: Here, caller: Caller, speaks: Speaks) -> Answer[JobAnswer]:
+    """Let a job that failed or was cancelled go on from where it stood."""
+    _own(here, caller, job_id)
+    return Answer(data=JobAnswer.of(here.jobs.retry(job_id), speaks))
+
+
 def _own(here: Services, caller: Actor, job_id: str) -> Job:
     job = here.jobs.get_job(job_id)
     if caller.role != "admin" and job.created_by != caller.user_id:

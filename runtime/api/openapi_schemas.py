@@ -68,7 +68,7 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
         name: {"type": "object", "title": title, "properties": read, "required": always},
         f"{name}Create": {**_object(title, own_id | write, needed), **rules, "examples": [_example(entity, needed)]},
         f"{name}Update": _object(title, write, []) | rules,
-        f"{name}Page": page_of(name, ("next_cursor", "count", "count_is")),
+        f"{name}Page": page_of(name, ("next_cursor", "count", "count_is", "pending")),
         f"{name}Filter": filter_schema(d.app, entity, d.names),
     }
 
@@ -198,6 +198,15 @@ def pick_words(words: str | BothLanguages | None, language: Language) -> str | N
     return words
 
 
+def pending_schema() -> Schema:
+    """Return the schema of the computed fields whose values are on their way."""
+    fields: Schema = {"type": "array", "items": {"type": "string"}}
+    properties: Schema = {"job_id": {"type": "string", "format": "uuid"}, "fields": fields}
+    job: Schema = {"type": "object", "required": ["job_id", "fields"], "properties": properties}
+    said = "Jobs that still compute fields of this entity: a value of these may be the one before. Missing if there are none."
+    return {"type": "array", "description": said, "items": job}
+
+
 def page_of(name: str, meta: tuple[str, ...]) -> Schema:
     """Return the schema of a page of something."""
     kinds: Schema = {
@@ -207,6 +216,7 @@ def page_of(name: str, meta: tuple[str, ...]) -> Schema:
         "has_more": {"type": "boolean"},
         "count": {"type": "integer"},
         "count_is": {"type": "string", "enum": list(get_args(CountKind))},
+        "pending": pending_schema(),
     }
     return {
         "type": "object",

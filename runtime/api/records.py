@@ -306,7 +306,8 @@ async def _get(x: Exchange) -> None:
         detail = say("读取一条记录只接受 fields 和 expand", "A single record takes only fields and expand")
         raise Problem("query.invalid", detail)
     found = await x.api.records.get(x.caller, x.app, x.entity, x.record_id, request.fields, request.expand)
-    await x.answer(200, b'{"data":' + found.body + b"}", _etag(found.revision))
+    meta = b',"meta":' + dump_json({"pending": found.pending}) if found.pending else b""
+    await x.answer(200, b'{"data":' + found.body + meta + b"}", _etag(found.revision))
 
 
 async def _list(x: Exchange) -> None:
@@ -322,6 +323,8 @@ async def _answer_list(x: Exchange, request: ListRequest) -> None:
     meta: dict[str, JSON] = {"next_cursor": page.next_cursor}
     if page.counted is not None:
         meta |= {"count": page.counted.number, "count_is": page.counted.kind}
+    if page.pending:
+        meta["pending"] = page.pending
     await x.answer(200, b'{"data":[' + b",".join(page.records) + b'],"meta":' + dump_json(meta) + b"}")
 
 

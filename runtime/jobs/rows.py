@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,8 +16,11 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import Database
 from builder.store.delivery_tables import job as table
+from builder.store.jobs import job_row
 from builder.store.statement import Query, Unit
-from runtime.records.writer import Writing
+
+if TYPE_CHECKING:
+    from runtime.records.writer import Writing
 
 JSON = Any
 LEASE = timedelta(seconds=60)
@@ -77,7 +80,7 @@ class JobRows:
         total: int | None = None,
     ) -> str:
         """Put a job down in a transaction; it begins when that is committed. Returns its id."""
-        row = _row(self._ids.record_id(), kind, arguments, app, by, self._clock.now(), total)
+        row = job_row(self._ids.record_id(), kind, arguments, app, by, self._clock.now(), total)
         connection.execute(sa.insert(table).values(**row))
         return str(row["id"])
 
@@ -193,6 +196,30 @@ class JobRows:
             connection.execute(sa.update(table).where(table.c.id == row.id).values(**values))
             return _job(_get(connection, job_id))
 
+    def retry(self, job_id: str) -> Job:
+        """Let a job that failed or was cancelled go on from its checkpoint.
+
+        Raises:
+            Problem: ``job.not_found``, ``job.not_retried``.
+        """
+        with self.database.transaction() as connection:
+            row = _get(connection, job_id, hold=True)
+            if row.state not in ("failed", "cancelled"):
+                text = say("只有失败或已取消的任务可以继续", "Only a job that failed or was cancelled can go on")
+                raise Problem("job.not_retried", text)
+            values = {
+                "state": "waiting",
+                "cancel_requested": False,
+                "attempts": 0,
+                "next_at": self._clock.now(),
+                "lease_until": None,
+                "lease_token": None,
+                "error": None,
+                "ended_at": None,
+            }
+            connection.execute(sa.update(table).where(table.c.id == row.id).values(**values))
+            return _job(_get(connection, job_id))
+
 
 class LeaseLost(Exception):
     """Another runner took the job over; whatever this one still does must not count."""
@@ -200,38 +227,13 @@ class LeaseLost(Exception):
 
 def start_job(w: Writing, kind: str, arguments: Mapping[str, JSON], *, total: int | None = None) -> Unit[str]:
     """Put a job down inside a write; it begins when the write is committed. Returns its id."""
-    row = _row(w.ids.record_id(), kind, arguments, w.app.key, w.caller.actor_id, w.now, total)
+    row = job_row(w.ids.record_id(), kind, arguments, w.app.key, w.caller.actor_id, w.now, total)
     statement = w.statements.kept(
         ("job",),
         lambda _: sa.insert(table).values({name: sa.bindparam(name, type_=table.c[name].type) for name in row}),
     )
     yield Query(statement, row)
     return str(row["id"])
-
-
-def _row(
-    job_id: str,
-    kind: str,
-    arguments: Mapping[str, JSON],
-    app: str | None,
-    by: str | None,
-    now: datetime,
-    total: int | None,
-) -> dict[str, Any]:
-    return {
-        "id": job_id,
-        "kind": kind,
-        "app": app,
-        "arguments": dump_json(dict(arguments)).decode(),
-        "state": "waiting",
-        "done_count": 0,
-        "total_count": total,
-        "cancel_requested": False,
-        "attempts": 0,
-        "next_at": now,
-        "created_at": now,
-        "created_by": by,
-    }
 
 
 def _get(connection: sa.Connection, job_id: str, *, hold: bool = False) -> Any:

@@ -102,6 +102,11 @@ class JobRunner:
         await asyncio.wait({self._under_way}, timeout=0.5)
         return 1
 
+    async def settle(self) -> None:
+        """Wait for the end of what is under way."""
+        if self._under_way is not None:
+            await self._under_way
+
     async def stop(self) -> None:
         """Let go of what is under way; another process goes on from its checkpoint when the lease has run out."""
         if self._under_way is not None:

@@ -25,6 +25,7 @@ from formulas.sql import Dialect, to_condition, to_error_kind
 from runtime.query.conditions import SortKey
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import json_list, json_object, json_values
+from runtime.query.pending import pending_jobs
 from runtime.query.searching import RANK, RANK_FIELD, rank
 from runtime.query.selection import ERRORS, Selection
 from runtime.query.shape import ListShape
@@ -57,12 +58,12 @@ class StatementCache:
         return made
 
 
-def guard() -> sa.Subquery:
+def guard(*besides: Element) -> sa.Subquery:
     """Return the one row that every read carries: the app's pin and the identity epoch of the same snapshot."""
     app = tables.app
     pin = sa.select(app.c.pin).where(app.c.key == sa.bindparam("app", type_=Words())).scalar_subquery()
     epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
-    return sa.select(pin.label("pin"), epoch.label("epoch")).subquery("g")
+    return sa.select(pin.label("pin"), epoch.label("epoch"), *besides).subquery("g")
 
 
 _Joins = list[tuple[sa.FromClause, Element]]
@@ -75,12 +76,13 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     joins: _Joins = []
     table = entity.table
     shown = _object(app, selection, table, joins, dialect, Joins(app, entity, table, sql_dialect(dialect)))
-    g = guard()
+    g = guard(*pending_jobs(entity, dialect))
     wanted = seen_when(app, entity, table, sql_dialect(dialect), table.c.id == sa.bindparam("id"))
     source: sa.FromClause = g.outerjoin(table, wanted)
     for target, condition in joins:
         source = source.outerjoin(target, condition)
-    return sa.select(g.c.pin, g.c.epoch, table.c.revision, as_text(shown, dialect)).select_from(source)
+    columns = (g.c.pin, g.c.epoch, table.c.revision, as_text(shown, dialect))
+    return sa.select(*columns, *list(g.c)[2:]).select_from(source)
 
 
 def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
@@ -89,7 +91,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     root = _root(app, entity, shape, dialect)
     joins: _Joins = []
     shown = _object(app, shape.selection, root, joins, dialect)
-    g = guard()
+    g = guard(*pending_jobs(entity, dialect))
     source: sa.FromClause = g.outerjoin(root, sa.true())
     for target, condition in joins:
         source = source.outerjoin(target, condition)
@@ -99,7 +101,7 @@ def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Selec
     order = _orders(keys, shape.sort, dialect)
     present = root.c.id.is_not(None)
     columns = (g.c.pin, g.c.epoch, sa.case((present, at)).label("at"), as_text(sa.case((present, shown)), dialect))
-    return sa.select(*columns).select_from(source).order_by(*order)
+    return sa.select(*columns, *list(g.c)[2:]).select_from(source).order_by(*order)
 
 
 def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:

@@ -9,7 +9,18 @@ from typing import Any, Literal, NamedTuple
 from runtime.identity.actors import SYSTEM, Actor
 
 Door = Literal[
-    "rest", "batch", "install", "import", "automation", "timer", "connector", "restore", "merge", "handover", "erase"
+    "rest",
+    "batch",
+    "install",
+    "import",
+    "automation",
+    "timer",
+    "connector",
+    "restore",
+    "merge",
+    "handover",
+    "erase",
+    "recompute",
 ]
 
 

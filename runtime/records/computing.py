@@ -1,27 +1,33 @@
-"""Keeping computed fields right inside a write. See docs/decisions/0003: local ones in Python before the row is written, related ones by SQL after it."""
+"""Keeping computed fields right inside a write. See docs/decisions/0003: local ones in Python before the row is written, related ones by SQL after it.
+
+What a write would spread to more records than a bound is left to a job (``postponing``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import Computed
+from builder.compiled.computing import Computed, FieldId
 from builder.compiled.recompute import listed_ids, recompute
 from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
-from builder.store.statement import Query, Unit
+from builder.kernel.limits import RECOMPUTED_IN_WRITE
+from builder.store.statement import POSTGRESQL, Query, Unit
 from formulas.dependencies import Dependency
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
+from runtime.records.postponing import Later
 
 if TYPE_CHECKING:
     from runtime.records.writer import Writing
 
 _CHUNK = 5_000
+_NOTHING: Mapping[FieldId, Collection[str]] = {}
 
 
 class Changes:
@@ -38,11 +44,14 @@ class Changes:
         self.pointers: dict[str, str] = {}
         self._ids: dict[tuple[str, str], set[str]] = {}
         self._before: dict[tuple[str, str], set[str]] = {}
+        #: What jobs will compute that this write has put down.
+        self.later = Later()
 
     def clear(self) -> None:
         """Forget everything: a unit begins (again)."""
         self._ids.clear()
         self._before.clear()
+        self.later = Later()
 
     def turn(self) -> None:
         """A round is done: its changes are what the reactions look at, theirs are noted from here on."""
@@ -52,13 +61,13 @@ class Changes:
         """Return the records of which a field changed in the round that the reactions follow."""
         return self._before.get((entity, key), set())
 
-    def mark(self) -> dict[tuple[str, str], set[str]]:
+    def mark(self) -> tuple[dict[tuple[str, str], set[str]], Later]:
         """Return what has been noted so far, for ``go_back``."""
-        return {key: set(ids) for key, ids in self._ids.items()}
+        return {key: set(ids) for key, ids in self._ids.items()}, self.later.copy()
 
-    def go_back(self, mark: dict[tuple[str, str], set[str]]) -> None:
+    def go_back(self, mark: tuple[dict[tuple[str, str], set[str]], Later]) -> None:
         """Forget what was noted since; a part of the write was undone."""
-        self._ids = mark
+        self._ids, self.later = mark
 
     def note(
         self,
@@ -128,13 +137,35 @@ class OwnValues:
         raise AssertionError(relation)
 
 
-def recompute_related(w: Writing) -> Unit[None]:
-    """Recompute the related fields that read what this write changed, in order; what changes by that goes on to its own readers."""
+def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _NOTHING) -> Unit[None]:
+    """Recompute the related fields that read what this write changed, in order; what changes by that goes on to its own readers.
+
+    Args:
+        besides: fields that are recomputed anyway, with the records in which they are.
+    """
     for computed in w.app.computed.values():
+        ids = set(besides.get(computed.id, ()))
         if computed.place == "related":
-            ids = yield from reading(w, computed.entity, computed.dependencies)
-            if ids:
-                yield from _recompute(w, computed, sorted(ids))
+            ids |= yield from _readers(w, computed)
+        if ids:
+            yield from recompute_listed(w, computed, sorted(ids))
+    yield from w.changes.later.put_down(w)
+
+
+def _readers(w: Writing, computed: Computed) -> Unit[set[str]]:
+    """Return the records whose value of a field has to be computed anew now; along a path with too many a job will do it."""
+    ids: set[str] = set()
+    for dependency in computed.dependencies:
+        changed = w.changes.of(dependency.entity, dependency.field)
+        if not (changed and dependency.path):
+            ids |= changed
+            continue
+        found = yield from reached(w, computed.entity, dependency.path, changed, most=RECOMPUTED_IN_WRITE)
+        if len(found) > RECOMPUTED_IN_WRITE:
+            w.changes.later.add(computed, dependency.path, changed)
+        else:
+            ids |= found
+    return ids
 
 
 def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit[set[str]]:
@@ -149,28 +180,60 @@ def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit
     return ids
 
 
-def _recompute(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:
+def recompute_listed(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:
+    """Bring a field of some records up to date, and note which changed by that."""
     statement = w.statements.kept(
         ("recompute", computed.id), lambda dialect: recompute(w.app, computed, sql_dialect(dialect), within=True)
     )
     for start in range(0, len(ids), _CHUNK):
         listed = dump_json(ids[start : start + _CHUNK]).decode()
+        yield from hold(w, w.app.entities[computed.entity], listed)
         rows = yield Query(statement, {"ids": listed})
         w.changes.add(computed.entity, computed.key, (str(row[0]) for row in rows))
 
 
-def reached(w: Writing, entity: str, path: tuple[str, ...], changed: set[str]) -> Unit[set[str]]:
-    """Return the records of ``entity`` from which a path leads to one of the changed records."""
-    statement = w.statements.kept(("reach", entity, path), lambda dialect: _reach(w.app, entity, path, dialect))
+def hold(w: Writing, entity: CompiledEntity, listed: str) -> Unit[None]:
+    """Hold records before a statement computes their values: it must see what others who held them have committed.
+
+    Two writers of children of one parent would else each count without the other's child. On SQLite there is one writer at a time.
+    """
+    if w.statements.dialect == POSTGRESQL:
+        table = entity.table
+
+        def make(_: str) -> sa.Select[Any]:
+            chosen = sa.select(table.c.id).where(table.c.id.in_(w.statements.listed())).order_by(table.c.id)
+            return chosen.with_for_update(key_share=True, of=table)
+
+        yield Query(w.statements.kept(("hold_computed", entity.key), make), {"ids": listed})
+
+
+def reached(
+    w: Writing, entity: str, path: tuple[str, ...], changed: set[str], *, most: int | None = None
+) -> Unit[set[str]]:
+    """Return the records of ``entity`` from which a path leads to one of the changed records.
+
+    Args:
+        most: to find out that they are more than that is enough.
+    """
+    statement = w.statements.kept(
+        ("reach", entity, path, most), lambda dialect: _reached(w, entity, path, dialect, most)
+    )
     found: set[str] = set()
     ids = sorted(changed)
     for start in range(0, len(ids), _CHUNK):
         rows = yield Query(statement, {"ids": dump_json(ids[start : start + _CHUNK]).decode()})
         found.update(str(row[0]) for row in rows if row[0] is not None)
+        if most is not None and len(found) > most:
+            break
     return found
 
 
-def _reach(app: CompiledApp, entity: str, path: tuple[str, ...], dialect: str) -> sa.Select[Any]:
+def _reached(w: Writing, entity: str, path: tuple[str, ...], dialect: str, most: int | None) -> sa.Select[Any]:
+    select = reach(w.app, entity, path, dialect)
+    return select if most is None else select.limit(sa.literal_column(str(most + 2)))  # a blank may be among them
+
+
+def reach(app: CompiledApp, entity: str, path: tuple[str, ...], dialect: str) -> sa.Select[Any]:
     """Walk a path backwards, from the changed records to those that see them."""
     owners = [app.entities[entity]]
     for step in path:

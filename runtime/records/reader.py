@@ -13,6 +13,7 @@ from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Statement, Unit
 from runtime.access.gate import FieldMap
 from runtime.query.cursor import write_cursor
+from runtime.query.pending import Pending, read_pending
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import ListPlan
@@ -31,6 +32,8 @@ class OneRecord:
 
     revision: int
     body: bytes
+    pending: Pending = ()
+    """Jobs that have values of its entity still to compute, and which fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class RecordPage:
     records: list[bytes]
     next_cursor: str | None
     counted: Counted | None
+    pending: Pending = ()
 
 
 class OnePlan(NamedTuple):
@@ -82,11 +86,11 @@ def read_one(
         Problem: ``record.not_found``.
     """
     rows = yield Query(plan.statement, {**moment, "app": published.app.key, "id": record_id})
-    pin, epoch, revision, body = rows[0]
+    pin, epoch, revision, body, *pending = rows[0]
     check_guard(published, caller, pin, epoch)
     if revision is None:
         raise not_found(plan.entity, record_id)
-    return OneRecord(revision, body.encode())
+    return OneRecord(revision, body.encode(), read_pending(plan.entity, pending))
 
 
 def read_guard(published: PublishedApp, caller: Caller, cache: StatementCache) -> Unit[None]:
@@ -119,4 +123,5 @@ def read_page(
     more = len(found) > limit
     page = found[:limit]
     cursor = write_cursor(plan.order, page[-1][2]) if more and page else None
-    return RecordPage([row[3].encode() for row in page], cursor, counted)
+    pending = read_pending(app.entities[shape.selection.entity], rows[0][4:])
+    return RecordPage([row[3].encode() for row in page], cursor, counted, pending)

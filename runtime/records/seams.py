@@ -210,3 +210,10 @@ def finish(w: Writing) -> Unit[None]:
             f"What follows from writes went on for more than {CAUSATION_DEPTH} rounds; nothing was written",
         )
         raise Problem("limit.causation", detail, extra={"maximum": CAUSATION_DEPTH})
+
+
+def follow_computed(w: Writing) -> Unit[None]:
+    """Let follow what has to when nothing but computed values changed: reminders that read them."""
+    w.changes.turn()
+    for reaction in w.course.seams.reactions:
+        yield from reaction.react(w, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder.compiled.app import CompiledApp
-from builder.compiled.recompute import recompute
+from builder.compiled.recompute import all_in_sql, recompute
 from builder.definition.parse import parse_definition
 from builder.registry.apps import create_app
 from builder.registry.publishing import publish_draft
@@ -85,12 +85,12 @@ def publish_shop(service: Service) -> None:
 def stale_values(database: Database, app: CompiledApp) -> list[tuple[str, str, int]]:
     """Recompute every stored field of every record, look, and roll back: (entity, field, how many were not what they should be).
 
-    Local fields too: their formulas have SQL forms here, so both back ends are held against each other.
+    Local fields too, where their formulas have SQL forms, so both back ends are held against each other.
     """
     found: list[tuple[str, str, int]] = []
     dialect: Any = database.dialect
     for computed in app.computed.values():
-        if computed.place == "volatile":
+        if computed.place == "volatile" or not all_in_sql(computed.tree):
             continue
         try:
             with database.transaction() as connection:

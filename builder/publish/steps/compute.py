@@ -15,6 +15,7 @@ from builder.compiled.recompute import all_in_sql, recompute
 from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows
+from builder.publish.later import is_left_to_job
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.stages import MapStages
 from formulas.evaluate import DictRow, Program
@@ -48,8 +49,10 @@ class ComputeField(Step):
         )
 
     def fill(self, work: Work) -> None:
-        """Compute in the database; a local formula that it cannot say is computed record by record."""
+        """Compute in the database; a local formula that it cannot say is computed record by record. A very large table is left to a job."""
         computed = self.computed
+        if is_left_to_job(work, self.app.entities[self.entity], self.field):
+            return
         if computed.program is None or all_in_sql(computed.tree):
             dialect: Dialect = "sqlite" if work.dialect == "sqlite" else "postgresql"
             work.connection.execute(recompute(self.app, computed, dialect, within=False))

@@ -6,7 +6,7 @@ from alembic import op
 from builder.store.types import Identifier, Words
 
 revision = "0014_pending"
-down_revision = "0012_writes"
+down_revision = "0013_passwords"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from alembic import op
 
 from builder.store.types import Identifier, Words
 
-revision = "0014_pending"
-down_revision = "0013_passwords"
+revision = "0015_pending"
+down_revision = "0014_provider_logins"
 
 
 def upgrade() -> None:

@@ -15,27 +15,54 @@ from formulas.tree import Tree, walk
 
 
 def recompute(app: CompiledApp, computed: Computed, dialect: Dialect, *, within: bool) -> sa.Update:
-    """Return ``UPDATE … FROM (SELECT id, expression …) WHERE value IS DISTINCT FROM expression RETURNING id``.
+    """Return the statement that sets the values that are not what they should be, and returns the ids of these records.
 
     Args:
         within: only the records whose ids the parameter ``ids`` lists (a JSON array); False = all records.
     """
     entity = app.entities[computed.entity]
+    table, column = entity.table, entity.table.c[computed.key]
+    if reads_own_record(computed):
+        value = _value(computed, Joins(app, entity, table, dialect), column)
+        wanted = [table.c.id.in_(listed_ids(dialect))] if within else []
+        update = sa.update(table).where(*wanted, column.is_distinct_from(value)).values({column: value})
+        return update.returning(table.c.id)
+    fresh = _fresh(app, computed, dialect, within=within)
+    changed = (table.c.id == fresh.c.id, column.is_distinct_from(fresh.c.value))
+    return sa.update(table).where(*changed).values({column: fresh.c.value}).returning(table.c.id)
+
+
+def fill(app: CompiledApp, computed: Computed, dialect: Dialect) -> sa.Update:
+    """Return the statement that fills a field in all records, whatever stands there; nobody asks which."""
+    entity = app.entities[computed.entity]
+    table, column = entity.table, entity.table.c[computed.key]
+    if reads_own_record(computed):
+        return sa.update(table).values({column: _value(computed, Joins(app, entity, table, dialect), column)})
+    fresh = _fresh(app, computed, dialect, within=False)
+    changed = (table.c.id == fresh.c.id, column.is_distinct_from(fresh.c.value))
+    return sa.update(table).where(*changed).values({column: fresh.c.value})
+
+
+def reads_own_record(computed: Computed) -> bool:
+    """Whether nothing but the record itself is read, so that no join and no second look at the table is needed."""
+    return not any(dependency.path for dependency in computed.dependencies)
+
+
+def _fresh(app: CompiledApp, computed: Computed, dialect: Dialect, *, within: bool) -> sa.Subquery:
+    """Return ids with the values as they should be: computed once each, then compared and set."""
+    entity = app.entities[computed.entity]
     rows = entity.table.alias("x")
     joins = Joins(app, entity, rows, dialect)
-    value = to_stored(computed.tree, computed.type, joins, dialect, computed.context)
-    column = entity.table.c[computed.key]
-    fresh = sa.select(rows.c.id.label("id"), sa.type_coerce(value, column.type).label("value"))
-    fresh = fresh.select_from(joins.from_clause())
+    value = _value(computed, joins, entity.table.c[computed.key])
+    fresh = sa.select(rows.c.id.label("id"), value.label("value")).select_from(joins.from_clause())
     if within:
         fresh = fresh.where(rows.c.id.in_(listed_ids(dialect)))
-    computed_rows = fresh.subquery("f")
-    return (
-        sa.update(entity.table)
-        .where(entity.table.c.id == computed_rows.c.id, column.is_distinct_from(computed_rows.c.value))
-        .values({column: computed_rows.c.value})
-        .returning(entity.table.c.id)
-    )
+    return fresh.subquery("f")
+
+
+def _value(computed: Computed, joins: Joins, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    value = to_stored(computed.tree, computed.type, joins, joins.dialect, computed.context)
+    return sa.type_coerce(value, column.type)
 
 
 def listed_ids(dialect: str) -> sa.Select[Any]:

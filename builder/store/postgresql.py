@@ -147,16 +147,17 @@ class PostgresqlDatabase:
         drive: Callable[[Any, Unit[T]], Any],
         again: tuple[type[Exception], ...] = _TRY_AGAIN,
     ) -> T:
-        if self._held is None:
+        held = self._held  # a stop meanwhile waits for what is lent, so it has to be given back to the same
+        if held is None:
             raise DatabaseBusy("not started")
         for attempt in range(_REPEATS):
             try:
-                connection = await self._held.take()
+                connection = await held.take()
                 try:
                     result: T = await drive(connection, make())
                     return result
                 finally:
-                    self._held.give_back(connection)
+                    held.give_back(connection)
             except again as error:
                 if attempt == _REPEATS - 1:
                     raise DatabaseBusy(str(error)) from error

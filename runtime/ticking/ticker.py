@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -29,6 +29,15 @@ class Work(Protocol):
 
     async def run_due(self, now: datetime) -> int:
         """Do what is due at ``now``, bounded in time and number; return how many things were done (0: nothing is due)."""
+        ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A work that may leave something under way between ticks."""
+
+    async def settle(self) -> None:
+        """Wait for its end."""
         ...
 
 
@@ -75,6 +84,9 @@ class Ticker:
         total = 0
         for _ in range(rounds):
             done = await self.tick()
+            for work in self._works:
+                if isinstance(work, Lasting):
+                    await work.settle()
             if not done:
                 return total
             total += done

@@ -61,3 +61,17 @@ async def test_a_cancelled_job_leaves_word_and_goes_on_when_asked(migrated_datab
         await compute(app)
         assert the_job(app).state == "done"
         assert stale(app) == []
+
+
+async def test_an_instance_stops_while_it_computes(migrated_database_url: str):
+    async with instance(migrated_database_url) as app:
+        customer = await prepare(app)
+        await app.services.records.update(CALLER, "shop", "customer", customer, {"level": "b"}, None)
+        under_way = asyncio.create_task(app.services.job_runner.run_due(app.services.clock.now()))
+        while the_job(app).done_count == 0:
+            await asyncio.to_thread(the_job, app)
+        stopping = asyncio.create_task(app.services.job_runner.stop())
+    await asyncio.wait_for(asyncio.gather(under_way, stopping), 30)
+    async with instance(migrated_database_url, later=2) as app:
+        await compute(app)
+        assert stale(app) == []

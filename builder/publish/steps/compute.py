@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp
 from builder.compiled.calendars import calendar_documents, default_key, load_calendars
 from builder.compiled.computing import Computed, FieldId
-from builder.compiled.recompute import all_in_sql, recompute
+from builder.compiled.recompute import all_in_sql, fill
 from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows
@@ -55,7 +55,7 @@ class ComputeField(Step):
             return
         if computed.program is None or all_in_sql(computed.tree):
             dialect: Dialect = "sqlite" if work.dialect == "sqlite" else "postgresql"
-            work.connection.execute(recompute(self.app, computed, dialect, within=False))
+            work.connection.execute(fill(self.app, computed, dialect))
         else:
             self._fill_by_record(work, computed.program)
 

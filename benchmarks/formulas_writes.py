@@ -98,7 +98,7 @@ async def _writes(app: App, dialect: str) -> None:
     made: dict[str, list[float]] = {"plain": [], "rich": []}
     changed: dict[str, list[float]] = {"plain": [], "rich": []}
     for turn in range(ROUNDS):
-        for name in made:
+        for name, times in made.items():
             body = {
                 "amount": turn + 0.5,
                 "rate": 0.13,
@@ -108,7 +108,7 @@ async def _writes(app: App, dialect: str) -> None:
             }
             start = time.perf_counter()
             written = await records.create(_CALLER, "bench", name, body)
-            made[name].append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
             change = {"amount": turn + 7, "count": turn % 7, "name": f"新{turn}"}
             doing = records.update(_CALLER, "bench", name, str(written.record["id"]), change, None)
             changed[name].append(await _timed(doing))
@@ -136,11 +136,11 @@ async def _rollups(app: App, dialect: str) -> None:
 def _insert_wide(connection: sa.Connection, compiled: CompiledApp) -> None:
     table = compiled.entities["wide"].table
     postgresql = connection.dialect.name == "postgresql"
-    series = (
-        f"SELECT g AS n FROM generate_series(1, {ROWS}) g"
-        if postgresql
-        else f"WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) SELECT n FROM s"
-    )
+    series = "generate_series(1, :count) AS t(n)"
+    if not postgresql:
+        series = (
+            "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s) AS t"
+        )
     key = (
         "('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid"
         if postgresql
@@ -148,12 +148,9 @@ def _insert_wide(connection: sa.Connection, compiled: CompiledApp) -> None:
     )
     moment = "now()" if postgresql else "0"
     amount, rate = ("n % 100000 / 100.0", "0.13") if postgresql else ("n % 100000", "1300")
-    connection.execute(
-        sa.text(
-            f"INSERT INTO {table.name} (id, revision, created_at, updated_at, amount, rate)"  # noqa: S608 - ours
-            f" SELECT {key}, 1, {moment}, {moment}, {amount}, {rate} FROM ({series}) AS t"
-        )
-    )
+    columns = f"SELECT {key}, 1, {moment}, {moment}, {amount}, {rate} FROM {series}"  # noqa: S608 - ours
+    insert = f"INSERT INTO {table.name} (id, revision, created_at, updated_at, amount, rate) {columns}"
+    connection.execute(sa.text(insert), {"count": ROWS})
 
 
 def _backfill(app: App, dialect: str) -> None:

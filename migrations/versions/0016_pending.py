@@ -5,8 +5,8 @@ from alembic import op
 
 from builder.store.types import Identifier, Words
 
-revision = "0015_pending"
-down_revision = "0014_provider_logins"
+revision = "0016_pending"
+down_revision = "0015_app_events"
 
 
 def upgrade() -> None:

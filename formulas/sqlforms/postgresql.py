@@ -128,6 +128,29 @@ def _datedif(emitter: Emitter, call: Call) -> Sql:
     return _typed(f"case when {{1}} >= {{0}} then {span} end", days, call)
 
 
+_CLOCK_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+_MONTH_COUNTS = {"month": 1, "quarter": 3, "year": 12}
+
+
+def _datetimediff(emitter: Emitter, call: Call) -> Sql:
+    unit = _unit(call.args[2])
+    end, start = (pg_argument(emitter.value(arg), "m") for arg in call.args[:2])
+    if unit in _CLOCK_SECONDS:
+        return _typed(f"trunc(extract(epoch from {{0}} - {{1}}) / {_CLOCK_SECONDS[unit]})::bigint", [end, start], call)
+    if unit not in _MONTH_COUNTS:
+        raise no_form("DATETIMEDIFF")
+    # least and greatest pass over blanks, so a blank has to be looked for
+    early, late = "least({0}, {1}) at time zone {2}", "greatest({0}, {1}) at time zone {2}"
+    months = (
+        f"((extract(year from {late}) - extract(year from {early})) * 12"
+        f" + extract(month from {late}) - extract(month from {early})"
+        f" - case when (extract(day from {late}), ({late})::time) < (extract(day from {early}), ({early})::time)"
+        " then 1 else 0 end)::int"
+    )
+    signed = f"case when {{0}} >= {{1}} then 1 else -1 end * ({months} / {_MONTH_COUNTS[unit]})"
+    return _typed(f"case when num_nulls({{0}}, {{1}}) = 0 then {signed} end", [end, start, zone_of(emitter)], call)
+
+
 _STEPS = {"day": ("days", 1), "week": ("days", 7), "month": ("months", 1), "year": ("months", 12)}
 
 
@@ -342,6 +365,7 @@ FORMS: dict[str, Form] = {
     "CHOOSE": _choose,
     "TEXTJOIN": _textjoin,
     "DATEDIF": _datedif,
+    "DATETIMEDIFF": _datetimediff,
     "DATEADD": _dateadd,
     "STARTOF": _boundary(end=False),
     "ENDOF": _boundary(end=True),

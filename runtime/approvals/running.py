@@ -262,7 +262,8 @@ class Course:
         if entity is None or not actions:
             return
         held = yield from hold_record(w, entity, a.record_id)
-        occasion = Occasion(w, self._ports(), Subject(entity, a.record_id, held.shown), f"approval:{a.id}:{state}")
+        key = f"approval:{a.id}:{state}"
+        occasion = Occasion(w.for_the_app(key), self._ports(), Subject(entity, a.record_id, held.shown), key)
         try:
             yield from carry_out(occasion, actions, committed=True)
         except ActionFailed as failed:

@@ -217,7 +217,8 @@ class Mover:
         actions = actions_of(step)
         if not actions:
             return
-        occasion = Occasion(w, ports, subject, f"move:{subject.record_id}:{step.pipeline.key}:{number}")
+        key = f"move:{subject.record_id}:{step.pipeline.key}:{number}"
+        occasion = Occasion(w.for_the_app(key), ports, subject, key)
         try:
             yield from carry_out(occasion, actions, committed=True)
         except ActionFailed as failed:

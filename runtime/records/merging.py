@@ -7,7 +7,6 @@ every field that was touched is compared with what the merge left there, and eac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -67,7 +66,7 @@ def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish
     expect_revision(held[record_id].revision, wish.if_match)
     taken = _taken(entity, record_id, held, wish)
     merge_id = w.ids.record_id()
-    moved = yield from _move_references(_for_the_app(w), entity, record_id, wish.others)
+    moved = yield from _move_references(w.for_the_app("merge"), entity, record_id, wish.others)
     going = [HeldRecord(entity, one.id, one.held) for one in (yield from hold_records(w, entity, wish.others))]
     yield from delete_held(w, going, merge_id=merge_id)
     shown = (yield from hold_record(w, entity, record_id)).shown
@@ -81,11 +80,6 @@ def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish
     yield Query(w.statements.kept(("keep merge",), _keep), values)
     yield from _tell(w, entity, shown, "merged", {"merge": merge_id, "others": list(wish.others)})
     return merge_id
-
-
-def _for_the_app(w: Writing) -> Writing:
-    """References of records that the caller may not see move too: this is done for the app."""
-    return replace(w, caller=replace(w.caller, cause="merge"))
 
 
 def _taken(entity: CompiledEntity, record_id: str, held: Mapping[str, Held], wish: Wish) -> dict[str, JSON]:
@@ -155,7 +149,7 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
         raise Problem("merge.conflict", words)
     moved = [Moved(*one) for one in body["moved"]]
     held = yield from hold_record(w, entity, record_id)
-    app = _for_the_app(w)
+    app = w.for_the_app("merge")
     there = yield from _hold_moved(app, moved)
     _refuse_changed(entity, held, body["after"], moved, there)
     if body["before"]:

@@ -57,6 +57,10 @@ class Writing:
         """The same write, on behalf of somebody else."""
         return replace(self, caller=caller)
 
+    def for_the_app(self, cause: str) -> Writing:
+        """The same write for what the app does by itself, whatever the person's own rights are; it stays theirs in the events."""
+        return self.acting_as(replace(self.caller, cause=self.caller.cause or cause))
+
 
 class Held(NamedTuple):
     """A record as it is, held until the end of the transaction."""

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from builder.compiled.app import CompiledApp
-from builder.definition.kinds import SCENARIOS, Definition
+from builder.definition.kinds import AUTOMATIONS, SCENARIOS, Definition
 from builder.definition.scenarios import Scenario
 from builder.fields.base import label_text
 from builder.kernel.clock import Clock, MovableClock
@@ -85,9 +85,16 @@ def rehearse(make: MakeInstance, definition: Definition, only: Sequence[str] = (
     scenarios = find_scenarios(definition, only)
     if not scenarios:
         return Report(definition.key, ())
+    prepared: dict[frozenset[str], Path] = {}
+    told: list[Told] = []
     with tempfile.TemporaryDirectory(prefix="dougong-scenario-") as folder:
-        prepared = _prepare(make, definition, Path(folder))
-        return Report(definition.key, tuple(_play(make, definition, one, prepared) for one in scenarios))
+        for scenario in scenarios:
+            on = frozenset(scenario.given.switched_on)
+            if on not in prepared:
+                file = Path(folder) / f"prepared-{len(prepared)}.db"
+                prepared[on] = _prepare(make, _switch_on(definition, on), file)
+            told.append(_play(make, definition, scenario, prepared[on]))
+    return Report(definition.key, tuple(told))
 
 
 @dataclass(frozen=True)
@@ -109,10 +116,18 @@ class Rehearsals:
         ]
 
 
-def _prepare(make: MakeInstance, definition: Definition, folder: Path) -> Path:
+def _switch_on(definition: Definition, automations: frozenset[str]) -> Definition:
+    """Return the definition with automations enabled that wait for a connection in the package."""
+    switched = tuple(
+        one.model_copy(update={"enabled": True}) if one.key in automations else one
+        for one in definition.of(AUTOMATIONS)
+    )
+    return replace(definition, parts={**definition.parts, AUTOMATIONS.name: switched}) if automations else definition
+
+
+def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Path:
     """Publish the definition into a database that is copied for every scenario."""
     definition = replace(definition, app=definition.app.model_copy(update={"test_before_publish": False}))
-    file = folder / "prepared.db"
     with _open(make, file, MovableClock(_start(definition, None))) as instance:
         services = instance.services
         migrate_database(services.database)

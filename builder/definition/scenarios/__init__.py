@@ -55,6 +55,8 @@ class Given(Model):
     departments: Annotated[tuple[GivenDepartment, ...], Option(max_length=SCENARIO_STEPS)] = ()
     users: Annotated[tuple[GivenUser, ...], Option(max_length=SCENARIO_STEPS)] = ()
     records: Annotated[tuple[GivenRecord, ...], Option(max_length=SCENARIO_STEPS)] = ()
+    switched_on: Annotated[tuple[Annotated[Key, Refers("automations")], ...], Option(max_length=SCENARIO_STEPS)] = ()
+    """Automations that are off in the package (they wait for a connection) and on in the story."""
 
 
 class Chapter(Model):

@@ -8,6 +8,7 @@ from typing import Any
 from builder.definition.scenarios.base import Act
 from runtime.scenarios.acts.acknowledge import AcknowledgeKind
 from runtime.scenarios.acts.advance import AdvanceKind
+from runtime.scenarios.acts.answer import AnswerKind
 from runtime.scenarios.acts.app_event import AppEventKind
 from runtime.scenarios.acts.create import CreateKind
 from runtime.scenarios.acts.delete import DeleteKind
@@ -24,6 +25,7 @@ KINDS: tuple[ActKind[Any], ...] = (
     UpdateKind(),
     DeleteKind(),
     MoveKind(),
+    AnswerKind(),
     UploadKind(),
     AcknowledgeKind(),
     SnoozeKind(),

@@ -171,6 +171,7 @@ SHAPES: dict[str, list[tuple[str, str]]] = {
         ("DAYS({0}, {1})", "dd"),
         ("({0} - {1})", "dd"),
         *((f'DATEDIF({{0}}, {{1}}, "{unit}")', "dd") for unit in ("Y", "M", "D", "YM", "MD", "YD")),
+        *((f'DATETIMEDIFF({{0}}, {{1}}, "{unit}")', "mm") for unit in ("second", "小时", "days", "week", "month", "year")),
         ("LISTCOUNT({0})", "L"),
         ("OVERLAP({0}, {1})", "LL"),
         ("JACCARD({0}, {1})", "LL"),

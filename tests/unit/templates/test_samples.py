@@ -30,7 +30,10 @@ def template(key: str) -> Package:
 
 
 #: What arises from work from now on, so that the sample year has none of it.
-WITHOUT_HISTORY = {"lead": {"support_task", "activity", "opportunity", "feasibility_check"}}
+WITHOUT_HISTORY = {
+    "lead": {"support_task", "activity", "opportunity", "feasibility_check"},
+    "receivables": {"payment_block"},
+}
 
 
 @cache

@@ -8,6 +8,7 @@ from pydantic import Discriminator
 
 from builder.definition.scenarios.acts.acknowledge import Acknowledge
 from builder.definition.scenarios.acts.advance import Advance
+from builder.definition.scenarios.acts.answer import Answer
 from builder.definition.scenarios.acts.app_event import AppEvent
 from builder.definition.scenarios.acts.create import Create
 from builder.definition.scenarios.acts.delete import Delete
@@ -19,6 +20,6 @@ from builder.definition.scenarios.acts.update import Update
 from builder.definition.scenarios.acts.upload import Upload
 
 AnyAct = Annotated[
-    Create | Update | Delete | Move | Upload | Acknowledge | Snooze | Request | Message | AppEvent | Advance,
+    Create | Update | Delete | Move | Answer | Upload | Acknowledge | Snooze | Request | Message | AppEvent | Advance,
     Discriminator("type"),
 ]

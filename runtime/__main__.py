@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from runtime.cli import main
+from runtime.start import main
 
 main()

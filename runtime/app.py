@@ -8,36 +8,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
-from typing import BinaryIO
-
-from fastapi import FastAPI
+from typing import TYPE_CHECKING, BinaryIO
 
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
 from builder.store.database import open_database
 from builder.store.migrate import migrate_database
-from runtime.api import (
-    absences,
-    auth,
-    building,
-    connections,
-    directory,
-    docs,
-    faults,
-    grants,
-    handover,
-    hooks,
-    inbox,
-    jobs,
-    ops,
-    providers,
-    scenarios,
-    security_events,
-    users,
-)
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
+from runtime.api.health import HealthApi
 from runtime.api.http import Receive, Scope, Send
 from runtime.api.records import RecordsApi
 from runtime.approvals.rule import LockRule, VoidReaction
@@ -56,7 +36,6 @@ from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
 from runtime.channels.base import Roads
 from runtime.expressions.expressions import Expressions
-from runtime.files.s3 import S3Store
 from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
@@ -68,7 +47,6 @@ from runtime.identity.setup import SETUP_PATH
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
 from runtime.net.outbound import Allowed, Outbound
-from runtime.net.s3 import S3Client, S3Place
 from runtime.observe.logs import make_log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.answers import Answers
@@ -96,6 +74,9 @@ from runtime.timers.arming import TimersReaction
 from runtime.timers.firing import ActionEffects
 from runtime.timers.service import Timers
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 Announce = Callable[[str], None]
 
 
@@ -107,14 +88,17 @@ class App:
         self._announce = announce
         self._records = RecordsApi(services)
         self._files = FilesApi(services)
+        self._health = HealthApi(services)
         self._edge = Edge(
             self._dispatch, settings=services.settings, ids=services.ids, log=services.log, metrics=services.metrics
         )
 
     @cached_property
     def web(self) -> FastAPI:
-        """Everything that is not the hot path; put together when it is first asked for (it takes a quarter of a second)."""
-        return _make_web(self)
+        """Everything that is not the hot path, with the framework under it: read and put together when it is first asked for (half a second)."""
+        from runtime.api.web import make_web
+
+        return make_web(self.services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -126,8 +110,28 @@ class App:
             await self._files(scope, receive, send)
         elif scope["type"] == "http" and RecordsApi.owns(scope["path"]):
             await self._records(scope, receive, send)
+        elif scope["type"] == "http" and HealthApi.owns(scope["path"]):
+            await self._health(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
         else:
-            await self.web(scope, receive, send)
+            web = vars(self).get("web") or await asyncio.to_thread(lambda: self.web)
+            await web(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start and stop as the server says (ASGI lifespan)."""
+        await receive()
+        said = "startup"
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                said = "shutdown"
+                await asyncio.to_thread(getattr, self, "web")  # records are served meanwhile
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        except BaseException as error:
+            await send({"type": f"lifespan.{said}.failed", "message": str(error)})
+            raise
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[App]:
@@ -337,6 +341,9 @@ def _make_store(settings: Settings, clock: Clock) -> FileStore:
     key, secret = settings.s3_access_key, settings.s3_secret_key
     if settings.s3_endpoint is None or settings.s3_bucket is None or key is None or secret is None:
         return LocalStore(settings.files_folder)
+    from runtime.files.s3 import S3Store
+    from runtime.net.s3 import S3Client, S3Place
+
     place = S3Place(
         settings.s3_endpoint, settings.s3_region, settings.s3_bucket, key.get_secret_value(), secret.get_secret_value()
     )
@@ -364,37 +371,3 @@ def create_app(
 def app_from_environment() -> App:
     """Make an instance from the environment and the settings file: ``uvicorn --factory runtime.app:app_from_environment``."""
     return create_app(load_settings())
-
-
-def _make_web(app: App) -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with app.running():
-            yield
-
-    web = FastAPI(
-        title="Dougong",
-        version=version("dougong"),
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        exception_handlers=faults.HANDLERS,
-    )
-    web.state.services = app.services
-    web.openapi = lambda: docs.own_openapi(web)  # type: ignore[method-assign] # the documented way to replace it
-    identity = (
-        auth.router,
-        providers.router,
-        users.router,
-        directory.router,
-        handover.router,
-        grants.router,
-        security_events.router,
-    )
-    outward = (connections.router, hooks.router, inbox.router, jobs.router)
-    for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
-        web.include_router(router)
-    web.include_router(building.builder_router(app.services))
-    return web

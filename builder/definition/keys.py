@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.definition.entity import RESERVED_KEYS
 from builder.kernel.limits import KEY_LENGTH
+from formulas.pinyin import syllables
 
 JSON = Any
 
@@ -44,9 +45,7 @@ def _with_key(document: dict[str, JSON], taken: set[str], length: int = KEY_LENG
 
 def key_of(label: str, length: int = KEY_LENGTH) -> str:
     """Return a key for a label: 客户等级 -> ke_hu_deng_ji, "Lead Source" -> lead_source."""
-    from pypinyin import lazy_pinyin
-
-    words = re.findall(r"[a-z0-9]+", " ".join(lazy_pinyin(label)).lower())
+    words = re.findall(r"[a-z0-9]+", " ".join(syllables(label)).lower())
     key = "_".join(words)[:length].strip("_")
     return key if key and key[0].isalpha() else f"f_{key}"[:length].rstrip("_")
 

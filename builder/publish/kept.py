@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 
 from builder.compiled.physical import PhysicalColumn, PhysicalTable, cut_name, physical_table
 from builder.definition.entity import Entity
@@ -16,7 +14,7 @@ from builder.definition.kinds import ENTITIES, dump_document
 from builder.definition.parse import parse_document
 from builder.kernel.canonical import dump_sorted, parse_json
 from builder.publish.lineage import EntityLine, dump_line, read_line
-from builder.publish.step import Work
+from builder.publish.step import Work, operations_on
 from builder.store import tables
 from builder.store.types import Identifier, type_of_signature
 
@@ -193,7 +191,7 @@ def follow_counter(work: Work, entity: str, old_field: str, new_field: str) -> N
 
 def forget_for_good(connection: sa.Connection, app: str, kept: Kept) -> None:
     """Drop a kept column or table with all that is remembered of it. The caller holds the app."""
-    operations = Operations(MigrationContext.configure(connection))
+    operations = operations_on(connection)
     row, counter = tables.kept, tables.counter
     gone = (row.c.app == app) & (row.c.id == kept.id)
     counted = counter.c.app == app

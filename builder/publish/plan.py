@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 
 from builder.kernel.canonical import content_hash
 from builder.kernel.text import Language
 from builder.publish.diff import Change, diff
 from builder.publish.kept import list_kept
 from builder.publish.lineage import Lineage
-from builder.publish.step import Impact, Risk, Step
+from builder.publish.step import Impact, Risk, Step, operations_on
 from builder.store.statement import DIALECTS
 
 JSON = Any
@@ -79,6 +77,6 @@ def make_plan(connection: sa.Connection, change: Change) -> Plan:
 def render(step: Step, dialect: str) -> list[str]:
     """Return the SQL of a step's schema part on a dialect, without a database."""
     buffer = io.StringIO()
-    context = MigrationContext.configure(dialect_name=dialect, opts={"as_sql": True, "output_buffer": buffer})
-    step.ddl(Operations(context), dialect)
+    operations = operations_on(None, dialect_name=dialect, opts={"as_sql": True, "output_buffer": buffer})
+    step.ddl(operations, dialect)
     return [" ".join(text.split()) for text in buffer.getvalue().split(";\n") if text.strip()]

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 
 from builder.definition.kinds import dump_definition
 from builder.kernel.canonical import dump_sorted
@@ -19,7 +17,7 @@ from builder.publish.diff import Change
 from builder.publish.later import put_down
 from builder.publish.lineage import dump_lineage
 from builder.publish.plan import Plan, make_plan
-from builder.publish.step import Work
+from builder.publish.step import Work, operations_on
 from builder.store import tables
 
 
@@ -65,7 +63,7 @@ def publish(
     plan = make_plan(connection, change)
     _refuse(plan, intent)
     work = Work(connection, dialect, target.key, target.version, now, ids)
-    operations = Operations(MigrationContext.configure(connection))
+    operations = operations_on(connection)
     for step in plan.steps:
         step.ddl(operations, dialect)
         crash_point("publish.step")

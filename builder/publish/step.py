@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.kernel.ids import Ids
 from builder.kernel.text import Text, say
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 Risk = Literal["safe", "backfill", "lossy", "blocked"]
 
@@ -69,3 +71,11 @@ class Step:
 def lightweight(table: str, *columns: tuple[str, Any]) -> sa.TableClause:
     """Return a table for statements of one step."""
     return sa.table(table, *(sa.column(name, kind) for name, kind in columns))
+
+
+def operations_on(connection: sa.Connection | None, **configured: Any) -> Operations:
+    """Return what schema parts of steps are run with. The library is read here: a server that publishes nothing does without."""
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+
+    return Operations(MigrationContext.configure(connection, **configured))

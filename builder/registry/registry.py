@@ -14,7 +14,7 @@ from builder.calendars.working import WorkingCalendar
 from builder.compiled.app import CompiledApp, compile_app
 from builder.compiled.calendars import default_key, load_calendars
 from builder.definition.kinds import Definition
-from builder.definition.parse import parse_definition
+from builder.definition.parse import read_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
@@ -109,7 +109,7 @@ def _compiled(registry: Registry, connection: sa.Connection, app: str, version: 
     key = (app, version, package_hash)
     found = registry.cache.find(key)
     if found is None:
-        found = compile_app(parse_definition(parse_json(get_package(connection, app, version))), version)
+        found = compile_app(read_definition(parse_json(get_package(connection, app, version))), version)
         registry.cache.keep(key, found)
     return found
 

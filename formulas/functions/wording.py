@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from pypinyin import Style, lazy_pinyin
-
 from formulas.errors import CellError
 from formulas.functions.declare import Family
 from formulas.functions.texts import fits
 from formulas.numbers import round_to
+from formulas.pinyin import initials, syllables
 from formulas.sqlforms.template import pg
 from formulas.types import TEXT, integer, set_of
 from formulas.values import NA, TEXT_LIMIT, TOO_LONG, VALUE
@@ -239,7 +238,7 @@ def _mask(text: str, start: int, end: int) -> str | CellError:
     fails=True,
 )
 def _pinyin(text: str) -> str | CellError:
-    return " ".join(lazy_pinyin(text)) if len(text) <= PINYIN_LIMIT else TOO_LONG
+    return " ".join(syllables(text)) if len(text) <= PINYIN_LIMIT else TOO_LONG
 
 
 @WORDING.add(
@@ -252,7 +251,7 @@ def _pinyin(text: str) -> str | CellError:
     fails=True,
 )
 def _pinyin_initials(text: str) -> str | CellError:
-    return "".join(lazy_pinyin(text, style=Style.FIRST_LETTER)) if len(text) <= PINYIN_LIMIT else TOO_LONG
+    return initials(text) if len(text) <= PINYIN_LIMIT else TOO_LONG
 
 
 @WORDING.add(

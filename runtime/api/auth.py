@@ -28,7 +28,8 @@ from runtime.api.bodies import (
     UserAnswer,
     WaysAnswer,
 )
-from runtime.api.caller import Caller, Here, Speaks, client_of, origin_of, request_credential
+from runtime.api.caller import Caller, Here, Speaks, client_of, origin_of
+from runtime.api.credentials import request_credential
 from runtime.api.http import require_same_origin
 from runtime.identity.actors import SESSION_COOKIE, Actor
 from runtime.identity.sessions import Login

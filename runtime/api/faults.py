@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from builder.kernel.problems import Problem
-from runtime.api.http import REQUEST_ID, is_json, not_json, request_language
-from runtime.api.problems import client_left, problem_of, problem_reply
+from builder.kernel.canonical import JSON
+from builder.kernel.problems import Problem, Violation, escape_pointer
+from builder.kernel.text import Text, errors_found, say
+from runtime.api.http import REQUEST_ID, ClientGone, is_json, not_json, request_language
+from runtime.api.problems import problem_of, problem_reply
+
+_TOO_LONG = 200
 
 
 async def answer(request: Request, error: Exception) -> Response:
     """Turn an exception into a problem document."""
-    if client_left(error):
-        raise error
-    problem = problem_of(error)
+    if isinstance(error, ClientDisconnect) or isinstance(error.__cause__, ClientDisconnect):
+        raise ClientGone from error
+    problem = _problem_of(error)
     declared = request.headers.get("content-type")
     if isinstance(error, RequestValidationError) and await request.body() and not is_json(declared):
         problem = not_json(
@@ -32,6 +36,14 @@ async def answer(request: Request, error: Exception) -> Response:
     return response
 
 
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, RequestValidationError) and not isinstance(error.__cause__, Problem):
+        return _from_validation(error.errors())
+    if isinstance(error, HTTPException) and not isinstance(error.__cause__, Problem):
+        return _from_framework(error)
+    return problem_of(error)
+
+
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
     Problem: answer,
     HTTPException: answer,
@@ -39,3 +51,79 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     Exception: answer,
 }
 """``Exception`` is everything else: the framework answers with it and raises it once more, so that the edge can log it."""
+
+
+def _from_framework(error: HTTPException) -> Problem:
+    if error.status_code == 404:
+        return Problem("route.not_found")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return Problem("request.method", extra={"allow": [name.strip() for name in allowed.split(",") if name.strip()]})
+    codes = {
+        400: "request.malformed",
+        401: "auth.required",
+        403: "access.denied",
+        413: "limit.body",
+        415: "request.media_type",
+    }
+    return Problem(codes.get(error.status_code, "service.internal"))
+
+
+def _from_validation(errors: Sequence[Any]) -> Problem:
+    violations = [validation_violation(item) for item in errors]
+    return Problem(
+        "request.malformed",
+        errors_found(len(violations), "请求", "The request has"),
+        violations=violations,
+    )
+
+
+_MESSAGES: dict[str, Text] = {
+    "missing": say("缺少此项", "This member is required"),
+    "extra_forbidden": say("没有这一项", "There is no such member"),
+    "string_type": say("应是文本", "This has to be a string"),
+    "int_type": say("应是整数", "This has to be an integer"),
+    "int_parsing": say("应是整数", "This has to be an integer"),
+    "int_from_float": say("应是整数", "This has to be an integer"),
+    "bool_type": say("应是 true 或 false", "This has to be true or false"),
+    "bool_parsing": say("应是 true 或 false", "This has to be true or false"),
+    "list_type": say("应是列表", "This has to be a list"),
+    "dict_type": say("应是对象", "This has to be an object"),
+    "model_type": say("应是对象", "This has to be an object"),
+    "model_attributes_type": say("应是 JSON 对象", "This has to be a JSON object"),
+    "json_invalid": say("不是有效的 JSON", "This is not valid JSON"),
+}
+_MESSAGES_WITH_LIMIT: dict[str, tuple[str, Text]] = {
+    "string_too_short": ("min_length", say("至少 {} 个字符", "At least {} characters")),
+    "string_too_long": ("max_length", say("至多 {} 个字符", "At most {} characters")),
+    "too_short": ("min_length", say("至少 {} 项", "At least {} items")),
+    "too_long": ("max_length", say("至多 {} 项", "At most {} items")),
+    "literal_error": ("expected", say("只能是 {}", "This has to be {}")),
+    "greater_than_equal": ("ge", say("不小于 {}", "At least {}")),
+    "less_than_equal": ("le", say("不大于 {}", "At most {}")),
+}
+
+
+def validation_violation(item: Any) -> Violation:
+    """Turn one error of pydantic into a violation; what was sent is not repeated, it may be a secret."""
+    place, *path = item["loc"] or ("body",)
+    kind = str(item["type"])
+    params: dict[str, JSON] = {}
+    if kind == "json_invalid":
+        params, path = {"position": path[0] if path else 0}, []
+    elif place != "body":
+        params = {"in": place, "name": ".".join(str(part) for part in path)}
+        path = []
+    pointer = "".join(f"/{escape_pointer(part)}" for part in path)
+    return Violation(kind, pointer, _message(kind, item), params)
+
+
+def _message(kind: str, item: Any) -> Text:
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
+    context = item.get("ctx") or {}
+    if kind in _MESSAGES_WITH_LIMIT:
+        name, text = _MESSAGES_WITH_LIMIT[kind]
+        return Text(*(words.format(context.get(name)) for words in text))
+    message = str(item["msg"]).removeprefix("Value error, ")[:_TOO_LONG]
+    return say(f"取值无效:{message}", f"Not valid: {message}")

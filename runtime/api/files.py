@@ -17,7 +17,7 @@ from builder.kernel.limits import THUMBNAIL_SIDES
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.access.gate import require_actor
-from runtime.api.caller import request_actor
+from runtime.api.credentials import request_actor
 from runtime.api.http import (
     REQUEST_ID,
     ROUTE,

@@ -7,25 +7,20 @@ problem: its answer holds a code and the request's id, nothing else; the rest is
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from builder.kernel.canonical import JSON, dump_json
 from builder.kernel.limits import VIOLATIONS_SHOWN
-from builder.kernel.problems import CODES, Problem, Violation, escape_pointer
-from builder.kernel.text import Language, Text, errors_found, say
+from builder.kernel.problems import CODES, Problem, Violation
+from builder.kernel.text import Language, Text, say
 from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
 from runtime.api.http import ClientGone, Header
 
 PROBLEM_TYPE = "application/problem+json"
 PROBLEMS_PATH = "/problems/"
 _RETRY_SECONDS = 2
-_TOO_LONG = 200
 _SQLITE_ERROR = 1
 
 
@@ -90,9 +85,7 @@ def _violation(violation: Violation, language: Language) -> dict[str, JSON]:
 
 def client_left(error: BaseException) -> bool:
     """Tell whether an exception only says that the client went away."""
-    return isinstance(error, ClientGone | ClientDisconnect) or isinstance(
-        error.__cause__, ClientGone | ClientDisconnect
-    )
+    return isinstance(error, ClientGone) or isinstance(error.__cause__, ClientGone)
 
 
 def is_unexpected(error: BaseException) -> bool:
@@ -106,10 +99,6 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while it reads a body
         return error.__cause__
-    if isinstance(error, RequestValidationError):
-        return _from_validation(error.errors())
-    if isinstance(error, HTTPException):
-        return _from_framework(error)
     return _from_storage(error) or Problem("service.internal")
 
 
@@ -149,82 +138,6 @@ def unavailable() -> Problem:
         say("数据库暂时无法使用,请稍后重试", "The database cannot be used at the moment; try again shortly"),
         retry_after_seconds=_RETRY_SECONDS,
     )
-
-
-def _from_framework(error: HTTPException) -> Problem:
-    if error.status_code == 404:
-        return Problem("route.not_found")
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return Problem("request.method", extra={"allow": [name.strip() for name in allowed.split(",") if name.strip()]})
-    codes = {
-        400: "request.malformed",
-        401: "auth.required",
-        403: "access.denied",
-        413: "limit.body",
-        415: "request.media_type",
-    }
-    return Problem(codes.get(error.status_code, "service.internal"))
-
-
-def _from_validation(errors: Sequence[Any]) -> Problem:
-    violations = [validation_violation(item) for item in errors]
-    return Problem(
-        "request.malformed",
-        errors_found(len(violations), "请求", "The request has"),
-        violations=violations,
-    )
-
-
-_MESSAGES: dict[str, Text] = {
-    "missing": say("缺少此项", "This member is required"),
-    "extra_forbidden": say("没有这一项", "There is no such member"),
-    "string_type": say("应是文本", "This has to be a string"),
-    "int_type": say("应是整数", "This has to be an integer"),
-    "int_parsing": say("应是整数", "This has to be an integer"),
-    "int_from_float": say("应是整数", "This has to be an integer"),
-    "bool_type": say("应是 true 或 false", "This has to be true or false"),
-    "bool_parsing": say("应是 true 或 false", "This has to be true or false"),
-    "list_type": say("应是列表", "This has to be a list"),
-    "dict_type": say("应是对象", "This has to be an object"),
-    "model_type": say("应是对象", "This has to be an object"),
-    "model_attributes_type": say("应是 JSON 对象", "This has to be a JSON object"),
-    "json_invalid": say("不是有效的 JSON", "This is not valid JSON"),
-}
-_MESSAGES_WITH_LIMIT: dict[str, tuple[str, Text]] = {
-    "string_too_short": ("min_length", say("至少 {} 个字符", "At least {} characters")),
-    "string_too_long": ("max_length", say("至多 {} 个字符", "At most {} characters")),
-    "too_short": ("min_length", say("至少 {} 项", "At least {} items")),
-    "too_long": ("max_length", say("至多 {} 项", "At most {} items")),
-    "literal_error": ("expected", say("只能是 {}", "This has to be {}")),
-    "greater_than_equal": ("ge", say("不小于 {}", "At least {}")),
-    "less_than_equal": ("le", say("不大于 {}", "At most {}")),
-}
-
-
-def validation_violation(item: Any) -> Violation:
-    """Turn one error of pydantic into a violation; what was sent is not repeated, it may be a secret."""
-    place, *path = item["loc"] or ("body",)
-    kind = str(item["type"])
-    params: dict[str, JSON] = {}
-    if kind == "json_invalid":
-        params, path = {"position": path[0] if path else 0}, []
-    elif place != "body":
-        params = {"in": place, "name": ".".join(str(part) for part in path)}
-        path = []
-    pointer = "".join(f"/{escape_pointer(part)}" for part in path)
-    return Violation(kind, pointer, _message(kind, item), params)
-
-
-def _message(kind: str, item: Any) -> Text:
-    if kind in _MESSAGES:
-        return _MESSAGES[kind]
-    context = item.get("ctx") or {}
-    if kind in _MESSAGES_WITH_LIMIT:
-        name, text = _MESSAGES_WITH_LIMIT[kind]
-        return Text(*(words.format(context.get(name)) for words in text))
-    message = str(item["msg"]).removeprefix("Value error, ")[:_TOO_LONG]
-    return say(f"取值无效:{message}", f"Not valid: {message}")
 
 
 # --- the pages that ``type`` points at --------------------------------------------------------------------------------

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import ExifTags
-
 from runtime.files.images import FORMATS, open_picture
 
 _MOMENT = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", re.ASCII)
@@ -28,27 +26,33 @@ def captured(path: Path, media_type: str) -> Captured:
     """Read what a picture says; nothing if it says nothing, or nothing that can be read."""
     if media_type not in FORMATS:
         return Captured()
+    from PIL.ExifTags import IFD
+
     try:
         with open_picture(path, media_type) as image:
             exif = image.getexif()
-            taken = exif.get_ifd(ExifTags.IFD.Exif)
-            position = exif.get_ifd(ExifTags.IFD.GPSInfo)
+            taken = exif.get_ifd(IFD.Exif)
+            position = exif.get_ifd(IFD.GPSInfo)
         return Captured(_moment(taken), *_position(position))
     except Exception:  # noqa: BLE001 - the picture itself is fine, it was measured; readers of EXIF fail in every way there is
         return Captured()
 
 
 def _moment(taken: Mapping[int, Any]) -> str | None:
-    found = _MOMENT.fullmatch(str(taken.get(ExifTags.Base.DateTimeOriginal, "")).strip("\x00 "))
+    from PIL.ExifTags import Base
+
+    found = _MOMENT.fullmatch(str(taken.get(Base.DateTimeOriginal, "")).strip("\x00 "))
     if found is None:
         return None
-    offset = str(taken.get(ExifTags.Base.OffsetTimeOriginal, "")).strip("\x00 ")
+    offset = str(taken.get(Base.OffsetTimeOriginal, "")).strip("\x00 ")
     return f"{found[1]}-{found[2]}-{found[3]}T{found[4]}{offset if _OFFSET.fullmatch(offset) else ''}"
 
 
 def _position(position: Mapping[int, Any]) -> tuple[str | None, str | None]:
-    lat = _degrees(position.get(ExifTags.GPS.GPSLatitude), position.get(ExifTags.GPS.GPSLatitudeRef), 90)
-    lng = _degrees(position.get(ExifTags.GPS.GPSLongitude), position.get(ExifTags.GPS.GPSLongitudeRef), 180)
+    from PIL.ExifTags import GPS
+
+    lat = _degrees(position.get(GPS.GPSLatitude), position.get(GPS.GPSLatitudeRef), 90)
+    lng = _degrees(position.get(GPS.GPSLongitude), position.get(GPS.GPSLongitudeRef), 180)
     return (lat, lng) if lat is not None and lng is not None else (None, None)
 
 

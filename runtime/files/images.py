@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import NamedTuple
-
-from PIL import Image, ImageOps
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder.kernel.limits import IMAGE_PIXELS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Media types that Pillow reads here, with its names for them. No other decoder is ever tried.
 FORMATS = {
@@ -40,6 +41,8 @@ def measure(path: Path, media_type: str) -> Size | None:
     """
     if media_type not in FORMATS:
         return None
+    from PIL import Image
+
     try:
         with open_picture(path, media_type) as image:
             size = Size(*image.size)
@@ -60,6 +63,8 @@ def thumbnail(content: bytes, media_type: str, side: int) -> bytes:
     Raises:
         Problem: ``file.damaged``, ``file.image_too_large``.
     """
+    from PIL import Image, ImageOps
+
     try:
         with open_picture(io.BytesIO(content), media_type) as image:
             _refuse_bombs(Size(*image.size))
@@ -80,6 +85,8 @@ def thumbnail(content: bytes, media_type: str, side: int) -> bytes:
 
 def open_picture(source: Path | io.BytesIO, media_type: str) -> Image.Image:
     """Open a picture as what it was found to be; no other decoder is tried."""
+    from PIL import Image
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound here is lower and comes next
         return Image.open(source, formats=(FORMATS[media_type],))

@@ -27,7 +27,7 @@ from runtime.identity.users import User, Users, any_admin, as_user, set_password
 LINK_LIFETIME = timedelta(hours=24)
 LINK_PREFIX = "dgl_"
 SETUP_PATH = "/setup#"
-"""A link's secret stands behind the #: browsers do not send it, so it is in no log."""
+"""Where a link leads; its secret stands behind the #: browsers do not send it, so it is in no log."""
 
 
 class Setup:

@@ -11,10 +11,11 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -76,6 +77,8 @@ class Outbound:
         Raises:
             OutboundRefused, OutboundFailed.
         """
+        import httpx  # a fifth of a second: not before something is sent
+
         try:
             async with asyncio.timeout(seconds):
                 return await self._send(method, url, dict(headers or {}), content, seconds, most_bytes)
@@ -87,6 +90,8 @@ class Outbound:
     async def _send(
         self, method: str, url: str, headers: dict[str, str], content: bytes, seconds: float, most_bytes: int
     ) -> Answer:
+        import httpx
+
         host, port = _target(url)
         usual = _SCHEMES[urlsplit(url).scheme]
         address = await self._vetted(host, port)

@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from pypinyin import lazy_pinyin
-from rapidfuzz import fuzz
 
 from builder.compiled.app import CompiledEntity
 from builder.definition.entity import DuplicateRule
@@ -16,6 +14,7 @@ from builder.kernel.canonical import parse_json
 from builder.kernel.limits import DUPLICATE_CANDIDATES, DUPLICATES_LOOKED_AT
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Words
+from formulas.pinyin import syllables
 from runtime.records.holding import not_found
 from runtime.records.rights import acting_sight, seen_ids
 from runtime.records.writer import Writing
@@ -73,7 +72,9 @@ def alike(left: str, right: str) -> int:
     """Return how alike two plain texts are in writing or sound, of 100."""
     if left == right:
         return 100
-    sounds = fuzz.ratio(" ".join(lazy_pinyin(left)), " ".join(lazy_pinyin(right)))
+    from rapidfuzz import fuzz
+
+    sounds = fuzz.ratio(" ".join(syllables(left)), " ".join(syllables(right)))
     return min(99, round(max(fuzz.ratio(left, right), sounds)))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.compiled.physical import PhysicalTable, reference_name
 from builder.kernel.text import Text, say
@@ -15,6 +14,9 @@ from builder.publish.kept import Aside, KeptEntity, follow_counters, follow_tabl
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.references import rename_constraint
 from builder.store import tables
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 
 @dataclass(frozen=True, kw_only=True)

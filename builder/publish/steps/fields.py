@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.compiled.physical import PhysicalColumn, reference_name
 from builder.fields.auto_number import AutoNumberField
@@ -18,6 +17,9 @@ from builder.publish.step import SAFE, Impact, Step, Work, lightweight
 from builder.publish.steps.numbers import settle_numbers
 from builder.publish.steps.references import rename_constraint
 from builder.store.types import Identifier, StoredType
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 _CHUNK = 2_000
 

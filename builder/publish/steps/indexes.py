@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.compiled.conditional import Where, where_text
 from builder.compiled.physical import PhysicalIndex
 from builder.kernel.text import Text, say
 from builder.publish.impact import IndexValue, count_duplicates, count_rows
 from builder.publish.step import SAFE, Impact, Step
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 
 class Existing(NamedTuple):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.compiled.physical import PhysicalColumn, PhysicalTable, reference_name
 from builder.kernel.text import Text, say
 from builder.publish.step import Step
 from builder.publish.steps.indexes import create_index
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
-
 from builder.definition.scenarios.acts.upload import Upload
 from builder.kernel.text import Text, say
 from runtime.scenarios.base import judge_answer, refusal_words
@@ -46,6 +44,8 @@ class UploadKind:
 def make_content(kind: str, number: int) -> bytes:
     """Return a small file of a kind; other numbers give other contents."""
     if kind == "image":
+        from PIL import Image
+
         drawn = io.BytesIO()
         Image.new("RGB", (64, 64), (number % 256, number // 256 % 256, 128)).save(drawn, "PNG")
         return drawn.getvalue()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from builder.store import migrate, tables
 from builder.store.database import Database, open_database
@@ -30,6 +31,15 @@ def test_migrations_make_the_tables_the_code_uses(migrated_database_url: str) ->
         options = {"version_table": migrate.VERSION_TABLE, "compare_type": False}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
     assert found == []
+
+
+def test_a_migration_s_file_is_named_as_its_revision_and_files_stand_in_order(database_url: str) -> None:
+    """So what is missing is known without running them."""
+    script = ScriptDirectory.from_config(migrate._config())
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    assert revisions == sorted(path.stem for path in migrate._MIGRATIONS.glob("versions/*.py"))
+    with opened(database_url) as database:
+        assert migrate.migration_state(database) == (None, revisions[-1])
 
 
 def test_people_that_were_there_before_stay(database_url: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
-from builder.store.database import open_database
+from builder.store.database import Database, open_database
 from builder.store.migrate import migrate_database
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
@@ -40,9 +40,7 @@ from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
 from runtime.identity.actors import Authenticator
 from runtime.identity.passwords import PasswordRules
-from runtime.identity.provider import Provider, ProviderSettings
-from runtime.identity.provider_logins import ProviderLogins
-from runtime.identity.service import make_identity
+from runtime.identity.service import Identity, make_identity
 from runtime.identity.setup import SETUP_PATH
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
@@ -76,6 +74,9 @@ from runtime.timers.service import Timers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from runtime.identity.provider import Provider
+    from runtime.identity.provider_logins import ProviderLogins
 
 Announce = Callable[[str], None]
 
@@ -300,9 +301,7 @@ def make_services(
         handover=handover,
         resets=resets,
         provider=provider,
-        provider_logins=None
-        if provider is None
-        else ProviderLogins(database, clock, ids, identity.users, identity.sessions, identity.audit, provider.settings),
+        provider_logins=_make_logins(provider, database, clock, ids, identity),
         ticker=Ticker(works, clock, log),
         rehearsals=rehearsals,
     )
@@ -322,6 +321,8 @@ def _make_provider(settings: Settings, outbound: Outbound, clock: Clock) -> Prov
     """Return the login provider that the settings name."""
     if settings.oidc_issuer is None or settings.oidc_client_id is None or settings.public_url is None:
         return None
+    from runtime.identity.provider import Provider, ProviderSettings
+
     secret = settings.oidc_client_secret
     named = ProviderSettings(
         issuer=settings.oidc_issuer,
@@ -335,6 +336,16 @@ def _make_provider(settings: Settings, outbound: Outbound, clock: Clock) -> Prov
         department=settings.oidc_department,
     )
     return Provider(named, outbound, clock)
+
+
+def _make_logins(
+    provider: Provider | None, database: Database, clock: Clock, ids: Ids, identity: Identity
+) -> ProviderLogins | None:
+    if provider is None:
+        return None
+    from runtime.identity.provider_logins import ProviderLogins
+
+    return ProviderLogins(database, clock, ids, identity.users, identity.sessions, identity.audit, provider.settings)
 
 
 def _make_store(settings: Settings, clock: Clock) -> FileStore:

@@ -19,8 +19,6 @@ from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
-from runtime.identity.provider import Provider
-from runtime.identity.provider_logins import ProviderLogins
 from runtime.identity.service import Identity
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
@@ -39,6 +37,8 @@ from runtime.ticking.ticker import Ticker
 from runtime.timers.service import Timers
 
 if TYPE_CHECKING:
+    from runtime.identity.provider import Provider
+    from runtime.identity.provider_logins import ProviderLogins
     from runtime.scenarios.rehearsing import Rehearsals
 
 

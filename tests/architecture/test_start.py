@@ -14,6 +14,7 @@ LATER = {
     "alembic": "only migrations and publishing",
     "fastapi": "records and probes are served without it",
     "httpx": "only what goes out",
+    "joserfc": "only login providers",
     "PIL": "only pictures",
     "pypinyin": "60 MB of dictionaries, only for Chinese labels, PINYIN and duplicates",
     "rapidfuzz": "only duplicates",

@@ -140,6 +140,7 @@ CODES: Mapping[str, Code] = {
     "webhook.refused": Code(401, say("消息签名无效", "The message is not signed as it has to be")),
     "formula.invalid": Code(422, say("公式有误", "Invalid formula")),
     "settings.invalid": Code(422, say("设置有误", "Invalid settings")),
+    "service.full": Code(507, say("存储空间已满", "The storage is full")),
     "service.unavailable": Code(503, say("服务暂不可用", "Service unavailable")),
     "service.internal": Code(500, say("内部错误", "Internal error")),
 }

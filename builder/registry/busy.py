@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store.database import DatabaseBusy
+from builder.store.database import DatabaseBusy, DatabaseFull
 
 _RETRY_SECONDS = 5
 
@@ -25,6 +25,8 @@ def told_when_busy() -> Iterator[None]:
     """Turn a lock that was not given in time, or a deadlock, into ``publish.busy``."""
     try:
         yield
+    except DatabaseFull:
+        raise
     except DatabaseBusy as error:
         raise busy() from error
     except sa.exc.OperationalError as error:

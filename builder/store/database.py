@@ -37,6 +37,10 @@ class DatabaseBusy(Exception):
     """A lock was not given in time, or no connection was free, or the server is away or cannot write: try again."""
 
 
+class DatabaseFull(DatabaseBusy):
+    """There is no room on the disk for what is to be written; reading goes on, and writing once there is room again."""
+
+
 class SchemaMoved(Exception):
     """A statement does not fit the tables there are: the schema was published anew since it was made."""
 

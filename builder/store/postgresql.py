@@ -16,7 +16,7 @@ from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store.commits import Commits
 from builder.store.connections import HeldConnections
-from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
 from builder.store.statement import POSTGRESQL, Query, Rows, Unit
 
 T = TypeVar("T")
@@ -257,4 +257,6 @@ def _translate(error: BaseException) -> BaseException:
         return ConstraintRefused("other", str(error))  # a text too long for an index
     if isinstance(error, asyncpg.SyntaxOrAccessError) and not isinstance(error, asyncpg.InsufficientPrivilegeError):
         return SchemaMoved(str(error))  # no such column, or one of another type
+    if isinstance(error, asyncpg.DiskFullError):
+        return DatabaseFull(str(error))
     return DatabaseBusy(str(error)) if isinstance(error, _CANNOT_NOW) else error

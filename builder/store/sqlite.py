@@ -21,7 +21,7 @@ from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store import exact
 from builder.store.commits import Commits
-from builder.store.database import ConstraintRefused, DatabaseBusy, SchemaMoved, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
 from builder.store.statement import SQLITE, Query, Rows, Statement, Unit
 from formulas.sqlite_functions import install as install_formula_functions
 
@@ -403,6 +403,8 @@ def _translate(error: BaseException) -> BaseException:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more about it
         if code == sqlite3.SQLITE_INTERRUPT:
             return StatementTimeout()
+        if code == sqlite3.SQLITE_FULL:
+            return DatabaseFull(str(error))
         if code in _CANNOT_NOW:
             return DatabaseBusy(str(error))
         if code == sqlite3.SQLITE_SCHEMA or str(error).startswith(("no such column", "no such table")):

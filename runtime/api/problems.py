@@ -6,6 +6,7 @@ problem: its answer holds a code and the request's id, nothing else; the rest is
 
 from __future__ import annotations
 
+import errno
 import html
 from typing import Any
 
@@ -15,13 +16,16 @@ from builder.kernel.canonical import JSON, dump_json
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from builder.kernel.problems import CODES, Problem, Violation
 from builder.kernel.text import Language, Text, say
-from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, StatementTimeout
 from runtime.api.http import ClientGone, Header
 
 PROBLEM_TYPE = "application/problem+json"
 PROBLEMS_PATH = "/problems/"
 _RETRY_SECONDS = 2
+_FULL_RETRY_SECONDS = 60
 _SQLITE_ERROR = 1
+_SQLITE_FULL = 13
+_DISK_FULL = "53100"
 
 
 def problem_reply(problem: Problem, language: Language, request_id: str) -> tuple[int, list[Header], bytes]:
@@ -114,6 +118,8 @@ def _from_storage(error: BaseException) -> Problem | None:
             )
         case ConstraintRefused():
             return Problem("record.invalid")
+        case _ if _has_no_room(error):
+            return full()
         case DatabaseBusy() | sa.exc.InterfaceError() | sa.exc.TimeoutError():
             return unavailable()
         case sa.exc.OperationalError():
@@ -129,6 +135,27 @@ def took_too_long() -> Problem:
         say("处理时间过长,已停止;请缩小范围后重试", "This took too long and was stopped; ask for less, or try again"),
         retry_after_seconds=_RETRY_SECONDS,
     )
+
+
+def full() -> Problem:
+    """Make the problem of a disk without room: what was to be written is not there by halves."""
+    return Problem(
+        "service.full",
+        say(
+            "服务器存储空间已满,未写入任何内容;请联系管理员清理后重试",
+            "The server's storage is full and nothing was written; ask the administrator to make room, then try again",
+        ),
+        retry_after_seconds=_FULL_RETRY_SECONDS,
+    )
+
+
+def _has_no_room(error: BaseException) -> bool:
+    """Tell whether a disk is full: that of the database, or that of a file that is being uploaded."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = getattr(error, "orig", None)  # by a driver: sqlite3, psycopg
+    by_sqlite = getattr(said, "sqlite_errorcode", None) == _SQLITE_FULL
+    return isinstance(error, DatabaseFull) or by_sqlite or getattr(said, "sqlstate", None) == _DISK_FULL
 
 
 def unavailable() -> Problem:

@@ -19,7 +19,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 SERVER_CORE = 0
 LOAD_CORE = 1 % (os.cpu_count() or 1)
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,10 @@ def test_a_migration_s_file_is_named_as_its_revision_and_files_stand_in_order(da
     """So what is missing is known without running them."""
     script = ScriptDirectory.from_config(migrate._config())
     revisions = [revision.revision for revision in script.walk_revisions()][::-1]
-    assert revisions == sorted(path.stem for path in migrate._MIGRATIONS.glob("versions/*.py"))
+    files = sorted(path.stem for path in migrate._MIGRATIONS.glob("versions/*.py"))
+    assert all(file.startswith(revision) for file, revision in zip(files, revisions, strict=True))
     with opened(database_url) as database:
-        assert migrate.migration_state(database) == (None, revisions[-1])
+        assert migrate.migration_state(database) == (None, script.get_current_head())
 
 
 def test_people_that_were_there_before_stay(database_url: str) -> None:

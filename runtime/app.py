@@ -116,8 +116,9 @@ class App:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
-            web = vars(self).get("web") or await asyncio.to_thread(lambda: self.web)
-            await web(scope, receive, send)
+            if "web" not in vars(self):
+                await asyncio.to_thread(getattr, self, "web")
+            await self.web(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Start and stop as the server says (ASGI lifespan)."""

@@ -71,6 +71,9 @@ from runtime.ticking.ticker import Due, Ticker
 from runtime.timers.arming import TimersReaction
 from runtime.timers.firing import ActionEffects
 from runtime.timers.service import Timers
+from runtime.upkeep.clearing import Clearing
+from runtime.upkeep.pruning import Pruning
+from runtime.upkeep.schedule import Upkeep
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -248,7 +251,16 @@ def make_services(
     jobs = JobRows(database, clock, ids)
     holdings = Holdings(database, registry, records)
     handover = Handover(database, records, holdings, identity.users, identity.departments, jobs, identity.audit)
-    job_runner = JobRunner(jobs, (handover, Recompute(database, records)), log)
+    files = Files(
+        database,
+        _make_store(settings, clock),
+        settings.files_folder,
+        clock=clock,
+        ids=ids,
+        file_bytes=settings.file_bytes,
+    )
+    upkeep = (Pruning(settings, clock), Clearing(database, files, clock))
+    job_runner = JobRunner(jobs, (handover, Recompute(database, records), *upkeep), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)
     app_events = AppEvents(database, records, ports, clock, ids)
@@ -262,6 +274,7 @@ def make_services(
         Due("approvals", approvals.escalate_due),
         Due("pools", assignments.reclaim_due),
         courier,
+        Upkeep(database, jobs, settings.upkeep_cron, [kind.name for kind in upkeep]),
         job_runner,
     )
     return Services(
@@ -287,14 +300,7 @@ def make_services(
         hooks=Hooks(database, records, ports, clock, ids, sealer=sealer),
         assignments=assignments,
         absences=Absences(database, clock, ids),
-        files=Files(
-            database,
-            _make_store(settings, clock),
-            settings.files_folder,
-            clock=clock,
-            ids=ids,
-            file_bytes=settings.file_bytes,
-        ),
+        files=files,
         timers=timers,
         delivery=delivery,
         jobs=jobs,

@@ -22,7 +22,8 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
-from builder.kernel.limits import BODY_BYTES, FILE_BYTES, REQUEST_SECONDS
+from builder.calendars.cron import parse_cron
+from builder.kernel.limits import AUTOMATION_RUN_DAYS, BODY_BYTES, FILE_BYTES, REQUEST_SECONDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, Text, say
 
@@ -123,6 +124,18 @@ class Settings(BaseSettings):
         True,
         description="Deliver messages, fire timers and run jobs in the server's process; off where `dougong worker` does it (PostgreSQL).",
     )
+    upkeep_cron: str = Field(
+        "30 18 * * *",
+        description="When old rows and unused files are cleared away: minute, hour, day, month, weekday, in UTC; empty: never.",
+    )
+    keep_outbox_days: int = Field(30, ge=1, description="How long delivered messages are kept; dead letters stay.")
+    keep_runs_days: int = Field(
+        AUTOMATION_RUN_DAYS,
+        ge=1,
+        description="How long runs of automations, received messages and fired reminders are kept.",
+    )
+    keep_inbox_days: int = Field(365, ge=1, description="How long messages stay in people's inboxes.")
+    keep_jobs_days: int = Field(90, ge=1, description="How long jobs that have ended are kept.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Keys that seal stored passwords of connections, with commas: the first seals, all open. Unset: the file below.",
@@ -164,6 +177,16 @@ class Settings(BaseSettings):
         if scheme == "sqlite" and len(url.removeprefix("sqlite:///")) in (0, len(url)):
             raise ValueError("use sqlite:///file; an absolute path has four slashes")
         return url
+
+    @field_validator("upkeep_cron")
+    @classmethod
+    def _cron_line(cls, text: str) -> str:
+        try:
+            if text:
+                parse_cron(text, "UTC")
+        except ValueError:
+            raise ValueError("write a cron line such as 30 18 * * *, or nothing") from None
+        return text
 
     @field_validator("public_url")
     @classmethod
@@ -247,6 +270,7 @@ def _origin(url: str) -> str:
 _CHINESE: dict[str, str] = {
     "use sqlite:///file or postgresql://user@host:port/name": "请写 sqlite:///文件 或 postgresql://用户@主机:端口/库名",
     "use sqlite:///file; an absolute path has four slashes": "请写 sqlite:///文件;绝对路径有四个斜杠",
+    "write a cron line such as 30 18 * * *, or nothing": "请写 cron 表达式,如 30 18 * * *,或留空",
     "admin_username and admin_password are given together or not at all": "admin_username 与 admin_password 须同时给出,或都不给",
     "oidc_issuer, oidc_client_id and public_url are given together or not at all": "oidc_issuer、oidc_client_id 与 public_url 须同时给出,或都不给",
     "the address, bucket and both keys of s3 are given together or not at all": "S3 的地址、桶与两个密钥须同时给出,或都不给",

@@ -16,7 +16,7 @@ from builder.definition.automation import Automation
 from builder.definition.kinds import AUTOMATIONS
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
-from builder.kernel.limits import AUTOMATION_FAILURES, AUTOMATION_RUN_DAYS
+from builder.kernel.limits import AUTOMATION_FAILURES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import ConstraintRefused, Database
@@ -71,21 +71,6 @@ class Runner:
             except Problem as problem:
                 await self._put_off(run_id, problem)
         return count
-
-    async def clean(self) -> None:
-        """Delete runs and message ids that are old enough."""
-        before = self._clock.now() - timedelta(days=AUTOMATION_RUN_DAYS)
-
-        def unit() -> Unit[None]:
-            statement = self._statements.kept(
-                ("automation", "clean"),
-                lambda _: sa.delete(run_table).where(
-                    run_table.c.at < sa.bindparam("before", type_=Instant()), run_table.c.state != "waiting"
-                ),
-            )
-            yield Query(statement, {"before": before})
-
-        await self._database.write(unit)
 
     def _due(self) -> Unit[list[tuple[str, str, str]]]:
         r = run_table.c

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 JSON = Any
 LEASE = timedelta(seconds=60)
+TRIES = 5
+"""How often a job is tried without getting any further."""
 _ENDED = ("done", "failed", "cancelled")
 
 
@@ -87,7 +89,17 @@ class JobRows:
     # -- running -------------------------------------------------------------------------------------------------------
 
     def claim(self, kinds: list[str]) -> ClaimedJob | None:
-        """Take the oldest job that may run under a lease: one that waits, or one whose runner is gone."""
+        """Take the oldest job that may run under a lease: one that waits, or one whose runner is gone.
+
+        One whose runners died again and again without getting any further is given up, one that was to be cancelled is.
+        """
+        while True:
+            found = self._claim(kinds)
+            if not isinstance(found, str):
+                return found
+
+    def _claim(self, kinds: list[str]) -> ClaimedJob | str | None:
+        """Take the oldest; its state if it was ended instead."""
         now, c = self._clock.now(), table.c
         free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
         due = (c.state.in_(("waiting", "running")), c.next_at <= now, free, c.kind.in_(kinds))
@@ -98,6 +110,10 @@ class JobRows:
             if row is None:
                 return None
             taken = sa.update(table).where(c.id == row.id)
+            over = _end_of(row)
+            if over is not None:
+                connection.execute(taken.values(**over, ended_at=now, lease_until=None, lease_token=None))
+                return str(over["state"])
             values = {
                 "state": "running",
                 "lease_until": now + LEASE,
@@ -122,8 +138,8 @@ class JobRows:
         Raises:
             LeaseLost: another runner has the job; the step must be rolled back.
         """
-        ours = (table.c.id == job.id, table.c.lease_token == job.token, table.c.state == "running")
-        values: dict[str, Any] = {"done_count": done, "checkpoint": dump_json(checkpoint).decode()}
+        ours = self._held(job)
+        values: dict[str, Any] = {"done_count": done, "checkpoint": dump_json(checkpoint).decode(), "attempts": 1}
         if total is not None:
             values["total_count"] = total
         change = sa.update(table).where(*ours).values(lease_until=self._clock.now() + LEASE, **values)
@@ -131,6 +147,20 @@ class JobRows:
         if row is None:
             raise LeaseLost
         return not row.cancel_requested
+
+    def extend(self, job: ClaimedJob) -> bool:
+        """Extend the lease while a step takes long; False if another runner has the job."""
+        change = sa.update(table).where(*self._held(job)).values(lease_until=self._clock.now() + LEASE)
+        with self.database.transaction() as connection:
+            return connection.execute(change).rowcount == 1
+
+    def release(self, job: ClaimedJob) -> bool:
+        """Let go of a job without fault of its own: the next runner goes on from its checkpoint at once."""
+        values = {"state": "waiting", "lease_until": None, "lease_token": None, "attempts": table.c.attempts - 1}
+        return self._ours(job, values)
+
+    def _held(self, job: ClaimedJob) -> tuple[sa.ColumnElement[bool], ...]:
+        return table.c.id == job.id, table.c.lease_token == job.token, table.c.state == "running"
 
     def end(self, job: ClaimedJob, state: str, *, result: JSON = None, error: Text | None = None) -> bool:
         """End a job; False if another runner has it."""
@@ -234,6 +264,21 @@ def start_job(w: Writing, kind: str, arguments: Mapping[str, JSON], *, total: in
     )
     yield Query(statement, row)
     return str(row["id"])
+
+
+def _end_of(row: Any) -> dict[str, Any] | None:
+    """Return how a job ends whose runner is gone and that is not to be taken over; None: it goes on."""
+    if row.state != "running":
+        return None
+    if row.cancel_requested:
+        return {"state": "cancelled"}
+    if row.attempts < TRIES:
+        return None
+    text = say(
+        f"运行它的进程连续 {row.attempts} 次中途退出,未再前进,已放弃",
+        f"The processes that ran it died {row.attempts} times without getting any further; given up",
+    )
+    return {"state": "failed", "error": dump_json(text._asdict()).decode()}
 
 
 def _get(connection: sa.Connection, job_id: str, *, hold: bool = False) -> Any:

@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from runtime.jobs.rows import ClaimedJob, JobRows, LeaseLost
+from builder.store.database import DatabaseBusy
+from runtime.jobs.rows import LEASE, TRIES, ClaimedJob, JobRows, LeaseLost
 from runtime.observe.logs import Log
 
 JSON = Any
-TRIES = 5
 _WAIT = timedelta(seconds=30)
+BEAT_SECONDS = LEASE.total_seconds() / 4
+"""How often a runner says that it is alive, of the machine's clock: a step may take longer than the lease."""
 
 
 class Cancelled(Exception):
@@ -33,6 +35,8 @@ class Running:
     checkpoint: JSON
     done: int
     total: int | None = None
+    attempts: int = 1
+    """Tries in a row that got no further."""
 
     def step(self, work: Callable[[sa.Connection], int], checkpoint: Callable[[], JSON]) -> None:
         """Do a part of the work in one transaction with its progress; ``work`` returns how many things were done.
@@ -48,7 +52,7 @@ class Running:
             done = self.done + work(connection)
             place = checkpoint()
             goes_on = self.rows.report(connection, self.job, done=done, total=self.total, checkpoint=place)
-        self.done, self.checkpoint = done, place
+        self.done, self.checkpoint, self.attempts = done, place, 1
         if not goes_on:
             raise Cancelled
 
@@ -79,11 +83,19 @@ class JobRunner:
 
     name = "jobs"
 
-    def __init__(self, rows: JobRows, kinds: Sequence[JobKind], log: Log) -> None:
+    def __init__(
+        self, rows: JobRows, kinds: Sequence[JobKind], log: Log, *, beat_seconds: float = BEAT_SECONDS
+    ) -> None:
         self._rows = rows
         self._kinds: Mapping[str, JobKind] = {kind.name: kind for kind in kinds}
         self._log = log
+        self._beat_seconds = beat_seconds
         self._under_way: asyncio.Task[None] | None = None
+
+    async def until_idle(self) -> None:
+        """Wait until the job that is under way is over."""
+        if self._under_way is not None:
+            await asyncio.wait({self._under_way})
 
     async def run_due(self, now: datetime) -> int:
         """Run the next job to its end; others that fall due meanwhile (messages, timers) wait for nothing.
@@ -108,15 +120,36 @@ class JobRunner:
             await self._under_way
 
     async def stop(self) -> None:
-        """Let go of what is under way; another process goes on from its checkpoint when the lease has run out."""
+        """Let go of what is under way; another process goes on from its checkpoint at once."""
         if self._under_way is not None:
             self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)
 
     async def _run(self, job: ClaimedJob) -> None:
-        running = Running(job, self._rows, job.checkpoint, job.done_count)
+        running = Running(job, self._rows, job.checkpoint, job.done_count, attempts=job.attempts)
+        beat = asyncio.create_task(self._keep_alive(job))
+        try:
+            await self._carry(job, running)
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
+    async def _keep_alive(self, job: ClaimedJob) -> None:
+        """Extend the lease again and again; without an answer of the database it is tried again in time."""
+        while True:
+            await asyncio.sleep(self._beat_seconds)
+            try:
+                if not await asyncio.to_thread(self._rows.extend, job):
+                    return  # the next step finds that out, too, and nothing of it counts
+            except (DatabaseBusy, sa.exc.DBAPIError) as error:
+                self._log.warning("job.beat", job=job.id, kind=job.kind, reason=str(error)[:200])
+
+    async def _carry(self, job: ClaimedJob, running: Running) -> None:
         try:
             result = await self._kinds[job.kind].run(running)
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.to_thread(self._rows.release, job))
+            raise
         except Cancelled:
             await asyncio.to_thread(self._rows.end, job, "cancelled")
         except LeaseLost:
@@ -124,15 +157,15 @@ class JobRunner:
         except Problem as problem:
             await asyncio.to_thread(self._rows.end, job, "failed", error=problem.detail)
         except Exception as error:  # noqa: BLE001 - a job that breaks is noted and tried again, the runner lives on
-            await self._broke(job, error)
+            await self._broke(job, error, running.attempts)
         else:
             await asyncio.to_thread(self._rows.end, job, "done", result=result)
 
-    async def _broke(self, job: ClaimedJob, error: Exception) -> None:
-        self._log.error("job.failed", job=job.id, kind=job.kind, attempts=job.attempts, exc_info=error)
+    async def _broke(self, job: ClaimedJob, error: Exception, attempts: int) -> None:
+        self._log.error("job.failed", job=job.id, kind=job.kind, attempts=attempts, exc_info=error)
         name = type(error).__name__
         text = say(f"运行时出错:{name}", f"An error while running: {name}")
-        if job.attempts >= TRIES:
+        if attempts >= TRIES:
             await asyncio.to_thread(self._rows.end, job, "failed", error=text)
         else:
-            await asyncio.to_thread(self._rows.put_back, job, _WAIT * 2 ** (job.attempts - 1), text)
+            await asyncio.to_thread(self._rows.put_back, job, _WAIT * 2 ** (attempts - 1), text)

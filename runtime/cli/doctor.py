@@ -5,7 +5,6 @@ A check looks at the services and yields one sentence per thing that is wrong; a
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 
@@ -14,10 +13,10 @@ import typer
 
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
-from builder.registry.apps import list_apps
 from builder.registry.doctor import examine
 from builder.store.migrate import migration_state
 from builder.store.tables import user
+from runtime import invariants
 from runtime.cli.base import REFUSED, DatabaseUrl, opened, shell_language, tell
 from runtime.services import Services
 from runtime.settings import FILE_VARIABLE, PREFIX, Settings
@@ -76,21 +75,11 @@ def check_apps(services: Services) -> Iterator[Text]:
         yield from (finding.message for finding in examine(services.registry))
 
 
-def check_timers(services: Services) -> Iterator[Text]:
-    """Every record that a reminder watches has its timer, and no timer is left over."""
+def check_process(services: Services) -> Iterator[Text]:
+    """Deliveries, jobs, runs, approvals and timers are such as can be."""
     found, wanted = migration_state(services.database)
     if found == wanted:
-        yield from asyncio.run(_audit_timers(services))
-
-
-async def _audit_timers(services: Services) -> list[Text]:
-    with services.database.snapshot() as connection:
-        keys = [line.key for line in list_apps(connection) if line.published_version]
-    await services.database.start()
-    try:
-        return [text for key in keys for text in await services.timers.audit(key)]
-    finally:
-        await services.database.stop()
+        yield from invariants.audit_process(services)
 
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -98,7 +87,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("migrations", check_migrations),
     ("admin", check_admin),
     ("apps", check_apps),
-    ("timers", check_timers),
+    ("process", check_process),
 )
 
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +34,7 @@ from runtime.settings import Settings
 JSON = Any
 ROUNDS = 300
 CHILDREN = 1_000
-ROWS = 1_000_000
+ROWS = int(os.environ.get("DOUGONG_BENCH_ROWS", "1000000"))
 POSTGRES = os.environ.get("DOUGONG_BENCH_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 _CALLER = Caller(Actor(user_id=None, username="bench", name="bench", role="admin"), "bench")
 #: Twenty that a sales team might write, over fields of the record and over each other.
@@ -100,8 +101,8 @@ async def _writes(app: App, dialect: str) -> None:
     for turn in range(ROUNDS):
         for name, times in made.items():
             body = {
-                "amount": turn + 0.5,
-                "rate": 0.13,
+                "amount": turn,
+                "rate": Decimal("0.13"),
                 "count": turn % 9,
                 "name": f"客户{turn}",
                 "due_on": "2024-02-29",

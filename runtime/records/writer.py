@@ -265,24 +265,29 @@ def write_change(
     Args:
         whole: all plain values as they will be, if they are known.
     """
+    local: Values = {}
+    moved: dict[str, JSON] = {}
     if entity.computed:
         after = whole or (canonical(entity, held.shown) | changed)
         compute_local(w, entity, after)
-        local = {c.key: after[c.key] for c in entity.computed if c.place == "local"}
-        changed = changed | {
-            key: value
-            for key, value in local.items()
-            if not same_json(field_json(entity.fields[key], value), held.shown[key])
-        }
-    keys = tuple(field.key for field in entity.stored if field.key in changed)
+        for computed in entity.computed:
+            if computed.place == "local":
+                value = local[computed.key] = after[computed.key]
+                is_now = field_json(computed.shape, value)
+                if not same_json(is_now, held.shown[computed.key]):
+                    moved[computed.key] = is_now
+    keys = tuple(field.key for field in entity.stored if field.key in changed or field.key in moved)
+    if moved:  # all of them are written: which of many formulas give another value must not make statements without end
+        changed = changed | local
+    written = tuple(field.key for field in entity.stored if field.key in changed)
     if w.course.following:
         w.course.rewritten.add(record_id)
     w.changes.note(entity, record_id, keys, held.shown, changed)
     revision = held.revision + 1
-    values = {f"v_{key}": changed[key] for key in keys}
+    values = {f"v_{key}": changed[key] for key in written}
     values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
-    yield Query(w.statements.update(entity, keys), values)
-    shown = {key: field_json(entity.fields[key], changed[key]) for key in keys}
+    yield Query(w.statements.update(entity, written), values)
+    shown = moved | {key: field_json(entity.fields[key], changed[key]) for key in keys if key not in moved}
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
     event = make_event(w, entity, record_id, telling.kind, revision, changes)
     if telling.detail is not None:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import divided, fitted, native_of, rescaled
+from formulas.sqlforms.numbers import divided, fitted, is_native, native_at, native_of, rescaled
 from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
-from formulas.tree import Call
+from formulas.tree import Call, Literal, Param, Path, Tree, walk
 from formulas.types import Type
 
 _LONG = "0.000000000000000000000000000000"
@@ -137,11 +137,41 @@ def rounded(emitter: Emitter, call: Call) -> Sql:
     """ROUND on SQLite: half away from zero, on the scaled integer, where the places are constant and not negative."""
     value = emitter.value(call.args[0])
     places = getattr(call.args[1], "value", None) if len(call.args) > 1 else 0
-    if value.wide or is_wide(call.type) or not isinstance(places, int) or places < 0:
+    if not isinstance(places, int) or places < 0:
         return call_python(emitter, call)
+    if value.wide or is_wide(call.type):
+        return _rounded_where_it_holds(emitter, call, value, places)
     if places >= value.type.scale:
         return plain(rescaled(value, call.type.scale), call.type, emitter)
     return plain(divided(value, 10 ** (value.type.scale - places)), call.type, emitter)
+
+
+_BRIEF_NODES = 16
+_CHEAP = frozenset(("add", "sub", "mul", "neg", "percent", "zero"))
+
+
+def _is_brief(tree: Tree) -> bool:
+    """Few additions and products of values that stand there: cheap to be written several times in one expression."""
+    nodes = list(walk(tree))
+    return len(nodes) <= _BRIEF_NODES and all(
+        isinstance(node, Path | Literal | Param) or (isinstance(node, Call) and node.function in _CHEAP)
+        for node in nodes
+    )
+
+
+def _rounded_where_it_holds(emitter: Emitter, call: Call, value: Sql, places: int) -> Sql:
+    """The same on 64-bit integers, which become REAL where they do not hold the number; there Python rounds."""
+    if native_of(value) is None or not _is_brief(call.args[0]):
+        return call_python(emitter, call)
+    kept = native_at(value, min(places, value.type.scale))
+    missing = call.type.scale - min(places, value.type.scale)
+    if missing < 0:
+        return call_python(emitter, call)
+    kept = kept * number(10**missing) if missing else kept
+    if is_wide(call.type):
+        return replace(call_python(emitter, call), native=kept)
+    in_python = raw(call_python(emitter, call).element, sa.BigInteger())
+    return plain(sa.case((is_native(kept), kept), else_=in_python), call.type, emitter)
 
 
 def result(emitter: Emitter, value: Sql, type_: Type) -> Element:

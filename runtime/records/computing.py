@@ -143,16 +143,25 @@ def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _
     Args:
         besides: fields that are recomputed anyway, with the records in which they are.
     """
+    seen = _Seen()
     for computed in w.app.computed.values():
         ids = set(besides.get(computed.id, ()))
         if computed.place == "related":
-            ids |= yield from _readers(w, computed)
+            ids |= yield from _readers(w, computed, seen)
         if ids:
-            yield from recompute_listed(w, computed, sorted(ids))
+            yield from recompute_listed(w, computed, sorted(ids), seen)
     yield from w.changes.later.put_down(w)
 
 
-def _readers(w: Writing, computed: Computed) -> Unit[set[str]]:
+class _Seen:
+    """What one pass over the computed fields has asked already: several fields of one parent ask the same."""
+
+    def __init__(self) -> None:
+        self.reached: dict[tuple[str, tuple[str, ...], frozenset[str]], set[str]] = {}
+        self.held: set[tuple[str, str]] = set()
+
+
+def _readers(w: Writing, computed: Computed, seen: _Seen) -> Unit[set[str]]:
     """Return the records whose value of a field has to be computed anew now; along a path with too many a job will do it."""
     ids: set[str] = set()
     for dependency in computed.dependencies:
@@ -160,7 +169,11 @@ def _readers(w: Writing, computed: Computed) -> Unit[set[str]]:
         if not (changed and dependency.path):
             ids |= changed
             continue
-        found = yield from reached(w, computed.entity, dependency.path, changed, most=RECOMPUTED_IN_WRITE)
+        asked = (computed.entity, dependency.path, frozenset(changed))
+        found = seen.reached.get(asked)
+        if found is None:
+            found = yield from reached(w, computed.entity, dependency.path, changed, most=RECOMPUTED_IN_WRITE)
+            seen.reached[asked] = found
         if len(found) > RECOMPUTED_IN_WRITE:
             w.changes.later.add(computed, dependency.path, changed)
         else:
@@ -180,14 +193,19 @@ def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit
     return ids
 
 
-def recompute_listed(w: Writing, computed: Computed, ids: list[str]) -> Unit[None]:
+def recompute_listed(w: Writing, computed: Computed, ids: list[str], seen: _Seen | None = None) -> Unit[None]:
     """Bring a field of some records up to date, and note which changed by that."""
+    held = _Seen().held if seen is None else seen.held
     statement = w.statements.kept(
         ("recompute", computed.id), lambda dialect: recompute(w.app, computed, sql_dialect(dialect), within=True)
     )
     for start in range(0, len(ids), _CHUNK):
-        listed = dump_json(ids[start : start + _CHUNK]).decode()
-        yield from hold(w, w.app.entities[computed.entity], listed)
+        some = ids[start : start + _CHUNK]
+        listed = dump_json(some).decode()
+        fresh = {(computed.entity, record_id) for record_id in some} - held
+        if fresh:
+            yield from hold(w, w.app.entities[computed.entity], listed)
+            held |= fresh
         rows = yield Query(statement, {"ids": listed})
         w.changes.add(computed.entity, computed.key, (str(row[0]) for row in rows))
 

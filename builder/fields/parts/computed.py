@@ -54,8 +54,11 @@ class ComputedField(Field):
     @property
     def shape(self) -> Field:
         """The plain field of the value."""
-        assert self._shape is not None, f"{self.key} is not compiled"
-        return self._shape
+        shape: Field | None = (self.__pydantic_private__ or {}).get(
+            "_shape"
+        )  # asked for every value: not by pydantic's slow way
+        assert shape is not None, f"{self.key} is not compiled"
+        return shape
 
     def column_type(self) -> StoredType | None:
         """The column of the shape; none while volatile or not compiled."""

@@ -27,9 +27,9 @@ def dependencies(tree: Tree, schema: Schema, entity: str) -> tuple[Dependency, .
 def _of_path(path: tuple[str, ...], schema: Schema, entity: str) -> Dependency | None:
     for step in path[:-1]:
         info = schema.find_field(entity, step)
-        if info is None or info.target_entity is None:
+        if info is None or info.leads_to is None:
             return None
-        entity = info.target_entity
+        entity = info.leads_to
     return Dependency(entity, path[-1], path[:-1])
 
 

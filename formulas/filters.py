@@ -147,7 +147,7 @@ class _Reader:
     def _field(self, key: str, value: object, scope: _Scope, pointer: str, depth: int) -> Tree:
         first, _, rest = key.partition(".")
         info = self.find(first, scope, pointer)
-        inner = replace(scope, steps=(*scope.steps, first))
+        inner = replace(scope, steps=(*scope.steps, *info.through, first))
         if rest:
             if info.target_entity is None:
                 raise self.stop("NAME", pointer, f"“{first}”不是关联字段", f'"{first}" is not a relation')
@@ -346,7 +346,7 @@ class _Reader:
             raise self.stop(
                 "TYPE", pointer, f"{name} 不能用于一对多关联", f"{name} does not apply to a to-many relation"
             )
-        path = Path(("id",), identity.type)
+        path = Path(identity.steps, identity.type)
         if name in ("_has", "_eq"):
             return replace(exists, condition=self._equal("_eq", value, path, pointer))
         if name == "_has_all":

@@ -86,7 +86,7 @@ def _starts_with_relation(schema: Schema, scope: Scope, names: tuple[str, ...]) 
     entity = scope.entities[-1 - relation.up]
     for name, step in zip(names, relation.steps, strict=False):
         info = find_field(schema, entity, name)
-        if info is None or info.key != step:
+        if info is None or info.steps != (step,):
             return False
         entity = info.target_entity or ""
     return True
@@ -101,7 +101,7 @@ def _walk(schema: Schema, scope: Scope, node: Node, names: tuple[str, ...], up: 
         info = find_field(schema, entity, name)
         if info is None:
             raise _unknown(schema, scope, node, name, entity, first=place == 0 and not up)
-        steps.append(info.key)
+        steps += info.steps
         last = place == len(names) - 1
         if info.many and info.target_entity is not None:
             if crossed is not None:

@@ -25,6 +25,20 @@ class FieldInfo:
     label: str = ""
     #: The system numbers it.
     numbered: bool = False
+    #: Steps that stand before the key: the field is reached over a link.
+    through: tuple[str, ...] = ()
+    #: The entity of a relation's rows, where names behind it are looked up elsewhere (`target_entity`).
+    rows: str = ""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of the field in a path."""
+        return (*self.through, self.key)
+
+    @property
+    def leads_to(self) -> str | None:
+        """The entity whose table a path comes to."""
+        return self.rows or self.target_entity
 
 
 class Schema(Protocol):

@@ -100,6 +100,9 @@ class _Writer:
         names: list[str] = []
         for step in steps:
             info = self.schema.find_field(entity, step) if self.schema is not None else None
+            if step[:1] == "_":  # the end of a link: people name what is behind it
+                entity = info.target_entity or "" if info is not None else ""
+                continue
             shown = info.label if self.labels and info is not None and info.label else step
             names.append(shown if _WORD.match(shown) and shown.upper() not in _RESERVED else f"{{{shown}}}")
             entity = info.target_entity or "" if info is not None else ""

@@ -31,7 +31,8 @@ def check_field_sets(definition: Definition) -> Iterator[Finding]:
     """Only fields with a column can be unique or indexed."""
     for document, pointer, field in _each_field(definition):
         for option in ("unique", "indexed", "required"):
-            if getattr(field, option) and not field.stored:
+            counted = option == "required" and field.type == "multi_reference"
+            if getattr(field, option) and not field.stored and not counted:
                 message = say(
                     "这种字段没有存储列,不能设此项",
                     "This field has no column of its own, so this option has no meaning",

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
 from builder.compiled.computing import draft_schema
+from builder.definition.entity import RESERVED_KEYS, SYSTEM_KEYS
 from builder.definition.kinds import BY_NAME, ENTITIES, Definition, DocumentId, key_of
 from builder.definition.references import OF_FIELDS, Reference, find_references
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.reference import ReferenceField
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
@@ -80,9 +82,44 @@ def check_children(definition: Definition) -> Iterator[Finding]:
             if target is None or not isinstance(field, ChildrenField):
                 continue
             via = next((other for other in target.fields if other.key == field.via), None)
-            if via is not None and not (isinstance(via, ReferenceField) and via.entity == entity.key):
+            leads = isinstance(via, ReferenceField | MultiReferenceField) and via.entity == entity.key
+            if via is not None and not leads:
                 message = say(
                     f"“{target.key}.{via.key}”不是指向“{entity.key}”的关联字段",
                     f'"{target.key}.{via.key}" is not a reference to "{entity.key}"',
                 )
                 yield error("children.via", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}/via", message)
+
+
+def check_links(definition: Definition) -> Iterator[Finding]:
+    """Names behind links mean one thing, their tables have names of their own, and what has no value of its own has no default."""
+    tables = {entity.key for entity in definition.entities}
+    for entity in definition.entities:
+        for index, field in enumerate(entity.fields):
+            if isinstance(field, MultiReferenceField):
+                for pointer, code, message in _wrong_links(definition, tables, entity.key, field):
+                    yield error(code, DocumentId(ENTITIES.name, entity.key), f"/fields/{index}{pointer}", message)
+
+
+def _wrong_links(
+    definition: Definition, tables: set[str], owner: str, field: MultiReferenceField
+) -> Iterator[tuple[str, str, Text]]:
+    target = definition.find_entity(field.entity)
+    taken = {*SYSTEM_KEYS, *RESERVED_KEYS, *(other.key for other in target.fields)} if target else RESERVED_KEYS
+    for place, attribute in enumerate(field.attributes):
+        if attribute.key in taken:
+            message = say(
+                f"“{field.entity}”已有字段“{attribute.key}”,属性请用别的键",
+                f'"{field.entity}" has a field "{attribute.key}" already; give the attribute another key',
+            )
+            yield f"/attributes/{place}/key", "multi_reference.attribute", message
+    if f"{owner}__{field.key}" in tables:
+        message = say(
+            f"实体“{owner}__{field.key}”已占用关联表的名称",
+            f'The entity "{owner}__{field.key}" has the name of the table of links',
+        )
+        yield "/key", "multi_reference.table", message
+    for member in ("default_formula", "required_if", "visible_if"):
+        if getattr(field, member) not in (None, False):
+            message = say(f"多对多关联不支持 {member}", f"A field that leads to several records takes no {member}")
+            yield f"/{member}", "multi_reference.option", message

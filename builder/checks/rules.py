@@ -12,8 +12,8 @@ from builder.compiled.rules import RuleTrees, has_rules, is_own, needed_trees, n
 from builder.definition.entity import Entity
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.fields.base import Field
-from builder.fields.children import ChildrenField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import ManyField
 from builder.kernel.text import Text, say
 from formulas.checker import Checked, check, fits
 from formulas.dependencies import computation_order
@@ -97,7 +97,7 @@ class _Check:
             text = getattr(field, member)
             if text is None:
                 continue
-            if member == "required_if" and (field.assigned or isinstance(field, ComputedField | ChildrenField)):
+            if member == "required_if" and (field.assigned or isinstance(field, ComputedField | ManyField)):
                 message = say("这种字段没有“条件必填”", "A field of this type cannot be required")
                 yield self._error("field.required", f"{pointer}/required_if", message)
             found = self._checked(text)

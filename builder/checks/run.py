@@ -11,7 +11,7 @@ from builder.checks.formulas import check_formulas, check_marked_formulas
 from builder.checks.guards import check_guards
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.pipelines import check_pipelines
-from builder.checks.references import check_children, check_references
+from builder.checks.references import check_children, check_links, check_references
 from builder.checks.reminders import check_reminders
 from builder.checks.renames import check_renames
 from builder.checks.roles import check_locks, check_roles
@@ -25,6 +25,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_labels,
     check_references,
     check_children,
+    check_links,
     check_defaults,
     check_field_sets,
     check_title,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed
+from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed, look_through, names_through
 from builder.compiled.conditional import ConditionalUnique
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
@@ -22,8 +22,9 @@ from builder.compiled.system import system_fields
 from builder.definition.entity import Entity
 from builder.definition.kinds import PIPELINES, ROLES, Definition
 from builder.fields.base import Field, label_text
-from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import LINK_DOT, ManyField, side_of
 from builder.fields.reference import ReferenceField
 from builder.kernel.text import Text
 from builder.store.tables import PREFIX
@@ -36,6 +37,13 @@ class Referrer(NamedTuple):
 
     entity: str
     field: ReferenceField
+
+
+class LinkOf(NamedTuple):
+    """The field whose links an entity's records are."""
+
+    entity: str
+    field: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class CompiledEntity:
     """id, revision, created and updated."""
     stored: tuple[Field, ...]
     """Fields with a column, in order."""
-    children: tuple[ChildrenField, ...]
+    many: tuple[ManyField, ...]
+    """Fields that lead to several records."""
     referrers: tuple[Referrer, ...]
     """Who points here: what a deletion must look after."""
     title_key: str | None
@@ -69,9 +78,24 @@ class CompiledEntity:
         return self.fields.get(key) or self.system.get(key)
 
     @cached_property
+    def links(self) -> tuple[MultiReferenceField, ...]:
+        """Fields whose links start here."""
+        return tuple(field for field in self.many if isinstance(field, MultiReferenceField))
+
+    @cached_property
+    def link(self) -> LinkOf | None:
+        """Of which field its records are the links; None for an entity of the app's own."""
+        owner, found, field = self.key.partition(LINK_DOT)
+        return LinkOf(owner, field) if found else None
+
+    @cached_property
     def required(self) -> tuple[Field, ...]:
         """Fields that must not be blank, whatever the other fields are."""
-        return tuple(field for field in self.fields.values() if field.required and field.visible_if is None)
+        return tuple(
+            field
+            for field in self.fields.values()
+            if field.required and field.visible_if is None and not isinstance(field, MultiReferenceField)
+        )  # links are counted where they are written
 
     @cached_property
     def aliases(self) -> tuple[Field, ...]:
@@ -107,6 +131,11 @@ class CompiledApp:
     def whole(self) -> CompiledApp:
         """The app that this was narrowed from; itself if it was not."""
         return self._whole or self
+
+    @cached_property
+    def own(self) -> Mapping[str, CompiledEntity]:
+        """The entities of the app's documents, without those of links."""
+        return MappingProxyType({key: entity for key, entity in self.entities.items() if entity.link is None})
 
     @cached_property
     def has_roles(self) -> bool:
@@ -148,10 +177,13 @@ class CompiledApp:
 
     def find_field(self, entity: str, key: str) -> FieldInfo | None:
         """Return a field as formulas see it (``formulas.schema.Schema``)."""
-        return self._field_infos.get((entity, key))
+        return self._field_infos.get((entity, key)) or look_through(self, entity, key)
 
     def fields(self, entity: str) -> Iterable[tuple[str, str]]:
         """Yield key and label of every field of an entity (``formulas.schema.Schema``)."""
+        side = side_of(entity)
+        if side is not None:
+            yield from names_through(self, side)
         found = self.entities.get(entity)
         if found is None:
             return
@@ -172,14 +204,14 @@ def compile_app(definition: Definition, version: int) -> CompiledApp:
     referrers = _referrers(resolved)
     entities = {
         entity.key: _compile_entity(definition.key, entity, metadata, referrers.get(entity.key, ()), computed)
-        for entity in resolved.entities
+        for entity in resolved.tables
     }
     return CompiledApp(definition.key, version, definition, MappingProxyType(entities), metadata, computed)
 
 
 def _referrers(definition: Definition) -> dict[str, tuple[Referrer, ...]]:
     found: dict[str, list[Referrer]] = {}
-    for entity in definition.entities:
+    for entity in definition.tables:
         for field in entity.fields:
             if isinstance(field, ReferenceField):
                 found.setdefault(field.entity, []).append(Referrer(entity.key, field))
@@ -206,7 +238,7 @@ def _compile_entity(
         stored=stored,
         plain=tuple(field for field in stored if not isinstance(field, ComputedField)),
         computed=tuple(item for item in computed.values() if item.entity == entity.key),
-        children=tuple(field for field in entity.fields if isinstance(field, ChildrenField)),
+        many=tuple(field for field in entity.fields if isinstance(field, ManyField)),
         referrers=referrers,
         title_key=entity.title_field or first_text,
         uniques=tuple(index.columns for index in physical.indexes.values() if index.unique and not index.where),

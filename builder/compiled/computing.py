@@ -10,11 +10,11 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from builder.compiled.system import system_fields
+from builder.definition.entity import SYSTEM_KEYS
 from builder.definition.kinds import ENTITIES, Definition, assemble
 from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field, Invalid, label_text
 from builder.fields.boolean import BooleanField
-from builder.fields.children import ChildrenField
 from builder.fields.date import DateField
 from builder.fields.datetime import DatetimeField
 from builder.fields.decimal import DecimalField
@@ -23,6 +23,7 @@ from builder.fields.duration import DurationField
 from builder.fields.integer import IntegerField
 from builder.fields.long_text import LongTextField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import ManyField, side_of
 from builder.fields.reference import ReferenceField
 from builder.fields.time import TimeField
 from builder.fields.user import UserField
@@ -147,10 +148,38 @@ def has_computed(definition: Definition) -> bool:
 
 def field_info(item: Field) -> FieldInfo:
     """Return a field as formulas see it."""
-    target = item.entity if isinstance(item, ReferenceField | ChildrenField) and item.key != "id" else None
-    numbered = isinstance(item, AutoNumberField)
-    many = isinstance(item, ChildrenField)
-    return FieldInfo(item.key, item.formula_type(), target, many, label_text(item.label).zh, numbered)
+    label, numbered = label_text(item.label).zh, isinstance(item, AutoNumberField)
+    if isinstance(item, ManyField):
+        return FieldInfo(item.key, item.formula_type(), item.names, many=True, label=label, rows=item.rows)
+    target = item.entity if isinstance(item, ReferenceField) and item.key != "id" else None
+    return FieldInfo(item.key, item.formula_type(), target, label=label, numbered=numbered)
+
+
+def look_through(schema: Schema, name: str, key: str) -> FieldInfo | None:
+    """Return what a name means behind a relation that goes over links: an attribute of the link, or a field of the record at its end."""
+    side = side_of(name)
+    if side is None:
+        return None
+    link, end = side
+    if key[:1] == "_" or key in _attributes(schema, link):
+        return schema.find_field(link, key)
+    lead = schema.find_field(link, end)
+    found = schema.find_field(lead.target_entity, key) if lead is not None and lead.target_entity else None
+    return None if found is None else replace(found, through=(end,))
+
+
+def names_through(schema: Schema, side: tuple[str, str]) -> Iterable[tuple[str, str]]:
+    """Yield key and label of what stands behind such a relation."""
+    link, end = side
+    own = _attributes(schema, link)
+    yield from own.items()
+    lead = schema.find_field(link, end)
+    if lead is not None and lead.target_entity:
+        yield from ((key, label) for key, label in schema.fields(lead.target_entity) if key not in own)
+
+
+def _attributes(schema: Schema, link: str) -> Mapping[str, str]:
+    return {key: label for key, label in schema.fields(link) if key[:1] != "_" and key not in SYSTEM_KEYS}
 
 
 @dataclass
@@ -165,7 +194,7 @@ class _Resolver:
 
     def __post_init__(self) -> None:
         self._fields = {
-            e.key: {f.key: f for f in (*system_fields(e.key).values(), *e.fields)} for e in self.definition.entities
+            e.key: {f.key: f for f in (*system_fields(e.key).values(), *e.fields)} for e in self.definition.tables
         }
 
     def resolve_all(self) -> None:
@@ -195,10 +224,13 @@ class _Resolver:
             item = self._resolve((entity, key), item)
         if item is None and isinstance(self._fields.get(entity, {}).get(key), ComputedField):
             return FieldInfo(key, BLANK)  # its own fault is noted; whoever reads it is not blamed too
-        return None if item is None else field_info(item)
+        return look_through(self, entity, key) if item is None else field_info(item)
 
     def fields(self, entity: str) -> Iterable[tuple[str, str]]:
         """Yield key and label of every field."""
+        side = side_of(entity)
+        if side is not None:
+            yield from names_through(self, side)
         for item in self._fields.get(entity, {}).values():
             yield item.key, label_text(item.label).zh
 

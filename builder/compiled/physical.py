@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from builder.compiled.conditional import Where, where_of
 from builder.definition.entity import Entity, UniqueIf
+from builder.definition.links import is_link
 from builder.fields.base import Field
+from builder.fields.parts.many import LINK_DOT, SOURCE
 from builder.fields.reference import ReferenceField
 from builder.store.tables import PREFIX
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
@@ -95,8 +97,8 @@ def _by_name(items: Iterable[T]) -> Mapping[str, T]:
 
 
 def table_name(app: str, entity: str) -> str:
-    """Return the table of an entity; always fits PostgreSQL's limit."""
-    return f"{app}__{entity}"
+    """Return the table of an entity, or of links (``lead.co_sellers``); always fits PostgreSQL's limit."""
+    return cut_name(f"{app}__{entity.replace(LINK_DOT, '__')}")
 
 
 def cut_name(name: str) -> str:
@@ -151,9 +153,11 @@ def physical_table(app: str, entity: Entity, *, indexed: bool = True) -> Physica
 
 
 def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
-    # lists come newest first; the id makes the order total, so a cursor can stand on it
-    wanted: list[tuple[tuple[str, ...], bool]] = [(("created_at", "id"), False)]
+    # lists come newest first; the id makes the order total, so a cursor can stand on it; links are found by their ends alone
+    wanted: list[tuple[tuple[str, ...], bool]] = [] if is_link(entity.key) else [(("created_at", "id"), False)]
     for field in entity.fields:
+        if field.key == SOURCE:
+            continue  # the unique index begins with it
         if field.unique and field.stored:
             wanted.append(((field.key,), True))
         elif (field.indexed or isinstance(field, ReferenceField)) and field.stored:

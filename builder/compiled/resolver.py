@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import with_variables
-from builder.fields.children import ChildrenField
+from builder.compiled.sight import Sight
+from builder.fields.parts.many import SOURCE, TARGET, ManyField
 from builder.fields.reference import ReferenceField
 from formulas.sql import Dialect, Related, Resolver, to_stored
 from formulas.tree import Path
@@ -48,10 +49,28 @@ class Joins(Resolver):
         whole = self._whole if not relations else scalars(self.app, owner, table, self.dialect)
         return sight.value(owner.key, last, self._plain(owner, table, tuple(relations), last), whole, self.dialect)
 
-    def visible(self) -> Element | None:
-        """Return the condition of the records of its own table that are seen; None for all."""
+    def visible(self, ends: tuple[str, ...] = (SOURCE, TARGET)) -> Element | None:
+        """Return the condition of the records of its own table that are seen; None for all.
+
+        Args:
+            ends: of links: the ends that are looked at; whoever comes from a record that is seen asks for the other one.
+        """
         sight = self.app.sight
-        return None if sight is None else sight.rows(self.entity.key, self._whole, self.dialect)
+        if sight is None:
+            return None
+        if self.entity.link is not None:
+            return self._seen_ends(sight, ends)
+        return sight.rows(self.entity.key, self._whole, self.dialect)
+
+    def _seen_ends(self, sight: Sight, ends: tuple[str, ...]) -> Element | None:
+        """Return the condition of links whose ends are seen."""
+        conditions: list[Element] = []
+        for end in ends:
+            field = self.entity.fields[end]
+            assert isinstance(field, ReferenceField)
+            if sight.hides_rows(field.entity):
+                conditions.append(self._reach((end,))[1].c.id.is_not(None))
+        return sa.and_(*conditions) if conditions else None
 
     @cached_property
     def _whole(self) -> Joins:
@@ -92,11 +111,11 @@ class Joins(Resolver):
         return found[0], found[1]
 
     def related(self, relation: tuple[str, ...]) -> Related:
-        """Return the records at the end of a path whose last step is a children field."""
+        """Return the records at the end of a path whose last step leads to several."""
         owner, table = self._reach(relation[:-1])
-        children_field = owner.fields[relation[-1]]
-        assert isinstance(children_field, ChildrenField)
-        return _ChildRows(self.app, children_field, table.c.id, self.dialect)
+        many = owner.fields[relation[-1]]
+        assert isinstance(many, ManyField)
+        return _ChildRows(self.app, many, table.c.id, self.dialect)
 
     def joined(self) -> list[tuple[sa.FromClause, Element]]:
         """Return the joins with their conditions, in order."""
@@ -134,16 +153,16 @@ class Scalars(Joins):
         return chosen.correlate_except(alias).scalar_subquery()
 
     def related(self, relation: tuple[str, ...]) -> Related:
-        """Return the records at the end of a path whose last step is a children field."""
+        """Return the records at the end of a path whose last step leads to several."""
         owner = self.entity
         for step in relation[:-1]:
             reference = owner.fields[step]
             assert isinstance(reference, ReferenceField)
             owner = self.app.entities[reference.entity]
-        children_field = owner.fields[relation[-1]]
-        assert isinstance(children_field, ChildrenField)
+        many = owner.fields[relation[-1]]
+        assert isinstance(many, ManyField)
         parent: Element = self.at(relation[:-1]) if len(relation) > 1 else self.table.c.id
-        return _ChildRows(self.app, children_field, parent, self.dialect)
+        return _ChildRows(self.app, many, parent, self.dialect)
 
 
 def scalars(app: CompiledApp, entity: CompiledEntity, table: sa.FromClause, dialect: Dialect) -> Scalars:
@@ -179,12 +198,12 @@ class Under(Resolver):
 
 
 class _ChildRows(Related):
-    """The records of a children field, correlated with the record above."""
+    """The rows of a to-many relation, correlated with the record above."""
 
-    def __init__(self, app: CompiledApp, field: ChildrenField, parent_id: Element, dialect: Dialect) -> None:
+    def __init__(self, app: CompiledApp, field: ManyField, parent_id: Element, dialect: Dialect) -> None:
         self._parent_id = parent_id
-        self._via = field.via
-        target = app.entities[field.entity]
+        self._by, self._through = field.by, field.through
+        target = app.entities[field.rows]
         self._joins = Joins(app, target, target.table.alias(), dialect)
 
     @property
@@ -194,9 +213,9 @@ class _ChildRows(Related):
 
     def select(self, columns: Sequence[Element], condition: Element | None) -> sa.Select[Any]:
         """Return the correlated select of those that are seen."""
-        visible = self._joins.visible()
+        visible = self._joins.visible(self._through)
         statement = sa.select(*columns).select_from(self._joins.from_clause())
-        statement = statement.where(self._joins.at((self._via,)) == self._parent_id)
+        statement = statement.where(self._joins.at((self._by,)) == self._parent_id)
         for each in (condition, visible):
             if each is not None:
                 statement = statement.where(each)

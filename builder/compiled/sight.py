@@ -23,6 +23,10 @@ class Sight(Protocol):
         """Return the condition of the records that are seen, None for all; ``whole`` finds columns that nothing is hidden of."""
         ...
 
+    def hides_rows(self, entity: str) -> bool:
+        """Whether some records of an entity are not seen."""
+        ...
+
     def is_plain(self, entity: str, field: str) -> bool:
         """Whether a field is shown as it is of every record that is seen."""
         ...

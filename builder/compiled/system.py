@@ -33,7 +33,8 @@ class _ActorField(TextField):
 def system_fields(entity: str) -> Mapping[str, Field]:
     """Return the system fields of an entity by key, in order."""
     fields: tuple[Field, ...] = (
-        _IdField.of(key="id", entity=entity, label={"zh": "编号", "en": "Id"}),
+        # a link's entity has a key that no document may have
+        _IdField.of(key="id", entity="entity", label={"zh": "编号", "en": "Id"}).model_copy(update={"entity": entity}),
         IntegerField.of(key="revision", label={"zh": "修订号", "en": "Revision"}),
         DatetimeField.of(key="created_at", label={"zh": "创建时间", "en": "Created at"}),
         _ActorField.of(key="created_by", label={"zh": "创建人", "en": "Created by"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from builder.definition.app import App
@@ -12,6 +13,7 @@ from builder.definition.assignment import Assignment
 from builder.definition.automation import Automation
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
+from builder.definition.links import link_entities, with_links
 from builder.definition.lock import Lock
 from builder.definition.pipeline import Pipeline
 from builder.definition.reminder import Reminder
@@ -98,6 +100,11 @@ class Definition:
         """Its entities."""
         return self.of(ENTITIES)
 
+    @cached_property
+    def tables(self) -> tuple[Entity, ...]:
+        """Its entities, and those of links: everything that has a table."""
+        return (*self.entities, *link_entities(self.entities))
+
     @property
     def views(self) -> tuple[View, ...]:
         """Its views."""
@@ -141,6 +148,8 @@ def assemble(documents: Iterable[Model]) -> Definition:
         for kind in KINDS
         if not kind.single
     }
+    if ENTITIES.name in parts:
+        parts[ENTITIES.name] = with_links(cast(tuple[Entity, ...], parts[ENTITIES.name]))
     app = next(document for document in given if isinstance(document, App))
     return Definition(app, {name: listed for name, listed in parts.items() if listed})
 

@@ -31,6 +31,7 @@ from builder.fields.json import JsonField
 from builder.fields.long_text import LongTextField
 from builder.fields.lookup import LookupField
 from builder.fields.money import MoneyField
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.multi_select import MultiSelectField
 from builder.fields.multi_user import MultiUserField
 from builder.fields.percent import PercentField
@@ -70,6 +71,7 @@ AnyField = Annotated[
     | MultiSelectField
     | TagsField
     | ReferenceField
+    | MultiReferenceField
     | ChildrenField
     | UserField
     | MultiUserField

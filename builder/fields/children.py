@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from builder.fields.base import JSON, Field, FieldSample, Key, Refers, wrong_type
+from builder.fields.base import JSON, FieldSample, Key, Refers, wrong_type
+from builder.fields.parts.many import SOURCE, TARGET, ManyField
 from builder.kernel.text import say
 from formulas.types import Type, record, set_of
 
 
-class ChildrenField(Field):
+class ChildrenField(ManyField):
     """A to-many relation seen from its one side. It has no column: the children's reference field holds it.
 
     Writing takes the whole list: rows with an ``id`` are changed, rows without are created, rows that are missing are deleted.
@@ -28,7 +29,22 @@ class ChildrenField(Field):
     entity: Annotated[Key, Refers("entity")]
     """The children's entity."""
     via: Annotated[Key, Refers("field", of="entity")]
-    """The reference field of the children that points here."""
+    """The reference field of the children that points here; or their multi_reference, and this is its other side, which is only read."""
+
+    @property
+    def by(self) -> str:
+        """The reference field, or the end of the link that points here."""
+        return TARGET if self._link else self.via
+
+    @property
+    def through(self) -> tuple[str, ...]:
+        """The other end of the link."""
+        return (SOURCE,) if self._link else ()
+
+    @property
+    def is_other_side(self) -> bool:
+        """Whether these are links that are written from their source."""
+        return bool(self._link)
 
     def column_type(self) -> None:
         """No column."""

@@ -7,72 +7,25 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import sqlalchemy as sa
-from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema, model_validator
+from pydantic import model_validator
 
 from builder.fields.base import (
     JSON,
-    KEY_PATTERN,
     Field,
     FieldSample,
     Invalid,
     Option,
-    find_type,
     label_text,
     wrong_option,
     wrong_type,
 )
+from builder.fields.parts.nested import Part
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.limits import COMPOSITE_PARTS
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import say
 from builder.store.types import Document, StoredType
 from formulas import types as formula_types
-
-SIMPLE = (
-    *("text", "long_text", "email", "phone", "url", "integer", "decimal", "money", "percent", "rating"),
-    *("boolean", "date", "datetime", "time", "duration", "select", "barcode"),
-)
-_UNUSED = ("unique", "indexed", "default", "renamed_from")
-
-
-def _read_part(document: Any) -> Any:
-    if not isinstance(document, dict):
-        return document
-    kind = find_type(str(document.get("type"))) if document.get("type") in SIMPLE else None
-    if kind is None:
-        known = ", ".join(SIMPLE)
-        raise wrong_option(f"组成部分的类型只能是 {known}", f"a part has one of the types {known}")
-    try:
-        part = kind.model_validate(document, strict=False)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "/".join(str(step) for step in first["loc"])
-        named = f"{document.get('key')!r}, {where}: {first['msg']}"
-        raise wrong_option(f"组成部分 {named}", f"part {named}") from None
-    unused = next((name for name in _UNUSED if getattr(part, name) not in (None, False)), None)
-    if unused is not None:
-        raise wrong_option(
-            f"组成部分“{part.key}”不能设 {unused}", f"part {part.key!r}: {unused} has no meaning for a part"
-        )
-    return part
-
-
-Part = Annotated[
-    SerializeAsAny[Field],
-    BeforeValidator(_read_part),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {
-                "key": {"type": "string", "pattern": KEY_PATTERN},
-                "type": {"type": "string", "enum": list(SIMPLE)},
-                "label": {"anyOf": [{"type": "string"}, {"type": "object"}]},
-            },
-            "required": ["key", "type", "label"],
-            "description": "A field document of a simple type, with that type's own options.",
-        }
-    ),
-]
 
 
 class CompositeField(Field):

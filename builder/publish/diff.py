@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.app import CompiledApp, CompiledEntity, LinkOf
 from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, cut_name, table_name
 from builder.definition.kinds import ENTITIES, KINDS, Kind, dump_document, key_of
 from builder.definition.renames import follow_renames, match_keys
+from builder.fields.parts.many import SOURCE, TARGET, link_key
+from builder.fields.reference import ReferenceField
 from builder.publish.field_diff import Blank, FieldChanges, Former, Frame
 from builder.publish.impact import IndexValue
 from builder.publish.kept import Kept, KeptEntity, find_kept_entity, kept_columns, kept_name
@@ -116,16 +118,39 @@ class _Diff:
 
     def _pair(self) -> dict[str, str]:
         """Return key after -> key before."""
-        after, goal = self._target.definition.entities, self._change.goal
-        before = [entity.definition for entity in self._known.values()]
+        goal = self._change.goal
         if goal is None:
-            return follow_renames(before, after)
+            return self._pair_by_keys()
+        after = self._target.definition.tables
         by_id = {line.id: key for key, line in self._change.lineage.items()}
         aside = {kept.origin for kept in self._kept if not kept.column_name}
         taken = {by_id[goal[entity.key].id]: entity.key for entity in after if goal[entity.key].id in by_id}
         # an entity that was purged meanwhile is matched by its key, one that stands aside is not
         loose = [entity.key for entity in after if goal[entity.key].id not in aside]
         return match_keys(self._known, loose, taken)
+
+    def _pair_by_keys(self) -> dict[str, str]:
+        before = [entity.definition for entity in self._known.values() if entity.link is None]
+        pairs = follow_renames(before, self._target.definition.entities)
+        for key, entity in self._target.entities.items():
+            if entity.link is not None and entity.link.entity in pairs:
+                was = self._former_link(pairs, entity.link)
+                if was is not None and self._leads_alike(pairs, was, entity):
+                    pairs[key] = was.key
+        return pairs
+
+    def _former_link(self, pairs: Mapping[str, str], link: LinkOf) -> CompiledEntity | None:
+        """Return the entity of a field's links as it was: links follow their field and its entity."""
+        owner, now = self._known[pairs[link.entity]], self._target.entities[link.entity]
+        fields = follow_renames(owner.definition.fields, now.definition.fields)
+        return self._known.get(link_key(owner.key, fields[link.field])) if link.field in fields else None
+
+    def _leads_alike(self, pairs: Mapping[str, str], was: CompiledEntity, now: CompiledEntity) -> bool:
+        """Whether links lead to the same entity still; links to another one begin anew, the former stand aside."""
+        former, target = was.fields[TARGET], now.fields[TARGET]
+        assert isinstance(former, ReferenceField)
+        assert isinstance(target, ReferenceField)
+        return pairs.get(target.entity) == former.entity
 
     def _find_back(self) -> dict[str, Kept]:
         """Return what comes back from aside."""
@@ -138,9 +163,26 @@ class _Diff:
                 kept = find_kept_entity(self._kept, key)
             else:
                 kept = next((k for k in self._kept if not k.column_name and k.origin == goal[key].id), None)
-            if kept is not None:
+            if kept is not None and self._fits_back(self._target.entities[key], kept):
                 found[key] = kept
         return found
+
+    def _fits_back(self, entity: CompiledEntity, kept: Kept) -> bool:
+        """Whether what stands aside can be taken up: links only if they lead to where they lead now."""
+        if entity.link is None:
+            return True
+        led = KeptEntity.read(kept.storage).references
+        return all(
+            self._called_before(str(entity.physical.columns[end].references)) == led.get(end)
+            for end in (SOURCE, TARGET)
+        )
+
+    def _called_before(self, table: str) -> str:
+        """Return how a table was called before this change."""
+        for now, was in self._pairs.items():
+            if self._target.entities[now].physical.name == table:
+                return self._known[was].physical.name
+        return table
 
     def _moved_tables(self) -> dict[str, str]:
         moved = {
@@ -309,6 +351,8 @@ def _changed_documents(
         if members:
             yield ChangeDocument(entity="", document="app", members=members)
     for key, old in former.items():
+        if target.entities[key].link is not None:
+            continue  # what is said of links stands in the document of their field
         before, after = dump_document(old.entity), dump_document(target.entities[key].definition)
         ignored = ("key", "renamed_from", "unique", "unique_if", "indexes", "fields")
         members = tuple(name for name in _changed_members(before, after) if name not in ignored)

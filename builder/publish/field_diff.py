@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from builder.compiled.app import CompiledEntity
-from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_column
+from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_column, table_name
 from builder.definition.entity import Entity
 from builder.definition.renames import follow_renames, match_keys
 from builder.fields.base import Field
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.reference import ReferenceField
 from builder.publish.impact import IndexValue
 from builder.publish.kept import Kept, kept_name, storage_of
 from builder.publish.lineage import EntityLine, new_id
 from builder.publish.order import order_moves
 from builder.publish.step import Step
 from builder.publish.steps.fields import AddField, ConvertField, KeepField, RenameField, RestoreField
+from builder.publish.steps.links import LinkReferences
 from builder.publish.steps.rules import ChangeRules, changed_options
 
 
@@ -140,7 +143,7 @@ class FieldChanges:
             if source is not None and column is None:
                 self._change_rules(source, field, None)
         elif column is None:
-            self._keep(source)
+            self._link(source, field, before)
         elif isinstance(source, ComputedField) != isinstance(field, ComputedField):
             self._keep(source)  # what people wrote is not overwritten by what is computed, nor taken for it
             self._add(field, column)
@@ -186,6 +189,25 @@ class FieldChanges:
             )
         )
         return aside
+
+    def _link(self, gone: Field, field: Field, before: PhysicalColumn) -> None:
+        """A column makes room for a field without one; a reference lives on in links to where it led."""
+        targets = isinstance(gone, ReferenceField) and isinstance(field, MultiReferenceField) and field
+        if not targets or self._frame.lead(before.references) != table_name(self._frame.app, targets.entity):
+            self._keep(gone)
+            return
+        self._arrivals.append(
+            LinkReferences(
+                entity=self._new.key,
+                field=field.key,
+                table=self._new.physical.name,
+                kept_column=self._keep(gone, replaced=True),
+                old_table=self._old.table.name,
+                old_column=before,
+                link_table=table_name(self._frame.app, targets.rows),
+                attributes=targets.attributes,
+            )
+        )
 
     def _add(self, field: Field, column: PhysicalColumn) -> None:
         known = self._ids.get(field.key) or (self._goal or {}).get(field.key)

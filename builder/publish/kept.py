@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from builder.compiled.physical import PhysicalColumn, PhysicalTable, cut_name, physical_table
 from builder.definition.entity import Entity
 from builder.definition.kinds import ENTITIES, dump_document
+from builder.definition.links import dump_link, is_link, read_link
 from builder.definition.parse import parse_document
 from builder.kernel.canonical import dump_sorted, parse_json
 from builder.publish.lineage import EntityLine, dump_line, read_line
@@ -63,7 +64,7 @@ class KeptEntity(NamedTuple):
     def dump(self) -> str:
         """Write as canonical JSON."""
         value = {
-            "document": dump_document(self.entity),
+            "document": dump_link(self.entity) if is_link(self.entity.key) else dump_document(self.entity),
             "references": dict(self.references),
             "line": dump_line(self.line),
         }
@@ -73,7 +74,8 @@ class KeptEntity(NamedTuple):
     def read(cls, text: str) -> KeptEntity:
         """Read what ``dump`` wrote."""
         value = parse_json(text)
-        entity = parse_document(ENTITIES, value["document"])
+        document = value["document"]
+        entity = read_link(document) if "owner" in document else parse_document(ENTITIES, document)
         assert isinstance(entity, Entity)
         return cls(entity, value["references"], read_line(value["line"]))
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.definition.kinds import Definition
 from builder.fields.base import Invalid
-from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
+from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import errors_found, say
@@ -52,10 +53,10 @@ class StoredRow:
         for step in relation[:-1]:
             owner = owner._reach(step) if owner is not None else None
         children = owner.entity.fields.get(relation[-1]) if owner is not None else None
-        if owner is None or not isinstance(children, ChildrenField):
+        if owner is None or not isinstance(children, ManyField):
             return []
-        target = self.app.entities[children.entity]
-        wanted = sa.select(target.table).where(target.table.c[children.via] == owner.values["id"])
+        target = self.app.entities[children.rows]
+        wanted = sa.select(target.table).where(target.table.c[children.by] == owner.values["id"])
         found = self.connection.execute(wanted.order_by(target.table.c.id).limit(ROWS)).mappings()
         return [StoredRow(self.connection, self.app, target, self.context, dict(row)) for row in found]
 
@@ -106,9 +107,9 @@ def _typed(
         item, at = fields.get(key), f"{pointer}/{escape_pointer(key[:100])}"
         if isinstance(item, ReferenceField) and isinstance(value, dict):
             values[key] = {"id": key, **_typed(definition, item.entity, value, at, violations)}
-        elif isinstance(item, ChildrenField) and isinstance(value, list):
+        elif isinstance(item, ManyField) and isinstance(value, list):
             values[key] = [
-                _typed(definition, item.entity, row, f"{at}/{n}", violations)
+                _typed_row(definition, item, row, f"{at}/{n}", violations)
                 for n, row in enumerate(value)
                 if isinstance(row, dict)
             ]
@@ -121,3 +122,14 @@ def _typed(
             except Invalid as invalid:
                 violations.append(Violation(invalid.code, at, invalid.message, invalid.params))
     return values
+
+
+def _typed_row(
+    definition: Definition, item: ManyField, row: Mapping[str, JSON], pointer: str, violations: list[Violation]
+) -> dict[str, Any]:
+    """Return a row of a to-many relation; one of links holds the record at its end."""
+    inside = dict(row)
+    attributes = {a.key: a for a in item.attributes if a.key in inside} if isinstance(item, MultiReferenceField) else {}
+    values: dict[str, Any] = {key: attribute.coerce(inside.pop(key)) for key, attribute in attributes.items()}
+    shown = _typed(definition, item.entity, inside, pointer, violations)
+    return values | ({item.through[0]: {"id": item.key, **shown}} if item.through else shown)

@@ -10,8 +10,8 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import with_variables
 from builder.definition.kinds import ROLES
 from builder.definition.role import Grant, Mask, Role
-from builder.fields.children import ChildrenField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from formulas.checker import check, check_condition
 from formulas.evaluate import Program, program
@@ -124,6 +124,10 @@ def shown_fields(app: CompiledApp, role: Role, grant: Grant) -> frozenset[str]:
 
 def _reads_wholly(app: CompiledApp, role: Role, entity: str, field: str) -> bool:
     """Whether a role reads a field of every record, whole; a computed one counts as read if the grant is not narrow about it."""
+    link = app.entities[entity].link
+    if link is not None:  # a link is read with its field, where its target is
+        target = leads_to(app.entities[link.entity].fields[link.field])
+        return _reads_wholly(app, role, link.entity, link.field) and _reads_wholly(app, role, str(target), "id")
     return any(
         other.entity == entity
         and "read" in other.may
@@ -160,5 +164,5 @@ def readable_entities(grants: Mapping[str, Sequence[ReadyGrant]]) -> frozenset[s
 
 
 def leads_to(field: Any) -> str | None:
-    """Return the entity that a reference or children field leads to."""
-    return field.entity if isinstance(field, ReferenceField | ChildrenField) else None
+    """Return the entity that a relation leads to."""
+    return field.entity if isinstance(field, ReferenceField | ManyField) else None

@@ -83,6 +83,8 @@ class RoleSight:
     """Fields of an entity that are seen of some records, system fields with them."""
     context: Context
     """Only its zone counts."""
+    links: frozenset[str] = frozenset()
+    """Entities of links whose field is seen and whose ends can be."""
 
     @cached_property
     def key(self) -> str:
@@ -99,7 +101,9 @@ class RoleSight:
         return tuple(dict.fromkeys(grant.rows for grant in self.grants.get(entity, ()) if grant.may(deed)))
 
     def may(self, entity: str, deed: str) -> bool:
-        """Whether something may be done to some records at all."""
+        """Whether something may be done to some records at all. Links are read with their field, which is what grants are about."""
+        if entity in self.links:
+            return deed == "read"
         return any(grant.may(deed) for grant in self.grants.get(entity, ()))
 
     def require(self, entity: str, path: str, use: str) -> None:
@@ -125,6 +129,10 @@ class RoleSight:
         return Problem(
             "access.denied", say(f"您的角色不能{zh}“{label.zh}”", f"Your roles do not let you {en} {label.en}")
         )
+
+    def hides_rows(self, entity: str) -> bool:
+        """Whether some records of an entity are not seen."""
+        return not self.sees_all(entity)
 
     def sees_all(self, entity: str) -> bool:
         """Whether every record of an entity is seen."""
@@ -205,6 +213,8 @@ def narrow(app: CompiledApp, roles: frozenset[str]) -> CompiledApp:
         for field in list(fields_of.values()):
             if isinstance(field, ChildrenField) and field.via not in kept[field.entity]:
                 del fields_of[field.key]
+    links = _links(app, kept)
+    kept |= {key: dict(app.entities[key].fields) for key in links}
     entities = {key: _narrowed(app.entities[key], kept[key]) for key in app.entities if key in kept}
     bodies = {key: _body_of(app.entities[key], kept.get(key, {}), listed, grants) for key, listed in grants.items()}
     sight = RoleSight(
@@ -215,9 +225,16 @@ def narrow(app: CompiledApp, roles: frozenset[str]) -> CompiledApp:
         MappingProxyType(bodies),
         {key: frozenset((*entity.fields, *entity.system)) for key, entity in entities.items()},
         Context(now=_EPOCH, zone=app.zone),
+        links,
     )
     definition = _narrowed_definition(app.definition, entities)
     return replace(app, definition=definition, entities=MappingProxyType(entities), sight=sight, _whole=app)
+
+
+def _links(app: CompiledApp, kept: Mapping[str, Mapping[str, Field]]) -> frozenset[str]:
+    """Return the entities of links whose field is left; where they lead was looked at with the field."""
+    found = [(key, entity.link) for key, entity in app.entities.items()]
+    return frozenset(key for key, link in found if link is not None and link.field in kept.get(link.entity, ()))
 
 
 def _field_sight(key: str, grants: Sequence[ReadyGrant]) -> FieldSight:
@@ -243,7 +260,7 @@ def _narrowed(entity: CompiledEntity, fields: Mapping[str, Field]) -> CompiledEn
         definition=definition.model_copy(update=members),
         fields=MappingProxyType(dict(fields)),
         stored=stored,
-        children=tuple(field for field in entity.children if field.key in fields),
+        many=tuple(field for field in entity.many if field.key in fields),
         title_key=title or next((field.key for field in stored if field.type == "text"), None),
         plain=tuple(field for field in entity.plain if field.key in fields),
         computed=tuple(item for item in entity.computed if item.key in fields),
@@ -268,7 +285,7 @@ def _narrowed_definition(definition: Definition, entities: Mapping[str, Compiled
     parts = {name: listed for name, listed in definition.parts.items() if name not in (ROLES.name, LOCKS.name)}
     parts[ENTITIES.name] = tuple(
         entities[entity.key].definition for entity in definition.entities if entity.key in entities
-    )
+    )  # links follow from their fields
     parts[VIEWS.name] = tuple(view for view in definition.views if view.entity in entities)
     return replace(definition, parts=parts)
 

@@ -77,7 +77,7 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         **write_schemas(),
     }
     d = Described(app, language, schema_names(app))
-    for entity in app.entities.values():
+    for entity in app.own.values():
         schemas |= entity_schemas(d, entity)
         paths |= _entity_paths(d, entity)
     paths |= _feed_paths(app.key, language)
@@ -95,7 +95,7 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"session": []}],
-        "tags": [{"name": e.key, "description": e.label().pick(language)} for e in app.entities.values()],
+        "tags": [{"name": e.key, "description": e.label().pick(language)} for e in app.own.values()],
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -49,16 +49,16 @@ def shared_filters() -> dict[str, Schema]:
     return made
 
 
-def filter_schema(app: CompiledApp, entity: CompiledEntity, names: Mapping[str, str]) -> Schema:
-    """Return the schema of filters of one entity; ``names`` are those of the entities' schemas."""
-    own = _ref(f"{names[entity.key]}Filter")
+def filter_schema(app: CompiledApp, entity: str, names: Mapping[str, str]) -> Schema:
+    """Return the schema of filters of one entity (or of links from one side); ``names`` are those of the schemas."""
+    own = _ref(f"{names[entity]}Filter")
     properties: Schema = {
         "_and": {"type": "array", "items": own},
         "_or": {"type": "array", "items": own},
         "_not": own,
     }
-    for key, _ in app.fields(entity.key):
-        info = app.find_field(entity.key, key)
+    for key, _ in app.fields(entity):
+        info = app.find_field(entity, key)
         if info is not None:
             properties[key] = _field(info, names)
     # paths over relations in one key ("customer.level") stand beside the fields
@@ -75,6 +75,7 @@ def _field(info: FieldInfo, names: Mapping[str, str]) -> Schema:
     if target is not None and info.many:
         inner = _ref(f"{target}Filter")
         operators = {"_some": inner, "_none": inner, "_all": inner, **_blank_operators()}
+        operators |= {"_has": _ID, **dict.fromkeys(("_in", "_has_all", "_has_none"), {"type": "array", "items": _ID})}
         return {"anyOf": [_object(operators), inner]}
     if target is not None:
         return {"anyOf": [_ref("FilterId"), _ref(f"{target}Filter")]}

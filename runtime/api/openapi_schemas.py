@@ -9,6 +9,8 @@ from typing import Any, get_args
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import BothLanguages, Field, Invalid, label_text
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
+from builder.fields.parts.many import ManyField
 from builder.fields.parts.choices import ChoiceField
 from builder.fields.reference import ReferenceField
 from builder.kernel import limits
@@ -16,6 +18,7 @@ from builder.kernel.text import Language, Text
 from formulas.checker import check
 from formulas.errors import FormulaErrors
 from runtime.api.openapi_filters import filter_schema
+from runtime.query.selection import attributes_of
 from runtime.records.counting import CountKind
 
 JSON = Any
@@ -23,6 +26,7 @@ Schema = dict[str, JSON]
 
 _FORMS = ("", "Create", "Update", "Page", "Filter")
 _TAKEN = frozenset({"Problem", "Event", "EventPage", "Events", "View", "Views", "File"})
+_ID: Schema = {"type": "string", "format": "uuid"}
 _SOME_ID = "0190a6f2-5d2c-7c3e-8a51-2f6d1c9b7e40"
 
 
@@ -43,12 +47,16 @@ def schema_names(app: CompiledApp) -> dict[str, str]:
     """Return entity -> name, ``sales_area`` -> ``SalesArea``; with ``_`` behind it where that is taken already."""
     names: dict[str, str] = {}
     taken = set(_TAKEN)
-    for key in app.entities:
+    for key in app.own:
         name = "".join(part.capitalize() for part in key.split("_"))
         while not taken.isdisjoint(name + form for form in _FORMS):
             name += "_"
         taken |= {name + form for form in _FORMS}
         names[key] = name
+    for entity in app.own.values():
+        for field in entity.many:
+            if field.names != field.entity:
+                names[field.names] = f"{names[entity.key]}_{field.key}"
     return names
 
 
@@ -57,9 +65,14 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
     name = d.name(entity.key)
     read: Schema = {key: _read_schema(d, field) for key, field in entity.system.items()}
     read |= {key: _read_schema(d, field) for key, field in entity.fields.items()}
-    write: Schema = {key: _write_schema(d, field) for key, field in entity.fields.items() if not field.assigned}
+    written = {key: field for key, field in entity.fields.items() if not (field.assigned or _is_other_side(field))}
+    write: Schema = {key: _write_schema(d, field) for key, field in written.items()}
     write = {key: schema | _conditions(d, entity, entity.fields[key]) for key, schema in write.items()}
-    needed = [f.key for f in entity.required if f.default is None and f.default_formula is None and not f.assigned]
+    needed = [
+        f.key
+        for f in (*entity.required, *(f for f in entity.links if f.required))
+        if f.default is None and f.default_formula is None and not f.assigned
+    ]
     always = [key for key in (*entity.system, *entity.fields) if not isinstance(entity.find_field(key), ChildrenField)]
     title = entity.label().pick(d.language)
     rules = _rules(d, entity)
@@ -69,8 +82,17 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
         f"{name}Create": {**_object(title, own_id | write, needed), **rules, "examples": [_example(entity, needed)]},
         f"{name}Update": _object(title, write, []) | rules,
         f"{name}Page": page_of(name, ("next_cursor", "count", "count_is", "pending")),
-        f"{name}Filter": filter_schema(d.app, entity, d.names),
+        f"{name}Filter": filter_schema(d.app, entity.key, d.names),
+        **{
+            f"{d.name(field.names)}Filter": filter_schema(d.app, field.names, d.names)
+            for field in entity.many
+            if field.names != field.entity
+        },
     }
+
+
+def _is_other_side(field: Field) -> bool:
+    return isinstance(field, ChildrenField) and field.is_other_side
 
 
 def _conditions(d: Described, entity: CompiledEntity, field: Field) -> Schema:
@@ -104,7 +126,7 @@ def _example(entity: CompiledEntity, needed: list[str]) -> Schema:
     """Return a record that the entity would take, if what it refers to were there."""
     example: Schema = {}
     for key, field in entity.fields.items():
-        if field.assigned or field.lists is not None or isinstance(field, ChildrenField):
+        if field.assigned or field.lists is not None or isinstance(field, ManyField):
             continue
         if isinstance(field, ReferenceField) or field.refers_to is not None:
             if key in needed:
@@ -134,8 +156,10 @@ def _object(title: str, properties: Schema, required: list[str]) -> Schema:
 
 
 def _read_schema(d: Described, field: Field) -> Schema:
-    if isinstance(field, ChildrenField):
-        schema: Schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{d.name(field.entity)}"}}
+    if isinstance(field, MultiReferenceField):
+        schema: Schema = {"type": "array", "items": {"anyOf": [_ID, _linked(d, field)]}}
+    elif isinstance(field, ChildrenField):
+        schema = {"type": "array", "items": _linked(d, field)}
     elif isinstance(field, ReferenceField) and field.key != "id":
         target = {"$ref": f"#/components/schemas/{d.name(field.entity)}"}
         schema = {"anyOf": [{"type": "string", "format": "uuid"}, target, {"type": "null"}]}
@@ -153,13 +177,41 @@ def _read_schema(d: Described, field: Field) -> Schema:
     return _described(schema, field, d.language)
 
 
+def _linked(d: Described, field: ManyField) -> Schema:
+    """A record at the end of a relation, with the attributes of the link to it."""
+    shown: Schema = {"$ref": f"#/components/schemas/{d.name(field.entity)}"}
+    told = [d.app.entities[field.rows].fields[key] for key in attributes_of(d.app, field)]
+    if not told:
+        return shown
+    members = {attribute.key: _read_schema(d, attribute) for attribute in told}
+    return {
+        "allOf": [shown, {"type": "object", "properties": {"attributes": {"type": "object", "properties": members}}}]
+    }
+
+
+def _links_schema(d: Described, field: MultiReferenceField) -> Schema:
+    """What may be written: the whole as a list, or what is added and removed."""
+    members = {attribute.key: _write_schema(d, attribute) for attribute in field.attributes}
+    needed = [attribute.key for attribute in field.attributes if attribute.required and attribute.default is None]
+    told = _object("attributes", members, needed)
+    link: Schema = {"type": "object", "required": ["id"], "properties": {"id": _ID, "attributes": told}}
+    item: Schema = link if needed else {"anyOf": [_ID, link]}
+    several: Schema = {"type": "array", "maxItems": field.max_count, "items": item}
+    parts = {"add": several, "remove": {"type": "array", "maxItems": field.max_count, "items": _ID}}
+    return {
+        "anyOf": [several, {"type": "object", "minProperties": 1, "properties": parts, "additionalProperties": False}]
+    }
+
+
 def _write_schema(d: Described, field: Field) -> Schema:
-    if isinstance(field, ChildrenField):
+    if isinstance(field, MultiReferenceField):
+        schema: Schema = _links_schema(d, field)
+    elif isinstance(field, ChildrenField):
         name = d.name(field.entity)
         row = {
             "anyOf": [{"$ref": f"#/components/schemas/{name}Create"}, {"$ref": f"#/components/schemas/{name}Update"}]
         }
-        schema: Schema = {"type": "array", "maxItems": limits.CHILD_RECORDS, "items": row}
+        schema = {"type": "array", "maxItems": limits.CHILD_RECORDS, "items": row}
     else:
         schema = (
             dict(field.value_schema())

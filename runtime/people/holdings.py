@@ -69,7 +69,7 @@ class Holdings:
                 current = await self._records.current(caller, app)
             except Problem:
                 continue  # deleted meanwhile
-            for entity in current.app.entities.values():
+            for entity in current.app.own.values():
                 found += holdings_of(app, entity)
         return found
 

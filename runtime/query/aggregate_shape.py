@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
-from builder.fields.children import ChildrenField
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.limits import QUERY_HOPS
 from builder.kernel.problems import nearest_hint
@@ -20,7 +19,7 @@ from formulas.tree import Path, Tree, children, lift, with_children
 from formulas.types import Type
 from runtime.access.gate import FieldMap
 from runtime.query.aggregate_request import EVERY_RECORD, AggregateRequest, Group, Measure
-from runtime.query.conditions import Asker, has_value, note_path, plan_filter, shift
+from runtime.query.conditions import Asker, field_at, has_value, note_path, plan_filter, shift
 from runtime.query.problems import filter_problem, invalid, unknown, unknown_field
 
 #: Any number a measure can be and any constant it can be compared with, exactly.
@@ -203,28 +202,30 @@ class _Reading:
 
     def _find(self, text: str, pointer: str) -> tuple[tuple[str, ...], Field, int]:
         """Return the steps of a path, the field at its end, and the place of a to-many relation in it or -1."""
-        steps = tuple(text.split("."))
-        owner, many = self._entity, -1
-        if len(steps) > QUERY_HOPS + 1:
+        names = tuple(text.split("."))
+        steps: tuple[str, ...] = ()
+        owner, many = self._entity.key, -1
+        if len(names) > QUERY_HOPS + 1:
             raise invalid(
                 pointer[1:], say(f"路径最多 {QUERY_HOPS} 层", f"A path goes over {QUERY_HOPS} relations at most")
             )
-        for place, step in enumerate(steps):
-            info, field = self._app.find_field(owner.key, step), owner.find_field(step)
-            if info is None or field is None:
-                raise unknown_field(pointer, owner.key, step, [key for key, _ in self._app.fields(owner.key)])
-            if isinstance(field, ChildrenField):
+        for place, step in enumerate(names):
+            info = self._app.find_field(owner, step)
+            if info is None:
+                raise unknown_field(pointer, owner, step, [key for key, _ in self._app.fields(owner)])
+            steps = (*steps, *info.steps)
+            if info.many:
                 if many >= 0:
                     raise invalid(
                         pointer[1:], say("只能越过一个一对多关联", "A path goes over one to-many relation at most")
                     )
-                many = place
-            if place == len(steps) - 1:
+                many = len(steps) - 1
+            if place == len(names) - 1:
                 note_path(self._app, self._entity.key, steps, self._field_map, use="aggregate")
-                return steps, field, many
+                return steps, field_at(self._app, self._entity, steps), many
             if info.target_entity is None:
                 raise invalid(pointer[1:], say(f"“{step}”不是关联字段", f'"{step}" is no relation'))
-            owner = self._app.entities[info.target_entity]
+            owner = info.target_entity
         raise AssertionError("a path has at least one step")
 
 

@@ -26,7 +26,8 @@ from formulas.tree import Path
 from formulas.types import BLANK
 from runtime.query.aggregate_shape import AggregateShape, MeasureShape, plain_field
 from runtime.query.buckets import bucket_key, raw_key
-from runtime.query.statements import both, field_at, guard, sql_dialect
+from runtime.query.conditions import field_at
+from runtime.query.statements import both, guard, sql_dialect
 
 Element = sa.ColumnElement[Any]
 _ZERO, _ONE = sa.literal_column("0", sa.BigInteger()), sa.literal_column("1", sa.BigInteger())

@@ -9,6 +9,7 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import is_variable
 from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import side_of
 from builder.kernel.limits import QUERY_RELATIONS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
@@ -114,12 +115,14 @@ def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str) -> Tree
 
 def note_path(app: CompiledApp, entity: str, path: tuple[str, ...], field_map: FieldMap, *, use: Any) -> None:
     """Note a dotted path: each hop belongs to the entity it is taken from."""
+    side = side_of(entity)
+    entity = side[0] if side else entity
     for step in path:
         field_map.add(entity, step, use)
         found = app.find_field(entity, step)
-        if found is None or found.target_entity is None:
+        if found is None or found.leads_to is None:
             return
-        entity = found.target_entity
+        entity = found.leads_to
 
 
 def plan_sort(
@@ -134,12 +137,13 @@ def plan_sort(
     fields: list[Field] = []
     wrong: list[Problem] = []
     for place, text in enumerate(given):
-        path = tuple(text.removeprefix("-").split("."))
+        names = tuple(text.removeprefix("-").split("."))
         try:
-            fields.append(_sort_field(app, entity, path, f"{pointer}/{place}"))
+            path, field = _sort_field(app, entity, names, f"{pointer}/{place}")
         except Problem as problem:
             wrong.append(problem)
             continue
+        fields.append(field)
         note_path(app, entity.key, path, field_map, use="sort")
         keys.append(SortKey(path, text.startswith("-")))
     if wrong:
@@ -152,22 +156,40 @@ def plan_sort(
     return tuple(keys), fields
 
 
-def _sort_field(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...], pointer: str) -> Field:
-    owner = entity
-    if len(path) > _SORT_STEPS:
+def _sort_field(
+    app: CompiledApp, entity: CompiledEntity, names: tuple[str, ...], pointer: str
+) -> tuple[tuple[str, ...], Field]:
+    owner: str | None = entity.key
+    path: tuple[str, ...] = ()
+    if len(names) > _SORT_STEPS:
         raise invalid(pointer[1:], say("排序路径太长", "The sort path is too long"))
-    for position, step in enumerate(path):
-        found = app.find_field(owner.key, step)
-        field = owner.find_field(step)
-        last = position == len(path) - 1
-        if found is None or field is None:
-            raise unknown_field(pointer, owner.key, step, [key for key, _ in app.fields(owner.key)])
-        if last and not found.many and found.type.kind not in _UNSORTABLE and has_value(field):
-            return field
-        if last or found.target_entity is None or found.many:
+    for position, step in enumerate(names):
+        found = app.find_field(owner, step) if owner is not None else None
+        last = position == len(names) - 1
+        if owner is not None and found is None:
+            raise unknown_field(pointer, owner, step, [key for key, _ in app.fields(owner)])
+        if found is None or found.many or (not last and found.target_entity is None):
             raise invalid(pointer[1:], say(f"不能按“{step}”排序", f'Cannot sort by "{step}"'))
-        owner = app.entities[found.target_entity]
+        path, owner = (*path, *found.steps), found.target_entity
+        if last:
+            field = field_at(app, entity, path)
+            if found.type.kind in _UNSORTABLE or not has_value(field):
+                raise invalid(pointer[1:], say(f"不能按“{step}”排序", f'Cannot sort by "{step}"'))
+            return path, field
     raise AssertionError("a path has at least one step")
+
+
+def field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:
+    """Return the field at the end of a path."""
+    owner = entity
+    for step in path[:-1]:
+        found = app.find_field(owner.key, step)
+        assert found is not None
+        assert found.leads_to is not None
+        owner = app.entities[found.leads_to]
+    field = owner.find_field(path[-1])
+    assert field is not None
+    return field
 
 
 def has_value(field: Field) -> bool:

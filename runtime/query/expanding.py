@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.fields.children import ChildrenField
+from builder.fields.parts.many import ManyField
 from builder.kernel.limits import CHILD_RECORDS, EXPAND_DEPTH, EXPAND_PATHS
 from builder.kernel.text import say
 from runtime.access.gate import FieldMap
@@ -64,10 +65,10 @@ class _Planning:
             if request.expand and target is not None:
                 self.take(target, request.expand, f"{path}.")
 
-    def _target(self, entity: CompiledEntity, request: ExpandRequest) -> tuple[CompiledEntity | None, bool]:
-        """Return the entity a path leads to (None: a user or department), and whether it leads to several records."""
+    def _target(self, entity: CompiledEntity, request: ExpandRequest) -> tuple[CompiledEntity | None, ManyField | None]:
+        """Return the entity a path leads to (None: a user or department), and the field by which it leads to several records."""
         owner: CompiledEntity | None = entity
-        many = False
+        many: ManyField | None = None
         for step in request.path.split("."):
             if owner is None:
                 raise invalid(request.pointer[1:], say(f"“{step}”不是关联", f'"{step}" is no relation'))
@@ -76,19 +77,24 @@ class _Planning:
                 known = [key for key, _ in self._app.fields(owner.key)]
                 raise unknown_field(request.pointer, owner.key, step, known)
             info = self._app.find_field(owner.key, step)
-            owner = self._app.entities[info.target_entity] if info is not None and info.target_entity else None
-            many = isinstance(field, ChildrenField)
+            leads = isinstance(field, ManyField) or (info is not None and info.target_entity is not None)
+            owner = self._app.entities[str(getattr(field, "entity", ""))] if leads else None
+            many = field if isinstance(field, ManyField) else None
         return owner, many
 
-    def _take_rows(self, path: str, target: CompiledEntity | None, many: bool, request: ExpandRequest) -> None:
+    def _take_rows(
+        self, path: str, target: CompiledEntity | None, many: ManyField | None, request: ExpandRequest
+    ) -> None:
         if request.filter in (None, {}) and not request.sort and request.limit is None:
             return
-        if not many or target is None:
+        if many is None or target is None:
             text = say(
                 f"“{request.path}”只有一条记录,不能筛选、排序或限制条数",
                 f'"{request.path}" is one record: it takes no filter, sort or limit',
             )
             raise invalid(request.pointer[1:], text)
+        if many.names != target.key:  # names mean the attributes of links too
+            target = replace(self._app.entities[many.rows], key=many.names)
         pointer, first = request.pointer, _FIRST + len(self.values)
         condition, values = plan_filter(
             self._app, target, request.filter, self._asker, self._field_map, pointer=f"{pointer}/filter", first=first

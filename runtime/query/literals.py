@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.compiled.app import CompiledApp
 from builder.fields.base import Field
+from builder.fields.parts.many import side_of
 from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import say
@@ -54,10 +55,11 @@ def _constant(call: Call, constant: Literal, path: Path, app: CompiledApp, entit
 def _field_at(app: CompiledApp, entity: str, steps: tuple[str, ...]) -> Field | None:
     for step in steps[:-1]:
         found = app.find_field(entity, step)
-        if found is None or found.target_entity is None:
+        if found is None or found.leads_to is None:
             return None
-        entity = found.target_entity
-    owner = app.entities.get(entity)
+        entity = found.leads_to
+    side = side_of(entity)
+    owner = app.entities.get(side[0] if side else entity)
     return owner.find_field(steps[-1]) if owner else None
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
+from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel.limits import EXPAND_DEPTH, QUERY_RELATIONS
 from builder.kernel.problems import Problem, Violation, nearest_hint
@@ -19,6 +21,7 @@ from runtime.query.conditions import SortKey
 from runtime.query.problems import shown, too_many_relations
 
 _HINTS = 20
+_LINK = "@"  # before an attribute of a link, among the fields of the record at its end
 #: ``fields=*,_errors`` shows beside a record which of its computed values are errors: ``{"ratio": "DIV0"}``.
 ERRORS = "_errors"
 
@@ -59,6 +62,8 @@ class Selection(NamedTuple):
     """Whether children are among them."""
     errors: bool = False
     """Whether it is said which computed values are errors."""
+    attributes: tuple[str, ...] = ()
+    """Of records at the end of links: what is shown of the links themselves."""
 
     def find_expanded(self, key: str) -> Selection | None:
         """Return how a field is shown if it is shown as an object."""
@@ -74,6 +79,9 @@ class Selection(NamedTuple):
         """How many relations are followed."""
         return len(self.expanded) + sum(inner.relations for _, inner in self.expanded)
 
+
+IDS_ONLY = Selection("", ())
+"""How records at the end of links are shown where nothing more is asked for: as their ids."""
 
 _Tree = dict[str, "_Tree | None"]
 
@@ -151,6 +159,8 @@ def _graft(
         inner[name] = None
     elif not rest:
         inner.update({key: inner.get(key) for key in ("*", *inner)})
+    elif len(rest) == 1 and not whole and rest[0] in attributes_of(app, field):
+        inner[_LINK + rest[0]] = None
     else:
         _graft(app, app.entities[target], inner, rest, pointer, violations, whole=whole)
         if whole:
@@ -164,8 +174,15 @@ def _note_unknown(owner: str, name: str, known: tuple[str, ...], pointer: str, v
     violations.append(Violation("unknown", pointer, message, {"name": name}))
 
 
+def attributes_of(app: CompiledApp, field: Field) -> tuple[str, ...]:
+    """Return what links of a field tell, from either side."""
+    if not isinstance(field, ManyField) or not field.through:
+        return ()
+    return tuple(key for key in app.entities[field.rows].fields if key[:1] != "_")
+
+
 def _target(field: Field) -> str | None:
-    if isinstance(field, ReferenceField | ChildrenField) and field.key != "id":
+    if isinstance(field, ReferenceField | ManyField) and field.key != "id":
         return field.entity
     kind = field.refers_to or field.lists
     return f"@{kind}" if kind else None
@@ -197,6 +214,8 @@ def _build(
         target = _target(field)
         if isinstance(field, ChildrenField) and inner is None:
             inner = {"*": None}
+        if isinstance(field, MultiReferenceField) and inner is None:
+            field_map.add(field.rows, "_target", "select")
         if inner is None or target is None:
             continue
         field_map.add(entity.key, key, "expand")
@@ -209,8 +228,11 @@ def _build(
             part = _build(
                 app, app.entities[target], inner, show_all=False, field_map=field_map, rows=rows, prefix=f"{path}."
             )
-            expanded.append((key, part._replace(rows=rows[path]) if path in rows else part))
-    lists = any(isinstance(entity.find_field(key), ChildrenField) for key in keys)
+            told = tuple(a for a in attributes_of(app, field) if "*" in inner or _LINK + a in inner)
+            for attribute in told:
+                field_map.add(field.rows if isinstance(field, ManyField) else "", attribute, "select")
+            expanded.append((key, part._replace(rows=rows.get(path), attributes=told)))
+    lists = any(isinstance(entity.find_field(key), ManyField) for key in keys)
     if ERRORS in tree:
         for key in entity.fields:
             field_map.add(entity.key, key, "select")

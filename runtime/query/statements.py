@@ -13,21 +13,21 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import with_variables
 from builder.compiled.resolver import Joins, Scalars, seen_when
 from builder.fields.base import Field
-from builder.fields.children import ChildrenField
 from builder.fields.long_text import LongTextField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import ManyField
 from builder.kernel.limits import COUNTED_RECORDS
 from builder.store import tables
 from builder.store.statement import Statement, prepare
 from builder.store.types import Identifier, Words
 from formulas.errors import FormulaError
 from formulas.sql import Dialect, to_condition, to_error_kind
-from runtime.query.conditions import SortKey
+from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import json_list, json_object, json_values
 from runtime.query.pending import pending_jobs
 from runtime.query.searching import RANK, RANK_FIELD, rank
-from runtime.query.selection import ERRORS, Selection
+from runtime.query.selection import ERRORS, IDS_ONLY, Selection
 from runtime.query.shape import ListShape
 
 Element = sa.ColumnElement[Any]
@@ -68,6 +68,7 @@ def guard(*besides: Element) -> sa.Subquery:
 
 _Joins = list[tuple[sa.FromClause, Element]]
 _KEY = "_k"  # columns by which a page is sorted; no field's key begins so
+_ATTRIBUTE = "_a_"  # columns that tell of a link
 
 
 def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Select[Any]:
@@ -134,7 +135,7 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
     keys = [_key_of(app, entity, key, shape, joins) for key in shape.sort]
     condition = _condition(shape, joins, dialect)
     wanted: dict[str, Element] = {"id": entity.table.c.id}
-    shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ChildrenField)]
+    shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ManyField)]
     wanted |= {key: joins.at((key,)).label(key) for key in shown}
     if shape.selection.errors:
         wanted[ERRORS] = _errors(entity, joins).label(ERRORS)
@@ -217,11 +218,13 @@ def _object(
     joins: _Joins,
     dialect: str,
     reach: Joins | None = None,
+    besides: Sequence[tuple[str, Element]] = (),
 ) -> Element:
     """Return the JSON object of a record whose columns are in ``source``; to-one relations it shows are added to ``joins``.
 
     Args:
         reach: gives the columns where ``source`` is a real table; None: ``source`` has what is shown, as it is seen.
+        besides: further members.
     """
     if selection.entity.startswith("@"):
         return json_object([(name, source.c[name]) for name in selection.fields], dialect)
@@ -232,8 +235,8 @@ def _object(
         field = entity.find_field(key)
         assert field is not None
         inner = selection.find_expanded(key)
-        if isinstance(field, ChildrenField) and inner is not None:
-            members.append((key, _children(app, field, inner, source, dialect)))
+        if isinstance(field, ManyField):
+            members.append((key, _many(app, field, inner or IDS_ONLY, source, dialect)))
             continue
         value = source.c[key] if reach is None else reach.at((key,))
         if inner is not None and field.lists is not None:
@@ -248,7 +251,7 @@ def _object(
     joins += (
         reach.joined() if reach is not None else []
     ) + pointed  # what a reference is seen by stands before its target
-    return json_object(members, dialect)
+    return json_object([*members, *besides], dialect)
 
 
 def _errors(entity: CompiledEntity, reach: Joins) -> Element:
@@ -292,33 +295,50 @@ def _to_one(app: CompiledApp, inner: Selection, reference: Element, joins: _Join
     return sa.case((target.c.id.is_not(None), shown))
 
 
-def _children(app: CompiledApp, field: ChildrenField, inner: Selection, source: sa.FromClause, dialect: str) -> Element:
-    """Return the records of a to-many relation as a list: chosen per parent first, then joined with what they show."""
-    entity, asked = app.entities[field.entity], inner.rows or ALL_ROWS
-    child = entity.table.alias()
-    reach = Joins(app, entity, child, sql_dialect(dialect))
+def _many(app: CompiledApp, field: ManyField, inner: Selection, source: sa.FromClause, dialect: str) -> Element:
+    """Return the records of a to-many relation as a list: chosen per parent first, then joined with what they show.
+
+    Rows that are links show the records at their end, with the attributes of the link; or only the ids of those.
+    """
+    entity, asked = app.entities[field.rows], inner.rows or ALL_ROWS
+    row = entity.table.alias()
+    reach = Joins(app, entity, row, sql_dialect(dialect))
     keys = [
         _sort_key(reach.at(key.path), field_at(app, entity, key.path)).label(f"{_KEY}{place}")
         for place, key in enumerate(asked.sort)
     ]
-    shown_keys = [key for key in inner.fields if not isinstance(entity.find_field(key), ChildrenField)]
-    wanted = [reach.at((key,)).label(key) for key in dict.fromkeys(("id", *shown_keys))]
+    owner = app.entities[field.entity]
+    shown_keys = [key for key in inner.fields if not isinstance(owner.find_field(key), ManyField)]
+    wanted = [reach.at((*field.through, key)).label(key) for key in dict.fromkeys(("id", *shown_keys))]
+    wanted += [reach.at((key,)).label(f"{_ATTRIBUTE}{key}") for key in inner.attributes]
     condition = None if asked.condition is None else to_condition(asked.condition, reach, reach.dialect)
-    condition = both(condition, reach.visible())
-    own = reach.at((field.via,)) == source.c.id
+    condition = both(condition, reach.visible(field.through))
+    own = reach.at((field.by,)) == source.c.id
     chosen = sa.select(*wanted, *keys).select_from(reach.from_clause()).where(own)
     if condition is not None:
         chosen = chosen.where(condition)
     chosen = chosen.order_by(*_orders([key.element for key in keys], asked.sort, dialect))
     page = chosen.limit(sa.literal_column(str(asked.limit))).correlate(source).subquery()
     joins: _Joins = []
-    shown = _object(app, inner, page, joins, dialect)
+    if inner is IDS_ONLY:
+        shown: Element = sa.func.json_quote(page.c.id) if dialect == "sqlite" else page.c.id
+    else:
+        shown = _row_object(app, entity, inner, page, joins, dialect)
     rows: sa.FromClause = page
     for target, on in joins:
         rows = rows.outerjoin(target, on)
     listed = sa.select(shown.label("o")).select_from(rows)
     ordered = listed.order_by(*_orders([page.c[key.name] for key in keys], asked.sort, dialect))
     return json_list(ordered.correlate(source), "o", dialect)
+
+
+def _row_object(
+    app: CompiledApp, entity: CompiledEntity, inner: Selection, page: sa.FromClause, joins: _Joins, dialect: str
+) -> Element:
+    told = [(key, entity.fields[key].json_sql(page.c[f"{_ATTRIBUTE}{key}"], dialect)) for key in inner.attributes]
+    return _object(
+        app, inner, page, joins, dialect, besides=[("attributes", json_object(told, dialect))] if told else []
+    )
 
 
 def _orders(keys: Sequence[Element], sort: tuple[SortKey, ...], dialect: str) -> list[Element]:
@@ -342,19 +362,6 @@ def _listed(inner: Selection, ids: Element, source: sa.FromClause, dialect: str)
     shown = json_object([(name, target.c[name]) for name in inner.fields], dialect)
     rows = each.join(target, target.c.id == member)
     return json_list(sa.select(shown.label("o")).select_from(rows).order_by(place).correlate(source), "o", dialect)
-
-
-def field_at(app: CompiledApp, entity: CompiledEntity, path: tuple[str, ...]) -> Field:
-    """Return the field at the end of a path over to-one relations."""
-    owner = entity
-    for step in path[:-1]:
-        found = app.find_field(owner.key, step)
-        assert found is not None
-        assert found.target_entity is not None
-        owner = app.entities[found.target_entity]
-    field = owner.find_field(path[-1])
-    assert field is not None
-    return field
 
 
 def as_text(value: Element, dialect: str) -> Element:

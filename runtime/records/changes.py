@@ -9,6 +9,9 @@ from typing import NamedTuple
 from builder.compiled.app import CompiledEntity
 from builder.fields.base import Invalid
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import Links, MultiReferenceField
+from builder.fields.parts.many import TARGET
+from builder.fields.reference import unknown_target
 from builder.kernel.ids import find_uuid
 from builder.kernel.limits import CHILD_RECORDS
 from builder.kernel.problems import Violation
@@ -17,8 +20,10 @@ from builder.store.statement import Query, Unit
 from runtime.records.creating import new_record
 from runtime.records.deleting import Deletion, Key, apply_deletion, plan_deletion
 from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records
+from runtime.records.link_telling import hold_links
+from runtime.records.linking import link_bodies, pointer_in, refuse_count, shown_link, told
 from runtime.records.listing import check_listed, link_files
-from runtime.records.rights import body_entity, without_unchanged
+from runtime.records.rights import body_entity, seen_of, without_unchanged
 from runtime.records.rules import judge_own
 from runtime.records.seams import Intent, judge
 from runtime.records.values import (
@@ -49,6 +54,8 @@ class Change:
     whole: Values
     """Its plain values as they will be; empty if nothing changes."""
     lists: list[ChildList] = field(default_factory=list)
+    told: dict[str, list[JSON]] = field(default_factory=dict)
+    """What its event tells of links: field -> old and new."""
     deletion: Deletion | None = None
     """What the lists of the whole change leave out, with what follows it."""
 
@@ -166,25 +173,29 @@ def plan_change(
     seen = body_entity(w, entity)
     given = yield from without_unchanged(w, entity, record_id, expect_object(body, pointer, violations), held.shown)
     _check_system(seen, given, held.shown, pointer, violations)
-    values, children = read_fields(entity, given, pointer, violations, held=held.shown, seen=seen)
+    values, listed = read_fields(entity, given, pointer, violations, held=held.shown, seen=seen)
     if parent is not None:
         check_parent(values, parent.via, parent.id, pointer, violations)
     values |= w.course.warrants.get((entity.key, record_id), {})
     changed = _changed(entity, values, held.shown)
     change = Change(entity, record_id, held, pointer, changed, {})
-    if changed or children:
+    if changed or listed:
         change.whole = _check_whole(entity, seen, values, held.shown, pointer, violations)
         w.changes.pointers[record_id] = pointer
         if w.app.rules.get(entity.key):
             judge_own(w, entity, change.whole, canonical(entity, held.shown), pointer, violations, seen)
     if changed and entity.listing:
         violations += yield from check_listed(w, entity, [(changed, held.shown, pointer)])
-    for key, rows in children.items():
+    for key, wish in listed.links.items():
+        change.lists.append((yield from _plan_links(w, change, key, wish, f"{pointer}/{key}", violations)))
+    for key, rows in listed.children.items():
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
         change.lists.append((yield from _plan_list(w, definition, record_id, rows, f"{pointer}/{key}", violations)))
     if change.writes and w.course.rules_of(entity):
-        intent = Intent("updated", entity, record_id, held.shown, change.whole, frozenset(changed), pointer)
+        intent = Intent(
+            "updated", entity, record_id, held.shown, change.whole, frozenset((*changed, *change.told)), pointer
+        )
         violations += yield from judge(w, [intent])
     return change
 
@@ -282,6 +293,54 @@ def _plan_list(
     return planned
 
 
+def _plan_links(
+    w: Writing, change: Change, key: str, wish: Links, pointer: str, violations: list[Violation]
+) -> Unit[ChildList]:
+    """Find out how the links of a record become what is asked for. Links to what the caller does not see stay as they are."""
+    definition = change.entity.fields[key]
+    assert isinstance(definition, MultiReferenceField)
+    entity = w.app.entities[definition.rows]
+    held = yield from hold_links(w, entity, [change.id])
+    there = {str(link.held.shown[TARGET]): link for link in held}
+    hidden = there.keys() - (yield from seen_of(w, w.app.entities[definition.entity], there))
+    wanted = wish.add if wish.whole is None else wish.whole
+    listed = {link.id for link in wanted}
+    gone = [link for target, link in there.items() if target not in listed] if wish.whole is not None else []
+    gone += [there[target] for target in wish.remove if target in there]
+    planned = ChildList(entity, [link for link in gone if link.held.shown[TARGET] not in hidden], [], [], pointer)
+    parent = _Parent(definition.by, change.id)
+    for place, body in link_bodies(pointer, wish, wanted):
+        known = there.get(body[TARGET])
+        if known is None:
+            planned.fresh.append(new_record(w, entity, body, place, violations, parent=parent))
+        elif body[TARGET] in hidden:
+            nowhere = unknown_target(body[TARGET])
+            violations.append(Violation("reference", pointer_in(place, TARGET), nowhere.message, nowhere.params))
+        elif len(body) > 1:
+            planned.changes.append(
+                (yield from plan_change(w, entity, known.id, body, place, violations, parent=parent))
+            )
+    if planned.writes:
+        refuse_count(definition, len(held) - len(planned.gone) + len(planned.fresh), pointer, violations)
+        change.told[key] = [
+            told(definition, [link.held.shown for link in held]),
+            _links_after(definition, held, planned),
+        ]
+    return planned
+
+
+def _links_after(definition: MultiReferenceField, held: list[HeldRecord], planned: ChildList) -> list[JSON]:
+    gone = {link.id for link in planned.gone}
+    changed = {child.id: child for child in planned.changes}
+    after: list[Mapping[str, JSON]] = []
+    for link in held:
+        if link.id not in gone:
+            values = changed[link.id].changed if link.id in changed else {}
+            fields = planned.entity.fields
+            after.append(link.held.shown | {key: field_json(fields[key], value) for key, value in values.items()})
+    return told(definition, [*after, *(shown_link(planned.entity, record.values) for record in planned.fresh)])
+
+
 def _refuse_foreign(
     w: Writing, entity: CompiledEntity, child_id: str, pointer: str, violations: list[Violation]
 ) -> Unit[None]:
@@ -307,7 +366,7 @@ def apply_change(w: Writing, change: Change, telling: Telling = PLAINLY) -> Unit
 def _write(w: Writing, change: Change, held: Held, telling: Telling = PLAINLY) -> Unit[dict[str, JSON]]:
     entity = change.entity
     whole = change.whole if held is change.held else None
-    shown = yield from write_change(w, entity, change.id, held, change.changed, whole, telling)
+    shown = yield from write_change(w, entity, change.id, held, change.changed, whole, telling, change.told)
     if entity.listing and change.changed:
         yield from link_files(w, entity, {change.id: shown}, before=held.shown)
     return shown

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import Computed, FieldId
 from builder.compiled.recompute import listed_ids, recompute
-from builder.fields.children import ChildrenField
+from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import RECOMPUTED_IN_WRITE
@@ -88,9 +88,9 @@ class Changes:
                 self._note_membership(entity.key, field, parents)
 
     def _note_membership(self, entity: str, field: ReferenceField, parents: set[str]) -> None:
-        for children in self._app.entities[field.entity].children:
-            if children.entity == entity and children.via == field.key:
-                self.add(field.entity, children.key, parents)
+        for many in self._app.entities[field.entity].many:
+            if many.rows == entity and many.by == field.key:
+                self.add(field.entity, many.key, parents)
 
     def add(self, entity: str, key: str, ids: Iterable[str]) -> None:
         """Note that a field of some records changed."""
@@ -256,15 +256,15 @@ def reach(app: CompiledApp, entity: str, path: tuple[str, ...], dialect: str) ->
     owners = [app.entities[entity]]
     for step in path:
         field = owners[-1].fields[step]
-        assert isinstance(field, ReferenceField | ChildrenField)
-        owners.append(app.entities[field.entity])
+        assert isinstance(field, ReferenceField | ManyField)
+        owners.append(app.entities[field.rows if isinstance(field, ManyField) else field.entity])
     inside: sa.Select[Any] = listed_ids(dialect)
     for position in range(len(path) - 1, -1, -1):
         owner, target = owners[position], owners[position + 1]
         field = owner.fields[path[position]]
-        if isinstance(field, ChildrenField):
+        if isinstance(field, ManyField):
             table = target.table.alias()
-            inside = sa.select(table.c[field.via]).where(table.c.id.in_(inside))
+            inside = sa.select(table.c[field.by]).where(table.c.id.in_(inside))
         else:
             table = owner.table.alias()
             inside = sa.select(table.c.id).where(table.c[path[position]].in_(inside))

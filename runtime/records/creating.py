@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
 from builder.fields.base import Invalid
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import Links
 from builder.kernel.ids import find_uuid
 from builder.kernel.limits import EXPAND_DEPTH
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
+from runtime.records.linking import link_bodies, refuse_count
 from runtime.records.rights import body_entity, with_role_defaults
 from runtime.records.rules import fill_defaults, judge_own
 from runtime.records.values import (
@@ -50,7 +53,7 @@ def new_record(
     given = body
     brings = w.caller.door in _BRINGING
     seen = body_entity(w, entity)
-    values, children = read_fields(entity, given, pointer, violations, may_assign=brings, seen=seen)
+    values, listed = read_fields(entity, given, pointer, violations, may_assign=brings, seen=seen)
     if parent is not None:
         check_parent(values, parent[0], parent[1], pointer, violations)
     named = {key for key, value in values.items() if value is not None}
@@ -62,16 +65,18 @@ def new_record(
     fill_defaults(w, entity, values, given_keys | {k for k in values if values[k] != plain[k]}, pointer, violations)
     check_required(seen, values, pointer, violations, given_by_parent=parent[0] if parent else "")
     record = NewRecord(entity, _id_of(w, given, pointer, violations), values, pointer)
-    record.given = named
+    record.given = named | {key for key, wish in listed.links.items() if wish.whole or wish.add}
     record.system = _system_values(seen, given, pointer, violations, brings=brings)
     for filler in w.course.fillers_of(entity):
         filler.fill(w, record)
     judge_own(w, entity, values, None, pointer, violations, seen)
-    if children and depth >= EXPAND_DEPTH:
+    if listed.children and depth >= EXPAND_DEPTH:
         message = say(f"子记录最多 {EXPAND_DEPTH} 层", f"Children go at most {EXPAND_DEPTH} levels deep")
         violations.append(Violation("depth", pointer, message))
         return record
-    for key, rows in children.items():
+    if entity.links:
+        record.children += new_links(w, record, seen, listed.links, violations)
+    for key, rows in listed.children.items():
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
         owner = (definition.via, record.id)
@@ -81,6 +86,25 @@ def new_record(
             for place, row in enumerate(rows)
         ]
     return record
+
+
+def new_links(
+    w: Writing, record: NewRecord, seen: CompiledEntity, links: Mapping[str, Links], violations: list[Violation]
+) -> list[NewRecord]:
+    """Return the links of a new record as records of their own."""
+    made: list[NewRecord] = []
+    for field in record.entity.links:
+        wish = links.get(field.key)
+        wanted = () if wish is None else wish.add if wish.whole is None else wish.whole
+        pointer = f"{record.pointer}/{field.key}"
+        refused = any(violation.pointer == pointer for violation in violations)
+        if not refused and (wish is not None or field.key in seen.fields):
+            refuse_count(field, len(wanted), pointer, violations)
+        made += [
+            new_record(w, w.app.entities[field.rows], body, place, violations, parent=(field.by, record.id))
+            for place, body in link_bodies(pointer, wish, wanted)
+        ]
+    return made
 
 
 def _id_of(w: Writing, given: dict[str, JSON], pointer: str, violations: list[Violation]) -> str:

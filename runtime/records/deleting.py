@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity, Referrer
+from builder.fields.parts.many import SOURCE
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import BATCH_RECORDS
@@ -18,12 +19,14 @@ from builder.kernel.text import say
 from builder.store import writing_tables
 from builder.store.statement import Query, Unit
 from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records
+from runtime.records.link_telling import Before, links_by_entity, links_field, owner_of, tell_sources
+from runtime.records.linking import told
 from runtime.records.listing import unlink_files
 from runtime.records.rights import acting_sight, hidden_reference, seen_ids
 from runtime.records.rules import judge_own
 from runtime.records.seams import Fact, Intent, judge
 from runtime.records.values import refuse
-from runtime.records.writer import Writing, canonical, make_event, write_change, write_events
+from runtime.records.writer import JSON, Writing, canonical, make_event, write_change, write_events
 
 _CHUNK = 1_000
 _SHOWN = 10
@@ -117,9 +120,14 @@ def plan_deletion(
         others = [i for i in pointing.ids if (pointing.referrer.entity, i) not in deletion.doomed]
         if others:
             owner, sight = w.app.entities[pointing.referrer.entity], acting_sight(w)
+            key, link = pointing.referrer.field.key, owner.link
+            if link is not None:  # people see the records that the links start from
+                held = yield from hold_records(w, owner, others)
+                others = sorted({str(one.held.shown[SOURCE]) for one in held})
+                owner, key = w.app.entities[link.entity], link.field
             if sight is not None:
                 others = sorted((yield from seen_ids(w, sight, owner, others)))
-            raise _referenced(owner, pointing.referrer, others) if others else hidden_reference()
+            raise _referenced(owner, key, others) if others else hidden_reference()
     violations += yield from _judge_deletion(w, list(deletion.doomed.values()), pointers)
     return deletion
 
@@ -129,8 +137,39 @@ def apply_deletion(w: Writing, deletion: Deletion) -> Unit[dict[Key, Held]]:
     blanked = yield from _blank_references(w, deletion)
     if deletion.keeping:
         yield from keep_records(w, deletion)
-    yield from _delete_rows(w, list(deletion.doomed.values()), kept=deletion.keeping)
+    losing = yield from _losing_links(w, deletion)
+    yield from _delete_rows(w, deletion)
+    for key, before in losing.items():
+        entity = w.app.entities[key]
+        changed = yield from tell_sources(w, entity, before)
+        blanked |= {(owner_of(entity), record_id): held for record_id, held in changed.items()}
     return blanked
+
+
+def _losing_links(w: Writing, deletion: Deletion) -> Unit[dict[str, Before]]:
+    """Return the links, as they are, of records that stay and lose some because their other end goes."""
+    sources: dict[str, set[str]] = {}
+    for key, record in deletion.doomed.items():
+        link = record.entity.link
+        if link is not None and key in deletion.roots:
+            source = str(record.held.shown[SOURCE])
+            if (link.entity, source) not in deletion.doomed:
+                sources.setdefault(record.entity.key, set()).add(source)
+    return (yield from links_by_entity(w, sources))
+
+
+def _told_links(w: Writing, deletion: Deletion) -> dict[Key, dict[str, list[JSON]]]:
+    """Return what the events of records that go tell of their links, which go with them."""
+    found: dict[Key, dict[str, list[Mapping[str, JSON]]]] = {}
+    for record in sorted(deletion.doomed.values(), key=lambda one: (one.held.shown["created_at"], one.id)):
+        link = record.entity.link
+        if link is not None:
+            source = (link.entity, str(record.held.shown[SOURCE]))
+            found.setdefault(source, {}).setdefault(link.field, []).append(record.held.shown)
+    return {
+        source: {key: [told(links_field(w, source[0], key), rows), None] for key, rows in of.items()}
+        for source, of in found.items()
+    }
 
 
 def _judge_deletion(w: Writing, records: list[HeldRecord], pointers: Mapping[Key, str]) -> Unit[list[Violation]]:
@@ -258,8 +297,10 @@ def _keep(_dialect: str) -> sa.Insert:
     return sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.c})
 
 
-def _delete_rows(w: Writing, records: list[HeldRecord], *, kept: bool) -> Unit[None]:
+def _delete_rows(w: Writing, deletion: Deletion) -> Unit[None]:
     """Delete what was found last first, so that nothing points to what is gone; where records point in a circle, it is cut before."""
+    records = list(deletion.doomed.values())
+    links = _told_links(w, deletion)
     position = {(record.entity.key, record.id): place for place, record in enumerate(records)}
     for place, record in enumerate(records):
         for definition in record.entity.plain:
@@ -270,13 +311,15 @@ def _delete_rows(w: Writing, records: list[HeldRecord], *, kept: bool) -> Unit[N
     run: list[HeldRecord] = []
     for record in reversed(records):
         if run and (run[-1].entity is not record.entity or len(run) >= _CHUNK):
-            yield from _delete_run(w, run, kept=kept)
+            yield from _delete_run(w, run, links, kept=deletion.keeping)
             run = []
         run.append(record)
-    yield from _delete_run(w, run, kept=kept)
+    yield from _delete_run(w, run, links, kept=deletion.keeping)
 
 
-def _delete_run(w: Writing, run: list[HeldRecord], *, kept: bool) -> Unit[None]:
+def _delete_run(
+    w: Writing, run: list[HeldRecord], links: Mapping[Key, Mapping[str, list[JSON]]], *, kept: bool
+) -> Unit[None]:
     if not run:
         return
     entity = run[0].entity
@@ -289,6 +332,7 @@ def _delete_run(w: Writing, run: list[HeldRecord], *, kept: bool) -> Unit[None]:
         shown = record.held.shown
         w.changes.note(entity, record.id, entity.fields, canonical(entity, shown) if entity.computed else shown, {})
         changes = {item.key: [shown[item.key], None] for item in entity.plain if shown[item.key] != item.blank_json()}
+        changes |= links.get((entity.key, record.id), {})
         event = make_event(w, entity, record.id, "deleted", record.held.revision + 1, changes)
         if kept:
             event["detail"] = _KEPT
@@ -300,7 +344,7 @@ def _delete_run(w: Writing, run: list[HeldRecord], *, kept: bool) -> Unit[None]:
     yield from write_events(w, events)
 
 
-def _referenced(owner: CompiledEntity, referrer: Referrer, pointing: list[str]) -> Problem:
+def _referenced(owner: CompiledEntity, field_key: str, pointing: list[str]) -> Problem:
     label = owner.label()
     more = "+" if len(pointing) > BATCH_RECORDS else ""
     count = f"{min(len(pointing), BATCH_RECORDS)}{more}"
@@ -308,5 +352,5 @@ def _referenced(owner: CompiledEntity, referrer: Referrer, pointing: list[str]) 
         f"仍有 {count} 条“{label.zh}”引用它,请先修改或删除它们",
         f"{count} {label.en} still point to it; change or delete them first",
     )
-    references = [{"entity": owner.key, "field": referrer.field.key, "sample_ids": pointing[:_SHOWN]}]
+    references = [{"entity": owner.key, "field": field_key, "sample_ids": pointing[:_SHOWN]}]
     return Problem("record.referenced", detail, extra={"references": references})

@@ -19,6 +19,7 @@ from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
 from runtime.records.computing import OwnValues, own_context
+from runtime.records.linking import pointer_in
 from runtime.records.listing import Held, check_listed
 from runtime.records.rights import acting_sight, seen_ids
 from runtime.records.telling import tell_of_hidden
@@ -115,7 +116,8 @@ def _pointing_nowhere(w: Writing, group: list[Suspect], key: str, table: str) ->
     for suspect, value in pointing:
         if value not in there:
             nowhere = unknown_target(str(value))
-            violations.append(Violation("reference", f"{suspect.pointer}/{key}", nowhere.message, nowhere.params))
+            place = pointer_in(suspect.pointer, key)
+            violations.append(Violation("reference", place, nowhere.message, nowhere.params))
     return violations
 
 

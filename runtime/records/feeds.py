@@ -156,7 +156,7 @@ class Feeds:
         try:
             gate(caller.actor, published.app.key, self._history(published, wanted.entities), sight_of(published.app))
         except Problem:
-            known = published.app.entities
+            known = published.app.own
             allowed = frozenset(key for key in known if not wanted.entities and self._may(published, caller, key))
             if not allowed:
                 raise
@@ -175,7 +175,7 @@ class Feeds:
     def _history(self, published: PublishedApp, entities: frozenset[str]) -> FieldMap:
         found = self._field_maps.find((published.key, entities))
         if found is None:
-            owners = [owner for key, owner in published.app.entities.items() if key in entities or not entities]
+            owners = [owner for key, owner in published.app.own.items() if key in entities or not entities]
             found = FieldMap({(owner.key, path, "history") for owner in owners for path in ("", *owner.fields)})
             self._field_maps.keep((published.key, entities), found)
         return found

@@ -24,6 +24,7 @@ from formulas.tree import Tree
 from runtime.access.sight import RoleSight, any_of, mask_text, row_joins, sight_of
 from runtime.query.statements import StatementCache, as_text, sql_dialect
 from runtime.records.events import Event
+from runtime.records.linking import named_targets, without_hidden
 
 JSON = Any
 
@@ -48,7 +49,7 @@ def visible_events(
     shown: dict[str, dict[str, tuple[bool, ...]]] = {}
     for key in sorted(ids):
         shown[key] = yield from _flags(published, sight, app.entities[key], sorted(ids[key]), cache, moment)
-    found = []
+    found: list[tuple[Event, dict[str, JSON], CompiledEntity]] = []
     for event in events:
         entity = app.entities.get(event.entity)
         if entity is None:
@@ -57,7 +58,31 @@ def visible_events(
         if flags is not None or sight.sees_all(entity.key):
             body = parse_json(event.body)
             body["changes"] = _changes(sight, entity, body["changes"], flags)
-            found.append(event._replace(body=dump_json(body)))
+            found.append((event, body, entity))
+    return (yield from _without_hidden(published, sight, found, cache, moment))
+
+
+def _without_hidden(
+    published: PublishedApp,
+    sight: RoleSight,
+    told: Sequence[tuple[Event, dict[str, JSON], CompiledEntity]],
+    cache: StatementCache,
+    moment: Mapping[str, Any],
+) -> Unit[list[Event]]:
+    """Return events without links to records that are not seen."""
+    named: dict[str, set[str]] = {}
+    for _, body, entity in told:
+        for target, ids in named_targets(body["changes"], entity).items():
+            if not sight.sees_all(target):
+                named.setdefault(target, set()).update(ids)
+    seen: dict[str, set[str]] = {}
+    for target, ids in sorted(named.items()):
+        flags = yield from _flags(published, sight, published.app.entities[target], sorted(ids), cache, moment)
+        seen[target] = set(flags)
+    found = []
+    for event, body, entity in told:
+        body["changes"] = without_hidden(body["changes"], entity, seen)
+        found.append(event._replace(body=dump_json(body)))
     return found
 
 

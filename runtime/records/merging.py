@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
+from builder.fields.parts.many import SOURCE
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import instant_text
 from builder.kernel.limits import BATCH_RECORDS, MERGE_DAYS
@@ -24,7 +25,10 @@ from builder.store.types import Identifier, Instant, Words
 from runtime.records.changes import update_record
 from runtime.records.deleting import delete_held
 from runtime.records.holding import Held, HeldRecord, expect_revision, hold_record, hold_records, not_found
+from runtime.records.link_merging import Moved, links_before, move_links
+from runtime.records.link_telling import tell_sources
 from runtime.records.reviving import COLUMNS, kept_of, revive
+from runtime.records.rights import seen_of
 from runtime.records.values import same_json
 from runtime.records.writer import Writing, make_event, write_events
 
@@ -42,18 +46,6 @@ class Wish(NamedTuple):
     if_match: int | None
 
 
-class Moved(NamedTuple):
-    """A reference that was moved."""
-
-    entity: str
-    record_id: str
-    field: str
-    to: str | None
-    """What it pointed to before."""
-    left: str | None
-    """What it points to since."""
-
-
 def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish) -> Unit[str]:
     """Merge others into a record; return the id of the merge.
 
@@ -66,7 +58,7 @@ def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish
     expect_revision(held[record_id].revision, wish.if_match)
     taken = _taken(entity, record_id, held, wish)
     merge_id = w.ids.record_id()
-    moved = yield from _move_references(w.for_the_app("merge"), entity, record_id, wish.others)
+    moved = yield from _move_references(w.for_the_app("merge"), entity, record_id, wish.others, merge_id)
     going = [HeldRecord(entity, one.id, one.held) for one in (yield from hold_records(w, entity, wish.others))]
     yield from delete_held(w, going, merge_id=merge_id)
     shown = (yield from hold_record(w, entity, record_id)).shown
@@ -108,7 +100,9 @@ def _taken(entity: CompiledEntity, record_id: str, held: Mapping[str, Held], wis
     return {key: value for key, value in taken.items() if value not in (record_id, *gone)} if gone else taken
 
 
-def _move_references(w: Writing, entity: CompiledEntity, record_id: str, others: Sequence[str]) -> Unit[list[Moved]]:
+def _move_references(
+    w: Writing, entity: CompiledEntity, record_id: str, others: Sequence[str], merge_id: str
+) -> Unit[list[Moved]]:
     """Point to the record whatever points to one of the others."""
     moved: list[Moved] = []
     gone = set(others)
@@ -120,6 +114,9 @@ def _move_references(w: Writing, entity: CompiledEntity, record_id: str, others:
         if len(ids) + len(moved) > BATCH_RECORDS:
             detail = say(f"一次最多改动 {BATCH_RECORDS} 条引用", f"At most {BATCH_RECORDS} references move at once")
             raise Problem("limit.batch", detail, extra={"maximum": BATCH_RECORDS})
+        if owner.link is not None:
+            moved += yield from move_links(w, owner, key, ids, record_id, merge_id)
+            continue
         for one in (yield from hold_records(w, owner, ids)):
             if owner is entity and one.id in gone:
                 continue  # it goes itself
@@ -151,14 +148,17 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
     held = yield from hold_record(w, entity, record_id)
     app = w.for_the_app("merge")
     there = yield from _hold_moved(app, moved)
-    _refuse_changed(entity, held, body["after"], moved, there)
+    yield from _refuse_changed(w, entity, held, body["after"], moved, there)
     if body["before"]:
         yield from update_record(w, entity, record_id, body["before"], None, "")
     rows = yield Query(w.statements.kept(("kept of merge",), _kept), {"merge_id": merge_id, "app": w.app.key})
+    before = yield from links_before(app, there)
     yield from revive(w, [kept_of(row) for row in rows])
     for one in moved:
         if (one.entity, one.record_id) in there:
             yield from update_record(app, w.app.entities[one.entity], one.record_id, {one.field: one.to}, None, "")
+    for key, links in before.items():
+        yield from tell_sources(app, w.app.entities[key], links)
     yield Query(w.statements.kept(("undone",), _undone), {"id": merge_id, "at": w.now})
     shown = (yield from hold_record(w, entity, record_id)).shown
     yield from _tell(w, entity, shown, "unmerged", {"merge": merge_id, "others": body["others"]})
@@ -178,12 +178,13 @@ def _hold_moved(w: Writing, moved: Iterable[Moved]) -> Unit[dict[tuple[str, str]
 
 
 def _refuse_changed(
+    w: Writing,
     entity: CompiledEntity,
     held: Held,
     after: Mapping[str, JSON],
     moved: Sequence[Moved],
     there: Mapping[tuple[str, str], Held],
-) -> None:
+) -> Unit[None]:
     violations: list[Violation] = []
     for key, value in after.items():
         if not same_json(held.shown.get(key), value):
@@ -194,12 +195,23 @@ def _refuse_changed(
         known = there.get((one.entity, one.record_id))
         if known is not None and known.shown.get(one.field) != one.left:
             message = say("合并之后又指向了别的记录", "This points elsewhere since the merge")
-            params = {"entity": one.entity, "record_id": one.record_id, "field": one.field}
+            params = yield from _named(w, one, known)
             violations.append(Violation("changed", "", message, params))
     if violations:
         count = len(violations)
         detail = say(f"合并之后有 {count} 处改动,不能撤销", f"{count} things were changed since; it cannot be undone")
         raise Problem("merge.conflict", detail, violations=violations)
+
+
+def _named(w: Writing, one: Moved, held: Held) -> Unit[dict[str, str]]:
+    """Return what names a reference that points elsewhere: nothing, if the caller does not see where it stands."""
+    owner, record_id, field = w.app.entities[one.entity], one.record_id, one.field
+    if owner.link is not None:
+        record_id, field = str(held.shown[SOURCE]), owner.link.field
+        owner = w.app.entities[owner.link.entity]
+    if not (yield from seen_of(w, owner, [record_id])):
+        return {}
+    return {"entity": owner.key, "record_id": record_id, "field": field}
 
 
 def list_merges(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[list[dict[str, JSON]]]:

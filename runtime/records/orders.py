@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_sorted
 from builder.kernel.ids import find_uuid
@@ -134,9 +135,23 @@ def resolve(
         elif isinstance(field, ChildrenField) and isinstance(value, list):
             target = app.entities[field.entity]
             made[key] = [resolve(app, target, row, ids, f"{place}/{n}", violations) for n, row in enumerate(value)]
+        elif isinstance(field, MultiReferenceField) and isinstance(value, list | dict):
+            made[key] = _resolve_links(value, ids, place, violations)
         else:
             made[key] = value
     return made
+
+
+def _resolve_links(value: JSON, ids: Mapping[str, str | None], pointer: str, violations: list[Violation]) -> JSON:
+    """Return links in which references to other items are ids: of the target, or as the ``id`` of an object."""
+    if is_ref(value):
+        return find_ref(value, ids, pointer, violations)
+    if isinstance(value, list):
+        return [_resolve_links(item, ids, f"{pointer}/{n}", violations) for n, item in enumerate(value)]
+    if isinstance(value, dict):
+        members = {key: value[key] for key in ("id", "add", "remove") if key in value}
+        return value | {key: _resolve_links(item, ids, f"{pointer}/{key}", violations) for key, item in members.items()}
+    return value
 
 
 def find_ref(value: JSON, ids: Mapping[str, str | None], pointer: str, violations: list[Violation]) -> str | None:

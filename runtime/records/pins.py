@@ -60,9 +60,9 @@ def get_entity(published: PublishedApp, key: str) -> CompiledEntity:
     Raises:
         Problem: ``entity.not_found`` with the nearest name.
     """
-    found = published.app.entities.get(key)
+    found = published.app.own.get(key)
     if found is None:
-        hint = nearest_hint(key, published.app.entities)
+        hint = nearest_hint(key, published.app.own)
         key = key[:_SHOWN]
         raise Problem("entity.not_found", say(f"没有实体“{key}”{hint.zh}", f'There is no entity "{key}"{hint.en}'))
     return found

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.fields.base import Invalid
-from builder.kernel.canonical import parse_json
+from builder.fields.parts.many import SOURCE, TARGET
+from builder.fields.reference import ReferenceField
+from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store import writing_tables
@@ -19,6 +21,7 @@ from runtime.records.changes import update_record
 from runtime.records.deleting import Key
 from runtime.records.diagnosis import diagnose, suspects_of
 from runtime.records.holding import hold_records
+from runtime.records.link_telling import Before, links_by_entity, links_of, tell_sources
 from runtime.records.parts import try_part
 from runtime.records.rules import judge_own
 from runtime.records.values import NewRecord, Values, with_defaults
@@ -58,9 +61,12 @@ def revive(w: Writing, kept: Sequence[Kept]) -> Unit[list[NewRecord]]:
         Problem: ``trash.conflict`` with all that is in the way.
     """
     violations: list[Violation] = []
-    records = [_record(w, one, violations) for one in kept]
+    alive = yield from without_dead_links(w, kept)
+    flat = [_record(w, one, violations) for one in alive]
     if violations:
         raise _conflict(violations)
+    before = yield from _links_before(w, flat)
+    records = with_own_links(flat)
 
     def part() -> Unit[None]:
         yield from insert_records(w, records)
@@ -70,10 +76,57 @@ def revive(w: Writing, kept: Sequence[Kept]) -> Unit[list[NewRecord]]:
         raise _conflict((yield from diagnose(w, suspects_of(records))))
     if isinstance(refused, Problem):
         raise refused
+    for key, links in before.items():
+        yield from tell_sources(w, w.app.entities[key], links)
     for one in kept:
         yield from _point_again(w, one)
         yield Query(w.statements.kept(("forget kept",), _forget), {"id": one.id})
     return records
+
+
+def without_dead_links(w: Writing, kept: Sequence[Kept]) -> Unit[list[Kept]]:
+    """Return what is kept without links that have lost an end, or were made again meanwhile: they come back as far as they can."""
+    coming = {one.record_id for one in kept}
+    dead: set[str] = set()
+    for entity in {one.entity: w.app.entities.get(one.entity) for one in kept}.values():
+        if entity is None or entity.link is None:
+            continue
+        links = [one for one in kept if one.entity == entity.key]
+        for end in (SOURCE, TARGET):
+            field = entity.fields[end]
+            assert isinstance(field, ReferenceField)
+            wanted = sorted({str(one.shown[end]) for one in links} - coming)
+            table = w.app.entities[field.entity].physical.name
+            rows = yield Query(w.statements.existing(table), {"ids": dump_json(wanted).decode()})
+            there = coming | {str(row[0]) for row in rows}
+            dead |= {one.id for one in links if str(one.shown[end]) not in there}
+        sources = {str(one.shown[SOURCE]) for one in links} - coming
+        now = yield from links_of(w, entity, sources)
+        pairs = {(source, shown[TARGET]) for source, rows_of in now.items() for shown in rows_of}
+        dead |= {one.id for one in links if (one.shown[SOURCE], one.shown[TARGET]) in pairs}
+    return [one for one in kept if one.id not in dead]
+
+
+def with_own_links(records: list[NewRecord]) -> list[NewRecord]:
+    """Return records with the links that come back with them as their own, so that their events tell of them."""
+    by_key = {(record.entity.key, record.id): record for record in records}
+    roots: list[NewRecord] = []
+    for record in records:
+        link = record.entity.link
+        ends = [(record.entity.fields[end], str(record.values[end])) for end in (SOURCE, TARGET)] if link else []
+        found = [by_key.get((getattr(field, "entity", ""), one)) for field, one in ends]
+        holder = next((one for one in found if one is not None), None)  # whatever it needs is written first
+        (roots if holder is None else holder.children).append(record)
+    return roots
+
+
+def _links_before(w: Writing, records: Sequence[NewRecord]) -> Unit[dict[str, Before]]:
+    coming = {record.id for record in records}
+    sources: dict[str, set[str]] = {}
+    for record in records:
+        if record.entity.link is not None and record.values[SOURCE] not in coming:
+            sources.setdefault(record.entity.key, set()).add(str(record.values[SOURCE]))
+    return (yield from links_by_entity(w, sources))
 
 
 def _record(w: Writing, one: Kept, violations: list[Violation]) -> NewRecord:

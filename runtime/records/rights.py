@@ -17,6 +17,7 @@ from builder.compiled.computing import viewer_values
 from builder.compiled.recompute import listed_ids
 from builder.compiled.resolver import Joins
 from builder.fields.base import Invalid
+from builder.fields.parts.many import SOURCE
 from builder.fields.reference import ReferenceField, unknown_target
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem, Violation
@@ -30,6 +31,7 @@ from runtime.access.sight import RoleSight, any_of
 from runtime.query.json_rows import json_object
 from runtime.query.statements import as_text, sql_dialect
 from runtime.query.variables import viewer
+from runtime.records.linking import pointer_in
 from runtime.records.seams import Intent
 
 if TYPE_CHECKING:
@@ -66,6 +68,10 @@ class Rights:
         if sight is None:
             return []
         deed, entity = intents[0].deed, intents[0].entity
+        if entity.link is not None:  # whoever may write the field may write its links, but only to what is seen
+            if deed != "deleted":
+                _links_of(w, sight).intents.append((entity, tuple(intents)))
+            return []
         if deed == "deleted":
             yield from _judge_deletion(w, sight, entity, intents)
             return []
@@ -73,11 +79,7 @@ class Rights:
             yield from _judge_changes(w, sight, entity, [intent for intent in intents if intent.changed])
         elif not sight.may(entity.key, "create"):
             raise sight.refusal(entity.key, "create")
-        links = w.course.after[0] if w.course.after else None
-        if not isinstance(links, _Links):  # first of all, and all at once: as the database refuses what is not there
-            links = _Links(sight)
-            w.course.after.insert(0, links)
-        links.intents.append((entity, tuple(intents)))
+        _links_of(w, sight).intents.append((entity, tuple(intents)))
         w.course.after.append(partial(_look_after, sight=sight, entity=entity, intents=tuple(intents)))
         return []
 
@@ -88,9 +90,17 @@ class Rights:
 def require_seen(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[bool]:
     """Tell whether the caller sees a record that is there."""
     sight = acting_sight(w)
-    if sight is None or sight.sees_all(entity.key):
+    if sight is None or entity.link is not None or sight.sees_all(entity.key):
         return True
     return bool((yield from seen_ids(w, sight, entity, [record_id])))
+
+
+def seen_of(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[set[str]]:
+    """Return which of some records the caller sees, whoever that is."""
+    sight = acting_sight(w)
+    if sight is None or sight.sees_all(entity.key):
+        return set(ids)
+    return (yield from seen_ids(w, sight, entity, ids))
 
 
 def seen_ids(w: Writing, sight: RoleSight, entity: CompiledEntity, ids: Iterable[str]) -> Unit[set[str]]:
@@ -197,12 +207,21 @@ class _Links:
             raise Problem("record.invalid", errors_found(count), violations=violations)
 
 
+def _links_of(w: Writing, sight: RoleSight) -> _Links:
+    """Return what looks at links: first of all, and all at once, as the database refuses what is not there."""
+    links = w.course.after[0] if w.course.after else None
+    if not isinstance(links, _Links):
+        links = _Links(sight)
+        w.course.after.insert(0, links)
+    return links
+
+
 def _hidden_links(
     w: Writing, sight: RoleSight, entity: CompiledEntity, intents: Sequence[Intent]
 ) -> Unit[list[Violation]]:
     violations: list[Violation] = []
     for field in entity.plain:
-        if not isinstance(field, ReferenceField) or sight.sees_all(field.entity):
+        if not isinstance(field, ReferenceField) or field.key == SOURCE or sight.sees_all(field.entity):
             continue
         pointing = [(i, str(i.after[field.key])) for i in intents if field.key in i.changed and i.after.get(field.key)]
         if not pointing:
@@ -211,9 +230,8 @@ def _hidden_links(
         for intent, target in pointing:
             if target not in seen:
                 nowhere = unknown_target(target)
-                violations.append(
-                    Violation("reference", f"{intent.pointer}/{field.key}", nowhere.message, nowhere.params)
-                )
+                place = pointer_in(intent.pointer, field.key)
+                violations.append(Violation("reference", place, nowhere.message, nowhere.params))
     return violations
 
 

@@ -24,8 +24,8 @@ def target_entity(published: PublishedApp, key: str) -> CompiledEntity:
 
 
 def needs_reading(owner: CompiledEntity) -> bool:
-    """Whether the database or the moment of reading computes a part of what is shown."""
-    return any(computed.place != "local" for computed in owner.computed)
+    """Whether the database or the moment of reading gives a part of what is shown."""
+    return bool(owner.links) or any(computed.place != "local" for computed in owner.computed)
 
 
 def known_id(owner: CompiledEntity, record_id: str) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field, Invalid, label_text
 from builder.fields.children import ChildrenField
+from builder.fields.multi_reference import Links, MultiReferenceField
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import ManyField
 from builder.kernel.canonical import dump_json, dump_sorted
 from builder.kernel.limits import CHILD_RECORDS
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
@@ -26,6 +28,17 @@ MALFORMED = frozenset({"unknown"})
 _HINTS = 50
 _LAST_PLAIN = -6  # smaller numbers are written with an exponent
 _NAME_SHOWN = 100
+
+
+class Rows(NamedTuple):
+    """What a body says of fields that lead to several records, by key."""
+
+    children: dict[str, list[dict[str, JSON]]]
+    links: dict[str, Links]
+
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return bool(self.children or self.links)
 
 
 @dataclass
@@ -77,8 +90,8 @@ def read_fields(
     may_assign: bool = False,
     held: Mapping[str, JSON] | None = None,
     seen: CompiledEntity | None = None,
-) -> tuple[Values, dict[str, list[dict[str, JSON]]]]:
-    """Coerce the fields that a body gives; return values of stored fields and the rows of children fields.
+) -> tuple[Values, Rows]:
+    """Coerce the fields that a body gives; return values of stored fields and what it says of fields that lead to several records.
 
     Args:
         may_assign: the door may give values that the system assigns otherwise (install, import).
@@ -87,7 +100,7 @@ def read_fields(
     """
     seen = seen or entity
     values: Values = {}
-    children: dict[str, list[dict[str, JSON]]] = {}
+    rows = Rows({}, {})
     for key, given in body.items():
         definition = seen.fields.get(key)
         if definition is None:
@@ -106,15 +119,30 @@ def read_fields(
         except Invalid as invalid:
             violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
             continue
-        if isinstance(definition, ChildrenField):
-            children[key] = value or []
-            if len(children[key]) > CHILD_RECORDS:
-                message = say(f"子记录最多 {CHILD_RECORDS} 条", f"At most {CHILD_RECORDS} child records")
-                violations.append(Violation("limit", f"{pointer}/{key}", message, {"maximum": CHILD_RECORDS}))
-                children[key] = []
+        if isinstance(definition, ManyField):
+            _take_rows(rows, definition, value, f"{pointer}/{key}", violations)
         else:
             values[key] = value
-    return values, children
+    return values, rows
+
+
+def _take_rows(rows: Rows, definition: ManyField, value: Any, pointer: str, violations: list[Violation]) -> None:
+    if isinstance(definition, MultiReferenceField):
+        rows.links[definition.key] = value or Links(())
+        return
+    if isinstance(definition, ChildrenField) and definition.is_other_side:
+        message = say(
+            f"请在“{definition.entity}”的“{definition.via}”字段填写",
+            f'Write this from the other side: the field "{definition.via}" of "{definition.entity}"',
+        )
+        violations.append(Violation("read_only", pointer, message))
+        return
+    listed = value or []
+    if len(listed) > CHILD_RECORDS:
+        message = say(f"子记录最多 {CHILD_RECORDS} 条", f"At most {CHILD_RECORDS} child records")
+        violations.append(Violation("limit", pointer, message, {"maximum": CHILD_RECORDS}))
+        listed = []
+    rows.children[definition.key] = listed
 
 
 def _as_read(definition: Field, given: JSON, held: Mapping[str, JSON] | None) -> bool:

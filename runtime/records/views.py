@@ -225,8 +225,8 @@ class Views:
                 text = say(f"没有成员“{name[:100]}”{hint.zh}", f'There is no member "{name[:100]}"{hint.en}')
                 raise _invalid(f"/{name[:100]}", text)
         entity, label, shared = body.get("entity"), body.get("label"), body.get("shared", False)
-        if not isinstance(entity, str) or entity not in app.entities:
-            hint = nearest_hint(str(entity)[:100], app.entities)
+        if not isinstance(entity, str) or entity not in app.own:
+            hint = nearest_hint(str(entity)[:100], app.own)
             raise _invalid("/entity", say(f"没有这个实体{hint.zh}", f"There is no such entity{hint.en}"))
         if not isinstance(label, str) or not label.strip() or len(label) > LABEL_LENGTH or not label.isprintable():
             raise _invalid(

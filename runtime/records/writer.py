@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Invalid
+from builder.fields.parts.many import LINK_DOT
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import Ids
@@ -20,6 +22,7 @@ from builder.store.statement import Query, Unit
 from runtime.access.sight import RoleSight, sight_of
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
+from runtime.records.linking import told_of_new
 from runtime.records.listing import check_listed, link_files
 from runtime.records.pins import check_guard
 from runtime.records.seams import Course, Fact, Intent, judge
@@ -232,6 +235,8 @@ def _row(w: Writing, record: NewRecord) -> dict[str, Any]:
 
 def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str, Any]:
     shown = {f.key: [None, f.to_json(row[f.key])] for f in record.entity.plain if row[f.key] is not None}
+    if record.children and record.entity.links:
+        shown |= told_of_new(record)
     event = make_event(w, record.entity, record.id, record.kind, row["revision"], shown)
     if record.kind == "created" and record.system.get("created_at"):
         event["at"], event["actor"] = row["created_at"], row["created_by"]
@@ -249,6 +254,7 @@ class Telling(NamedTuple):
 
 
 PLAINLY = Telling()
+NOTHING_MORE: Mapping[str, list[JSON]] = MappingProxyType({})
 
 
 def write_change(
@@ -259,11 +265,13 @@ def write_change(
     changed: Values,
     whole: Values | None = None,
     telling: Telling = PLAINLY,
+    also: Mapping[str, list[JSON]] = NOTHING_MORE,
 ) -> Unit[dict[str, JSON]]:
     """Write other values of a record with its event; return the record as it is then.
 
     Args:
         whole: all plain values as they will be, if they are known.
+        also: what else changes with it: fields whose values stand elsewhere (links), with old and new.
     """
     local: Values = {}
     moved: dict[str, JSON] = {}
@@ -289,14 +297,17 @@ def write_change(
     yield Query(w.statements.update(entity, written), values)
     shown = moved | {key: field_json(entity.fields[key], changed[key]) for key in keys if key not in moved}
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
-    event = make_event(w, entity, record_id, telling.kind, revision, changes)
+    event = make_event(w, entity, record_id, telling.kind, revision, {**changes, **also})
     if telling.detail is not None:
         event["detail"] = dump_json(telling.detail).decode()
     yield from write_events(w, [event])
     updated_at = entity.system["updated_at"].to_json(w.now)
     after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
     if w.course.reactions_of(entity):
-        fact = Fact("updated", entity, record_id, revision, held.shown, after, frozenset(keys), w.caller)
+        before, then = (
+            {**shown, **{key: pair[n] for key, pair in also.items()}} for n, shown in enumerate((held.shown, after))
+        )
+        fact = Fact("updated", entity, record_id, revision, before, then, frozenset((*keys, *also)), w.caller)
         w.course.facts.append(fact)
     return after
 
@@ -373,7 +384,10 @@ def make_event(
 
 
 def write_events(w: Writing, events: list[dict[str, Any]]) -> Unit[None]:
-    """Insert events in the transaction of what they tell."""
+    """Insert events in the transaction of what they tell. Links have no history: that of their record tells of them."""
+    events = [event for event in events if LINK_DOT not in event["entity"]]
+    if not events:
+        return
     if w.caller.dry_run:
         w.course.told += events
     yield Query(w.statements.event(), events if len(events) > 1 else events[0])

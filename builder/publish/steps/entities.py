@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import sqlalchemy as sa
 
 from builder.compiled.physical import PhysicalTable, reference_name
+from builder.definition.links import is_link
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows, sample_ids
 from builder.publish.kept import Aside, KeptEntity, follow_counters, follow_table, forget, remember
@@ -30,6 +31,8 @@ class CreateEntity(Step):
 
     def summary(self) -> Text:
         """Say what happens."""
+        if is_link(self.entity):
+            return say(f"为字段 {self.entity} 新建关联表", f"Create a table for the links of {self.entity}")
         return say(f"新建实体 {self.entity}", f"Create the entity {self.entity}")
 
     def ddl(self, op: Operations, dialect: str) -> None:
@@ -89,6 +92,11 @@ class KeepEntity(Step):
 
     def summary(self) -> Text:
         """Say what happens."""
+        if is_link(self.entity):
+            return say(
+                f"移除 {self.entity} 的关联;数据保留在 {self.kept_table},可恢复",
+                f"Remove the links of {self.entity}; they stay in {self.kept_table} and can come back",
+            )
         return say(
             f"移除实体 {self.entity};数据保留在 {self.kept_table},可恢复",
             f"Remove the entity {self.entity}; its data stays in {self.kept_table} and can come back",

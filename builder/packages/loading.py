@@ -9,6 +9,7 @@ from typing import Any
 
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.reference import ReferenceField
 from builder.kernel.text import say
 from builder.packages.csv_text import Faults
@@ -29,13 +30,18 @@ class LoadPlan:
         return tuple(
             field.key
             for field in references_of(entity)
-            if not field.required and (entity.key, field.entity) in self.circular
+            if not field.required and ((entity.key, field.entity) in self.circular or _links_own(entity, field))
         )
 
 
-def references_of(entity: Entity) -> list[ReferenceField]:
-    """Return the reference fields of an entity."""
-    return [field for field in entity.fields if isinstance(field, ReferenceField)]
+def references_of(entity: Entity) -> list[ReferenceField | MultiReferenceField]:
+    """Return the fields of an entity that hold ids of records."""
+    return [field for field in entity.fields if isinstance(field, ReferenceField | MultiReferenceField)]
+
+
+def _links_own(entity: Entity, field: ReferenceField | MultiReferenceField) -> bool:
+    """Whether records are linked to others of their own kind: when all are there."""
+    return isinstance(field, MultiReferenceField) and field.entity == entity.key
 
 
 def plan_loading(definition: Definition) -> LoadPlan:
@@ -92,7 +98,7 @@ def rows_in_order(
     entity: Entity, rows: Sequence[dict[str, JSON]], file: str, faults: Faults
 ) -> tuple[dict[str, JSON], ...]:
     """Order the rows of an entity that refers to itself: parents first, otherwise as in the file."""
-    own = [field.key for field in references_of(entity) if field.entity == entity.key]
+    own = [f.key for f in references_of(entity) if isinstance(f, ReferenceField) and f.entity == entity.key]
     if not own:
         return tuple(rows)
     by_id = {row["id"]: row for row in rows}

@@ -1,7 +1,7 @@
 """Sample records: CSV files -> rows of JSON values in an order in which the database takes them.
 
 The header of ``sample/<entity>.csv`` names fields, and may name ``id``, ``created_at`` and ``created_by``. ``id`` is a name that the
-package gives the record (or a UUID); cells of reference fields hold such names, of user fields user names, of department fields keys
+package gives the record (or a UUID); cells of reference fields hold such names (several: ``a;b``), of user fields user names, of department fields keys
 of departments. All other cells are read by the field itself (``Field.from_text``). Children are rows of their own entity's file.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from builder.definition.entity import Entity
 from builder.fields.base import Field, Invalid
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.reference import ReferenceField
 from builder.kernel.clock import instant_text
 from builder.kernel.ids import sample_id
@@ -136,23 +137,25 @@ class _Reader:
         if field is None:
             return _read_instant(cell.strip()) if column == "created_at" else self._find("user", cell.strip())
         if isinstance(field, ReferenceField):
-            return self._find_record(field, cell.strip())
+            return self._find_record(field.entity, cell.strip())
+        if isinstance(field, MultiReferenceField):
+            return [self._find_record(field.entity, name) for name in field.from_text(cell)]
         if field.refers_to is not None:
             return self._find(field.refers_to, cell.strip())
         if field.lists == "user":
             return [self._find("user", name.strip()) for name in cell.split(";") if name.strip()]
         return _read_value(field, cell)
 
-    def _find_record(self, field: ReferenceField, name: str) -> str:
-        known = self._names.get(field.entity, {})
+    def _find_record(self, entity: str, name: str) -> str:
+        known = self._names.get(entity, {})
         if name not in known:
             hint = nearest_hint(name, known)
             message = say(
-                f"实体“{field.entity}”没有示例记录“{name}”{hint.zh}",
-                f'The entity "{field.entity}" has no sample record "{name}"{hint.en}',
+                f"实体“{entity}”没有示例记录“{name}”{hint.zh}",
+                f'The entity "{entity}" has no sample record "{name}"{hint.en}',
             )
             raise Invalid("reference", message)
-        return sample_id(self._package.key, field.entity, name)
+        return sample_id(self._package.key, entity, name)
 
     def _find(self, kind: str, name: str) -> str:
         found = self._finders[kind](name)
@@ -164,7 +167,7 @@ class _Reader:
 
 def _columns(entity: Entity) -> Sequence[str]:
     # also fields that the system gives otherwise: old numbers keep records findable, counting goes on behind them
-    return (*SAMPLE_SYSTEM_COLUMNS, *(field.key for field in entity.fields if field.stored))
+    return (*SAMPLE_SYSTEM_COLUMNS, *(f.key for f in entity.fields if f.stored or isinstance(f, MultiReferenceField)))
 
 
 def _name_of(row: Row) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from builder.compiled.computing import draft_schema
+from builder.compiled.computing import draft_schema, look_through
 from builder.definition import templating
 from builder.definition.entity import Entity
 from builder.definition.kinds import Definition, DocumentId
 from builder.definition.references import find_formulas, find_references, set_at
 from builder.fields.parts.computed import ComputedField
+from builder.fields.parts.many import side_of
 from builder.kernel.problems import escape_pointer
 from formulas.checker import check
 from formulas.errors import FormulaError, FormulaErrors
@@ -67,6 +68,8 @@ class _Aliased(Schema):
     key: str
 
     def find_field(self, entity: str, key: str) -> FieldInfo | None:
+        if side_of(entity) is not None and key == self.key + _ALIAS:
+            return look_through(self, entity, key)
         if entity != self.entity or key != self.key + _ALIAS:
             return self.inner.find_field(entity, key)
         found = self.inner.find_field(entity, self.key)
@@ -149,11 +152,19 @@ class _Rewriting:
         owner: str | None = entity
         steps: list[str] = []
         for step in path.removeprefix("-").split("."):
-            is_meant = (owner, step) == (self.rename.entity, self.rename.key)
-            steps.append(self.rename.new_key if is_meant else step)
             found = self.schema.find_field(owner, step) if owner is not None else None
+            is_meant = (self._home(owner, found), step) == (self.rename.entity, self.rename.key)
+            steps.append(self.rename.new_key if is_meant else step)
             owner = found.target_entity if found else None
         return sign + ".".join(steps)
+
+    def _home(self, owner: str | None, found: FieldInfo | None) -> str | None:
+        """Return the entity whose field was found, also behind links."""
+        side = side_of(owner or "")
+        if side is None or found is None or not found.through:
+            return owner
+        lead = self.schema.find_field(*side)
+        return lead.target_entity if lead is not None else None
 
 
 def _if_changed(pointer: str, old: JSON, new: JSON) -> Iterator[tuple[str, JSON]]:

@@ -21,6 +21,7 @@ from runtime.api.openapi_problems import (
     problem_schema,
     with_problems,
 )
+from runtime.api.openapi_process import app_process_paths, process_paths, process_schemas
 from runtime.api.openapi_queries import (
     aggregate_answer,
     aggregate_members,
@@ -75,6 +76,7 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         "TimelinePage": page_of("Event", ("before",)),
         **shared_filters(),
         **write_schemas(),
+        **process_schemas(),
     }
     d = Described(app, language, schema_names(app))
     for entity in app.own.values():
@@ -83,6 +85,7 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
     paths |= _feed_paths(app.key, language)
     paths |= batch_path(app.key, language)
     paths |= view_paths(app.key)
+    paths |= app_process_paths(app, language)
     if has_files(app):
         schemas["File"] = file_schema()
         paths |= file_paths(app.key, language)
@@ -171,6 +174,7 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
         },
         f"{base}/batch": {"post": entity_batch(d, entity)},
         **kept_paths(d, entity, base, _ID),
+        **process_paths(d, entity, base, _ID),
         f"{base}/{{id}}": {
             "parameters": [_ID],
             "get": operation(say("读取", "Get"), "get", one, parameters=shown),

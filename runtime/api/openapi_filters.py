@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.app import CompiledApp
 from formulas.schema import FieldInfo
 from formulas.types import Type
 
@@ -75,7 +75,7 @@ def _field(info: FieldInfo, names: Mapping[str, str]) -> Schema:
     if target is not None and info.many:
         inner = _ref(f"{target}Filter")
         operators = {"_some": inner, "_none": inner, "_all": inner, **_blank_operators()}
-        operators |= {"_has": _ID, **dict.fromkeys(("_in", "_has_all", "_has_none"), {"type": "array", "items": _ID})}
+        operators |= {"_has": _ID, **{key: {"type": "array", "items": _ID} for key in ("_in", "_has_all", "_has_none")}}
         return {"anyOf": [_object(operators), inner]}
     if target is not None:
         return {"anyOf": [_ref("FilterId"), _ref(f"{target}Filter")]}

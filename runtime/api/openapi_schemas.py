@@ -10,8 +10,8 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import BothLanguages, Field, Invalid, label_text
 from builder.fields.children import ChildrenField
 from builder.fields.multi_reference import MultiReferenceField
-from builder.fields.parts.many import ManyField
 from builder.fields.parts.choices import ChoiceField
+from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel import limits
 from builder.kernel.text import Language, Text
@@ -25,7 +25,23 @@ JSON = Any
 Schema = dict[str, JSON]
 
 _FORMS = ("", "Create", "Update", "Page", "Filter")
-_TAKEN = frozenset({"Problem", "Event", "EventPage", "Events", "View", "Views", "File"})
+_TAKEN = frozenset(
+    {
+        *("Problem", "Event", "EventPage", "Events", "TimelinePage", "View", "Views", "File"),
+        *(
+            "WrittenRow",
+            "Written",
+            "Effect",
+            "Standing",
+            "Button",
+            "AutomationRun",
+            "Approval",
+            "Timer",
+            "Timers",
+            "Moved",
+        ),
+    }
+)
 _ID: Schema = {"type": "string", "format": "uuid"}
 _SOME_ID = "0190a6f2-5d2c-7c3e-8a51-2f6d1c9b7e40"
 

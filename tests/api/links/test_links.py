@@ -150,7 +150,8 @@ async def test_wrong_links_are_named_where_they_stand(shared: Desk) -> None:
     assert pointers(problem(refused, "record.invalid")) == {"/sellers/add/0": "reference"}
     refused = await shared.patch("customer", made["id"], {"sellers": [{"id": a, "attributes": {"_source": a}}]})
     assert pointers(problem(refused, "request.unknown_name")) == {"/sellers": "unknown"}
-    for wrong in (5, {"ad": []}, ["x"], [a, a]):
+    wrongs: list[Any] = [5, {"ad": []}, ["x"], [a, a]]
+    for wrong in wrongs:
         refused = await shared.patch("customer", made["id"], {"sellers": wrong})
         assert list(pointers(problem(refused, "record.invalid"))) == ["/sellers"], wrong
     assert (await shared.get("customer", made["id"]))["revision"] == 1

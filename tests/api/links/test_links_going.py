@@ -20,7 +20,7 @@ async def clearing(anyio_backend: str, migrated_database_url: str) -> AsyncItera
     """The app in which a seller who goes takes the links along; one to three are needed."""
     async with running(migrated_database_url) as service:
         service.add_user("admin", "admin")
-        options = {"on_delete": "clear", "required": True, "min_count": 1, "max_count": 3}
+        options: dict[str, Any] = {"on_delete": "clear", "required": True, "min_count": 1, "max_count": 3}
         publish_definition(service.app.services.registry, definition(**options))
         async with service.client_of("admin", "records:read", "records:write") as client:
             yield Desk(service, client, APP)

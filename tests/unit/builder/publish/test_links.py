@@ -133,7 +133,7 @@ def test_equal_documents_are_equal_definitions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "code"),
+    "fields, code",
     [
         ([links(attributes=[{"key": "x", "type": "integer", "label": "x"}])], "multi_reference.attribute"),
         ([links(required_if="TRUE")], "multi_reference.option"),

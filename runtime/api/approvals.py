@@ -12,10 +12,12 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import errors_found, say
 from runtime.api.http import ROUTE, Header, parse_query, request_language
 from runtime.api.problems import in_language
+from runtime.api.writes import carry
 from runtime.approvals.listing import FOLDERS, Folder
 from runtime.approvals.service import ACTS
 from runtime.query.problems import invalid
 from runtime.query.request import read_parameters
+from runtime.records.caller import Reply
 
 if TYPE_CHECKING:
     from runtime.api.records import Exchange
@@ -71,18 +73,31 @@ async def get_approval(x: Exchange) -> None:
 async def ask(x: Exchange) -> None:
     """``POST …/{id}/approvals``: ``{"approval": "contract", "comment": …}``."""
     body = _read(await x.json(), ("approval", "comment"), needed="approval")
-    made = await x.api.approvals.start(x.caller, x.app, x.entity, x.record_id, body["approval"], body.get("comment"))
-    place = f"/api/{x.app}/approvals/{made['id']}".encode()
-    await _answer(x, 201, made, (b"location", place))
+    key, comment = body["approval"], body.get("comment")
+    await carry(
+        x,
+        lambda caller: x.api.approvals.start(caller, x.app, x.entity, x.record_id, key, comment),
+        lambda made: _reply(x, 201, made, ("location", f"/api/{x.app}/approvals/{made['id']}")),
+        dry_run=False,
+    )
 
 
 async def answer(x: Exchange) -> None:
     """``POST …/approvals/{id}/{act}``: ``{"comment", "user_id", "task_id"}``."""
     body = _read(await x.json(optional=True), ("comment", "user_id", "task_id"))
-    found = await x.api.approvals.act(
-        x.caller, x.app, x.part, x.record_id, body.get("comment"), body.get("user_id"), body.get("task_id")
+    said = body.get("comment"), body.get("user_id"), body.get("task_id")
+    await carry(
+        x,
+        lambda caller: x.api.approvals.act(caller, x.app, x.part, x.record_id, *said),
+        lambda found: _reply(x, 200, found),
+        dry_run=False,
     )
-    await _answer(x, 200, found)
+
+
+def _reply(x: Exchange, status: int, found: JSON, *headers: tuple[str, str]) -> Reply:
+    shown = {"data": in_language(found, request_language(x.scope, x.api.language))}
+    always = (("content-type", "application/json"), ("vary", "Accept-Language"))
+    return Reply(status, (*always, *headers), dump_json(shown))
 
 
 async def _answer(x: Exchange, status: int, found: JSON, *headers: Header, meta: JSON = None) -> None:

@@ -10,9 +10,11 @@ from builder.kernel.limits import HOOK_FORMER_MINUTES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from runtime.api.http import REQUEST_ID, ROUTE, client_address, parse_query, request_language, send_reply
+from runtime.api.writes import carry
 from runtime.automations.service import run_json
 from runtime.identity.audit import Origin
 from runtime.query.request import read_parameters
+from runtime.records.caller import Reply
 
 if TYPE_CHECKING:
     from runtime.api.records import Exchange, Handler
@@ -49,8 +51,17 @@ async def buttons(x: Exchange) -> None:
 
 async def press(x: Exchange) -> None:
     """``POST …/records/{entity}/{id}/actions/{automation}``."""
-    run = await x.api.automations.press(x.caller, x.app, x.entity, x.record_id, x.part)
-    await _answer(x, run_json(run, _language(x)))
+    await carry(
+        x,
+        lambda caller: x.api.automations.press(caller, x.app, x.entity, x.record_id, x.part),
+        lambda run: _reply(run_json(run, _language(x))),
+        dry_run=False,
+    )
+
+
+def _reply(value: JSON) -> Reply:
+    headers = (("content-type", "application/json"), ("vary", "Accept-Language"))
+    return Reply(200, headers, dump_json({"data": value}))
 
 
 async def runs_of_record(x: Exchange) -> None:

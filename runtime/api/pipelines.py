@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from builder.kernel.canonical import dump_json
+from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, errors_found, say
-from runtime.api.http import ROUTE, Header, parse_query, request_language
+from runtime.api.http import ROUTE, Header, request_language
 from runtime.api.problems import in_language, problem_document
+from runtime.api.writes import caller_of, carry, read_dry_run
 from runtime.pipelines.moving import Moved, Order
 from runtime.pipelines.service import Done
-from runtime.query.request import read_parameters
+from runtime.records.caller import Reply
 
 if TYPE_CHECKING:
     from runtime.api.records import Exchange
@@ -61,32 +62,46 @@ async def list_stays(x: Exchange) -> None:
 
 async def move(x: Exchange) -> None:
     """``POST …/{id}/transitions/{transition}``."""
-    dry_run = _dry_run(x)
+    dry_run, _ = read_dry_run(x)
     order = _order(x.part, await x.json(optional=True), x.if_match())
-    done = await x.api.pipelines.move(x.caller, x.app, x.entity, x.record_id, order, dry_run=dry_run)
-    meta = dump_json({"move": _moved(order, done.moved), "dry_run": dry_run})
-    etag: Header = (b"etag", b'"%d"' % done.written.revision)
-    await x.answer(200, b'{"data":' + done.written.body + b',"meta":' + meta + b"}", etag)
+
+    def render(done: Done) -> Reply:
+        meta = dump_json({"move": _moved(order, done.moved), "dry_run": dry_run})
+        headers = (("content-type", "application/json"), ("etag", f'"{done.written.revision}"'))
+        return Reply(200, headers, b'{"data":' + done.written.body + b',"meta":' + meta + b"}")
+
+    move_one = x.api.pipelines.move
+    await carry(x, lambda caller: move_one(caller, x.app, x.entity, x.record_id, order), render, dry_run=dry_run)
 
 
 async def move_many(x: Exchange) -> None:
     """``POST …/transitions/{transition}``: several records, each wholly or not at all."""
-    dry_run, body = _dry_run(x), await x.json()
+    (dry_run, _), body = read_dry_run(x), await x.json()
     ids = body.pop("ids", None) if isinstance(body, dict) else None
     if not isinstance(ids, list) or not ids or not all(isinstance(item, str) for item in ids):
         message = say("ids 应是记录编号的列表", "ids is a list of record ids")
         raise Problem("request.malformed", message, violations=[Violation("type", "/ids", message)])
     order = _order(x.part, body, None)
     ids = list(dict.fromkeys(ids))
-    found = await x.api.pipelines.move_many(x.through("batch"), x.app, x.entity, ids, order, dry_run=dry_run)
     language = request_language(x.scope, x.api.language)
+
+    def kept(done: Done) -> Reply:
+        return Reply(200, (), dump_json(_row(x, order, str(done.written.record["id"]), done, language)))
+
+    callers = [caller_of(x, kept, dry_run=dry_run, door="batch", part=item) for item in ids]
+    found = await x.api.pipelines.move_many(callers, x.app, x.entity, ids, order)
     rows = [_row(x, order, item, result, language) for item, result in zip(ids, found, strict=True)]
-    count = sum(isinstance(result, Done) for result in found)
+    count = sum(not isinstance(result, Problem) for result in found)
     meta = {"moved_count": count, "refused_count": len(found) - count, "dry_run": dry_run}
     await x.answer(200, dump_json({"data": rows, "meta": meta}), _VARY)
 
 
-def _row(x: Exchange, order: Order, record_id: str, result: Done | Problem, language: Language) -> dict[str, JSON]:
+def _row(
+    x: Exchange, order: Order, record_id: str, result: Done | Problem | Reply, language: Language
+) -> dict[str, JSON]:
+    if isinstance(result, Reply):  # it was moved before, for this key
+        answered: dict[str, JSON] = parse_json(result.body)
+        return answered
     if isinstance(result, Problem):
         problem = problem_document(result, language, x.caller.request_id)
         return {"id": record_id, "status": "refused", "problem": problem}
@@ -105,13 +120,6 @@ def _moved(order: Order, moved: Moved) -> dict[str, JSON]:
         "from": {"stage": moved.source.stage or None, "node": moved.source.node},
         "to": {"stage": moved.target.stage, "node": moved.target.node},
     }
-
-
-def _dry_run(x: Exchange) -> bool:
-    given = read_parameters(parse_query(x.scope), ("dry_run",)).get("dry_run", "false")
-    if given not in ("true", "false"):
-        raise Problem("query.invalid", say("dry_run 只能是 true 或 false", "dry_run is true or false"))
-    return given == "true"
 
 
 def _order(transition: str, body: JSON, if_match: int | None) -> Order:

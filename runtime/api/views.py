@@ -9,6 +9,8 @@ from builder.compiled.app import CompiledApp
 from builder.kernel.canonical import dump_json
 from runtime.access.gate import FieldMap, gate
 from runtime.api.http import request_language, send_reply
+from runtime.api.writes import carry
+from runtime.records.caller import Reply
 from runtime.records.views import SavedView, document_view
 
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ async def list_views(x: Exchange) -> None:
 async def create_view(x: Exchange) -> None:
     """``POST …/views``."""
     app, body = await _app(x, writes=True), await x.json()
-    made = await asyncio.to_thread(x.api.records.views.create_view, app, _user(x), body)
-    place = f"/api/{x.app}/views/{made.id}".encode()
-    await x.answer(201, dump_json({"data": _json(x, app, made)}), (b"location", place))
+
+    def render(made: SavedView) -> Reply:
+        return _reply(x, app, 201, made, ("location", f"/api/{x.app}/views/{made.id}"))
+
+    create = x.api.records.views.create_view
+    await carry(x, lambda caller: asyncio.to_thread(create, app, caller, body), render, dry_run=False)
 
 
 async def get_view(x: Exchange) -> None:
@@ -48,8 +53,13 @@ async def get_view(x: Exchange) -> None:
 async def change_view(x: Exchange) -> None:
     """``PATCH …/views/{id}``."""
     app, body = await _app(x, writes=True), await x.json()
-    made = await asyncio.to_thread(x.api.records.views.change_view, app, _user(x), x.record_id, body)
-    await x.answer(200, dump_json({"data": _json(x, app, made)}))
+    change = x.api.records.views.change_view
+    await carry(
+        x,
+        lambda caller: asyncio.to_thread(change, app, caller, x.record_id, body),
+        lambda made: _reply(x, app, 200, made),
+        dry_run=False,
+    )
 
 
 async def delete_view(x: Exchange) -> None:
@@ -57,6 +67,10 @@ async def delete_view(x: Exchange) -> None:
     app = await _app(x, writes=True)
     await asyncio.to_thread(x.api.records.views.delete_view, app, _user(x), x.record_id)
     await send_reply(x.send, 204, ())
+
+
+def _reply(x: Exchange, app: CompiledApp, status: int, made: SavedView, *headers: tuple[str, str]) -> Reply:
+    return Reply(status, (("content-type", "application/json"), *headers), dump_json({"data": _json(x, app, made)}))
 
 
 async def _app(x: Exchange, *, writes: bool = False) -> CompiledApp:

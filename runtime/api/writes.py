@@ -39,8 +39,7 @@ async def carry(
     door: Door = "rest",
 ) -> None:
     """Carry a write out and answer it: once for its key, or only tried."""
-    once = _once(x, render)
-    caller = replace(x.caller, door=door, dry_run=dry_run, once=None if dry_run else once)
+    caller = caller_of(x, render, dry_run=dry_run, door=door)
     try:
         reply = render(await make(caller))
     except AnsweredBefore as before:
@@ -48,6 +47,20 @@ async def carry(
     except Rehearsed as rehearsed:
         reply = _rehearsed(render(rehearsed.result), rehearsed.events)
     await send_reply(x.send, reply.status, [(n.encode(), v.encode()) for n, v in reply.headers], reply.body)
+
+
+def caller_of(
+    x: Exchange, render: Callable[[Any], Reply], *, dry_run: bool, door: Door = "rest", part: str = ""
+) -> Caller:
+    """Return the caller of a write, with what is asked of it besides.
+
+    Args:
+        part: names one of several writes of a request that are carried out each by itself; each has a key of its own then.
+    """
+    once = _once(x, render)
+    if once is not None and part:
+        once.key = hashlib.sha256(f"{once.key} {part}".encode()).hexdigest()
+    return replace(x.caller, door=door, dry_run=dry_run, once=None if dry_run else once)
 
 
 def _once(x: Exchange, render: Callable[[Any], Reply]) -> Once | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from builder.registry.registry import PublishedApp
 from builder.store import tables
 from builder.store.database import Database
 from builder.store.statement import Query, Rows, Unit, prepare
@@ -28,6 +29,7 @@ from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
 from runtime.records.holding import not_found as record_not_found
 from runtime.records.rights import require_seen
+from runtime.records.seams import finish
 from runtime.records.service import Records
 from runtime.records.targets import known_id, target_entity, uses_of
 from runtime.records.writer import Writing
@@ -70,7 +72,7 @@ class Approvals:
                 raise record_not_found(owner, known)
             return (yield from self._course.begin(w, Subject(owner, known, held.shown), approval, comment))
 
-        return await self._shown(app, await self._records.work(caller, app, unit))
+        return await self._carry(caller, app, unit)
 
     async def act(
         self,
@@ -88,7 +90,7 @@ class Approvals:
             Problem: ``approval.not_found``, ``approval.conflict``, ``approval.refused``, ``access.denied``, and what follows from the last answer.
         """
 
-        def unit(w: Writing) -> Unit[None]:
+        def unit(w: Writing) -> Unit[str]:
             gate(caller.actor, app, FieldMap({("", "", "write")}))
             known = find_uuid(approval_id)
             found = (yield from rows.hold_approval(w, known)) if known is not None else None
@@ -103,9 +105,27 @@ class Approvals:
             ):
                 raise not_found(approval_id)
             yield from self._act(w, found, tasks, act, comment, user_id, task_id)
+            return found.id
 
-        await self._records.work(caller, app, unit)
-        return await self._shown(app, approval_id)
+        return await self._carry(caller, app, unit)
+
+    async def _carry(self, caller: Caller, app: str, make: Callable[[Writing], Unit[str]]) -> dict[str, JSON]:
+        """Run a unit that changes an approval as one write (once for its key); return the approval as it is then."""
+
+        async def run(published: PublishedApp) -> dict[str, JSON]:
+            w = self._records.writing(published, caller)
+
+            def unit() -> Unit[dict[str, JSON]]:
+                approval_id = yield from make(w)
+                yield from finish(w)
+                found = yield from find_one(self._cache, app, approval_id)
+                if found is None:
+                    raise not_found(approval_id)
+                return found
+
+            return await self._records.transact(w, unit)
+
+        return await self._records.pinned(app, caller, run)
 
     def _act(
         self,

@@ -22,12 +22,13 @@ from runtime.access.sight import sight_of
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import stays_of
 from runtime.pipelines.moving import Moved, Mover, Order, Step, may_take, target_of
-from runtime.records.caller import Caller
+from runtime.records.caller import Caller, Reply
 from runtime.records.holding import not_found
+from runtime.records.once import AnsweredBefore, Rehearsed
 from runtime.records.seams import finish
 from runtime.records.service import Records
 from runtime.records.targets import known_id, target_entity, uses_of
-from runtime.records.writer import Writing, lock_app
+from runtime.records.writer import Writing
 from runtime.records.written import Written
 
 JSON = Any
@@ -40,13 +41,6 @@ class Done(NamedTuple):
     moved: Moved
 
 
-class _Rehearsed(Exception):
-    """A move that was only tried: everything was done, and is undone."""
-
-    def __init__(self, done: Done) -> None:
-        self.done = done
-
-
 class Pipelines:
     """The pipelines of all apps of one database."""
 
@@ -55,13 +49,12 @@ class Pipelines:
         self._records = records
         self._mover = mover
 
-    async def move(
-        self, caller: Caller, app: str, entity: str, record_id: str, order: Order, *, dry_run: bool = False
-    ) -> Done:
-        """Move a record; with ``dry_run`` do everything and undo it.
+    async def move(self, caller: Caller, app: str, entity: str, record_id: str, order: Order) -> Done:
+        """Move a record.
 
         Raises:
             Problem: as ``Mover.carry_out``, and what the actions that follow raise.
+            AnsweredBefore, Rehearsed: as every write of the caller's kind.
         """
 
         async def run(published: PublishedApp) -> Done:
@@ -71,25 +64,22 @@ class Pipelines:
             w = self._records.writing(published, caller)
 
             def unit() -> Unit[Done]:
-                yield from lock_app(w)
                 moved = yield from self._mover.carry_out(w, owner, known, order)
                 yield from finish(w)
                 written = (yield from self._records.written(w, owner, [moved.shown]))[0]
-                if dry_run:
-                    raise _Rehearsed(Done(written, moved))
                 return Done(written, moved)
 
-            try:
-                return await self._database.write(unit)
-            except _Rehearsed as rehearsed:
-                return rehearsed.done
+            return await self._records.transact(w, unit)
 
         return await self._records.pinned(app, caller, run)
 
     async def move_many(
-        self, caller: Caller, app: str, entity: str, ids: Sequence[str], order: Order, *, dry_run: bool = False
-    ) -> list[Done | Problem]:
+        self, callers: Sequence[Caller], app: str, entity: str, ids: Sequence[str], order: Order
+    ) -> list[Done | Problem | Reply]:
         """Move records one by one, each wholly or not at all; what one is refused does not stop the others.
+
+        Args:
+            callers: for each record, with the key by which its move is carried out once; a ``Reply`` is what it was answered before.
 
         Raises:
             Problem: ``limit.batch``, and what would be wrong with every one of them.
@@ -97,11 +87,14 @@ class Pipelines:
         if len(ids) > MOVED_AT_ONCE:
             detail = say(f"一次最多 {MOVED_AT_ONCE} 条记录", f"At most {MOVED_AT_ONCE} records at once")
             raise Problem("limit.batch", detail, extra={"maximum": MOVED_AT_ONCE})
-        found: list[Done | Problem] = []
-        for record_id in ids:
+        found: list[Done | Problem | Reply] = []
+        for caller, record_id in zip(callers, ids, strict=True):
             try:
-                alone = replace(order, if_match=None)
-                found.append(await self.move(caller, app, entity, record_id, alone, dry_run=dry_run))
+                found.append(await self.move(caller, app, entity, record_id, replace(order, if_match=None)))
+            except AnsweredBefore as before:
+                found.append(before.reply)
+            except Rehearsed as rehearsed:
+                found.append(rehearsed.result)
             except Problem as problem:
                 if problem.code in _OF_ALL:
                     raise
@@ -173,7 +166,15 @@ class Pipelines:
 
 #: Problems that are no matter of one record.
 _OF_ALL = frozenset(
-    {"app.not_found", "entity.not_found", "transition.not_found", "access.denied", "auth.required", "request.malformed"}
+    {
+        "app.not_found",
+        "entity.not_found",
+        "transition.not_found",
+        "access.denied",
+        "auth.required",
+        "request.malformed",
+        "request.key_reused",
+    }
 )
 
 

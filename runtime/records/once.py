@@ -7,7 +7,7 @@ the same time the second waits for the first and then answers as it did. A refus
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from builder.kernel.text import say
 from builder.store import writing_tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Instant, Whole, Words
-from runtime.records.caller import Once, Reply
+from runtime.records.caller import Caller, Once, Reply
 from runtime.records.writer import Writing, lock_app
 
 T = TypeVar("T")
@@ -95,6 +95,29 @@ def keep_answer(w: Writing, once: Once, result: Any) -> Unit[None]:
     status, headers, body = once.render(result)
     values = {"actor": w.caller.actor_id, "key": once.key, "v_status": status, "v_body": body.decode()}
     yield Query(w.statements.kept(("once keep",), _keep), {**values, "v_headers": dump_json(headers).decode()})
+
+
+class OnceIn:
+    """The same for a write that is no unit: inside a transaction of its own, claimed first and kept last."""
+
+    def __init__(self, connection: sa.Connection, caller: Caller, app: str, now: datetime) -> None:
+        self._connection = connection
+        self._once = None if caller.dry_run else caller.once
+        self._own = {"actor": caller.actor_id, "key": caller.once.key if caller.once else ""}
+        if self._once is None:
+            return
+        connection.execute(_expired(""), {**self._own, "before": now - _LIFETIME})
+        made = {**self._own, "app": app, "fingerprint": self._once.fingerprint, "created_at": now}
+        if connection.execute(_claim(connection.dialect.name), made).first() is None:
+            row = connection.execute(_find(""), self._own).one()
+            _answer(self._once, row)
+
+    def keep(self, result: Any) -> None:
+        """Keep what the write is answered."""
+        if self._once is not None:
+            status, headers, body = self._once.render(result)
+            values = {"v_status": status, "v_body": body.decode(), "v_headers": dump_json(headers).decode()}
+            self._connection.execute(_keep(""), {**self._own, **values})
 
 
 # -- statements -----------------------------------------------------------------------------------------------------------

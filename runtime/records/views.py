@@ -26,6 +26,7 @@ from runtime.query.request import ListRequest, read_members
 from runtime.query.shape import plan_list
 from runtime.records.caller import Caller
 from runtime.records.narrowing import can_ask
+from runtime.records.once import OnceIn
 
 JSON = Any
 
@@ -109,7 +110,7 @@ class Views:
         elif find_uuid(name) is None:
             raise no_view(name, tuple(view.key for view in app.definition.views))
         else:
-            user_id = caller.actor.user_id if caller.actor else None
+            user_id = _user_of(caller)
             view = await asyncio.to_thread(self.get_view, app, name, user_id)
         if view.entity != entity:
             text = say(f"视图“{name}”属于实体“{view.entity}”", f'The view "{name}" is one of "{view.entity}"')
@@ -152,39 +153,45 @@ class Views:
             raise no_view(view_id)
         return view
 
-    def create_view(self, app: CompiledApp, user_id: str | None, body: JSON) -> SavedView:
+    def create_view(self, app: CompiledApp, caller: Caller, body: JSON) -> SavedView:
         """Save a view.
 
         Raises:
             Problem: ``view.invalid``, ``request.unknown_name``, ``query.invalid``.
         """
+        user_id = _user_of(caller)
         if user_id is None:
             raise Problem("access.denied", say("只有用户可以保存视图", "Only a person can save a view"))
         made = self._checked(app, user_id, self._ids.record_id(), body)
         v = tables.view
         with self._database.transaction() as connection:
+            once = OnceIn(connection, caller, app.key, self._clock.now())
             own = sa.select(sa.func.count()).select_from(v).where(v.c.app == app.key, v.c.owner_id == user_id)
             if int(connection.scalar(own) or 0) >= VIEWS_PER_PERSON:
                 most = VIEWS_PER_PERSON
                 raise _invalid("", say(f"每人最多保存 {most} 个视图", f"A person keeps at most {most} views"))
             connection.execute(sa.insert(v).values(**self._row(app.key, made)))
+            once.keep(made)
         return made
 
-    def change_view(self, app: CompiledApp, user_id: str | None, view_id: str, body: JSON) -> SavedView:
+    def change_view(self, app: CompiledApp, caller: Caller, view_id: str, body: JSON) -> SavedView:
         """Change members of an own view.
 
         Raises:
             Problem: ``view.not_found``, ``access.denied`` for another's, and as ``create_view``.
         """
+        user_id = _user_of(caller)
         before = self._own(app, user_id, view_id)
         full = {"entity": before.entity, "label": before.label.zh, "shared": before.shared, **before.body}
         if not isinstance(body, dict):
             raise _invalid("", say("视图应是 JSON 对象", "A view is a JSON object"))
         made = self._checked(app, str(user_id), before.id, {**full, **body})
         with self._database.transaction() as connection:
+            once = OnceIn(connection, caller, app.key, self._clock.now())
             connection.execute(
                 sa.update(tables.view).where(tables.view.c.id == before.id).values(**self._row(app.key, made))
             )
+            once.keep(made)
         return made
 
     def delete_view(self, app: CompiledApp, user_id: str | None, view_id: str) -> None:
@@ -250,3 +257,7 @@ def _read(row: Any) -> SavedView:
 
 def _invalid(pointer: str, message: Text) -> Problem:
     return Problem("view.invalid", message, violations=[Violation("view", pointer, message)])
+
+
+def _user_of(caller: Caller) -> str | None:
+    return caller.actor.user_id if caller.actor else None

@@ -143,7 +143,7 @@ def test_equal_documents_are_equal_definitions() -> None:
 )
 def test_what_cannot_be_is_a_finding(fields: list[JSON], code: str) -> None:
     found = run_checks(parse_definition(package(entity("a", field("x"), *fields), B)), None)
-    assert [finding.code for finding in found] == [code]
+    assert code in [finding.code for finding in found]
 
 
 def test_the_name_of_a_table_of_links_is_taken_by_no_entity() -> None:

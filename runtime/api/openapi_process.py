@@ -220,6 +220,8 @@ class _Routes:
         }
         record = {"$ref": f"#/components/schemas/{self._name}"}
         moved = _json(_object(("data", "meta"), data=record, meta=_ref("Moved")))
+        # of several, each wrong value is told in the row of its record
+        loose = {**given, "fields": {"type": "object"}}
         ids: Schema = {"type": "array", "minItems": 1, "maxItems": limits.MOVED_AT_ONCE, "items": _UUID}
         row = _object(("id", "status"), id=_TEXT, status={"type": "string", "enum": ["moved", "refused"]})
         counts = _object(("moved_count", "refused_count", "dry_run"), moved_count={"type": "integer"})
@@ -240,7 +242,7 @@ class _Routes:
             {"200": rows},
             WRITING,
             parameters=[*ONCE],
-            requestBody=_body(_members(("ids",), ids=ids, **given)),
+            requestBody=_body(_members(("ids",), ids=ids, **loose)),
         )
         return {
             f"{base}/transitions/{{transition}}": {"parameters": [way], "post": many},

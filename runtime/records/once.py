@@ -69,13 +69,17 @@ def claim(w: Writing, once: Once) -> Unit[None]:
         AnsweredBefore: there is an answer.
         Problem: ``request.key_reused`` if the key came with another request.
     """
-    own = {"actor": w.caller.actor_id, "key": once.key}
+    own = {"own_actor": w.caller.actor_id, "own_key": once.key}
     yield Query(w.statements.kept(("once expired",), _expired), {**own, "before": w.now - _LIFETIME})
-    made = {**own, "app": w.app.key, "fingerprint": once.fingerprint, "created_at": w.now}
+    made = _claimed(w.caller.actor_id, once, w.app.key, w.now)
     rows = yield Query(w.statements.kept(("once claim",), _claim), made)
     if not rows:
         rows = yield Query(w.statements.kept(("once find",), _find), own)
         _answer(once, rows[0])
+
+
+def _claimed(actor: str | None, once: Once, app: str, now: datetime) -> dict[str, Any]:
+    return {"actor": actor, "key": once.key, "app": app, "fingerprint": once.fingerprint, "created_at": now}
 
 
 def _answer(once: Once, row: Any) -> NoReturn:
@@ -93,7 +97,7 @@ def _answer(once: Once, row: Any) -> NoReturn:
 def keep_answer(w: Writing, once: Once, result: Any) -> Unit[None]:
     """Keep what the write is answered."""
     status, headers, body = once.render(result)
-    values = {"actor": w.caller.actor_id, "key": once.key, "v_status": status, "v_body": body.decode()}
+    values = {"own_actor": w.caller.actor_id, "own_key": once.key, "v_status": status, "v_body": body.decode()}
     yield Query(w.statements.kept(("once keep",), _keep), {**values, "v_headers": dump_json(headers).decode()})
 
 
@@ -103,11 +107,11 @@ class OnceIn:
     def __init__(self, connection: sa.Connection, caller: Caller, app: str, now: datetime) -> None:
         self._connection = connection
         self._once = None if caller.dry_run else caller.once
-        self._own = {"actor": caller.actor_id, "key": caller.once.key if caller.once else ""}
+        self._own = {"own_actor": caller.actor_id, "own_key": caller.once.key if caller.once else ""}
         if self._once is None:
             return
         connection.execute(_expired(""), {**self._own, "before": now - _LIFETIME})
-        made = {**self._own, "app": app, "fingerprint": self._once.fingerprint, "created_at": now}
+        made = _claimed(caller.actor_id, self._once, app, now)
         if connection.execute(_claim(connection.dialect.name), made).first() is None:
             row = connection.execute(_find(""), self._own).one()
             _answer(self._once, row)
@@ -125,13 +129,14 @@ class OnceIn:
 
 def _own() -> sa.ColumnElement[bool]:
     t = writing_tables.idempotency
-    return (t.c.actor == sa.bindparam("actor", type_=Words())) & (t.c.key == sa.bindparam("key", type_=Words()))
+    own = t.c.actor == sa.bindparam("own_actor", type_=Words())  # a column's own name is taken in an UPDATE
+    return own & (t.c.key == sa.bindparam("own_key", type_=Words()))
 
 
 def _expired(_dialect: str) -> sa.Delete:
     """Delete what has expired of this person's keys."""
     t = writing_tables.idempotency
-    mine = t.c.actor == sa.bindparam("actor", type_=Words())
+    mine = t.c.actor == sa.bindparam("own_actor", type_=Words())
     return sa.delete(t).where(mine, t.c.created_at < sa.bindparam("before", type_=Instant()))
 
 

@@ -38,15 +38,18 @@ class Contract:
         self.schema = schemathesis.openapi.from_dict(strict, config=config)
         self.schema.config.update(base_url=base_url)
 
-    def findings(self, examples: int, *, seed: int | None = None, only: str = "") -> Iterator[str]:
+    def findings(
+        self, examples: int, *, seed: int | None = None, only: str = "", fitting_only: bool = False
+    ) -> Iterator[str]:
         """Yield what is wrong, operation by operation, with requests that fit the document and with such that do not."""
+        modes = (GenerationMode.POSITIVE,) if fitting_only else (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
         for result in self.schema.get_all_operations():
             assert isinstance(result, Ok), result
             operation = result.ok()
             name = operation.definition.raw.get("operationId", "")
             if name in _ENDLESS or not re.search(only, name):
                 continue
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            for mode in modes:
                 yield from self._tried(operation, mode, examples, seed)
 
     def _tried(self, operation: Any, mode: GenerationMode, examples: int, seed: int | None) -> Iterator[str]:

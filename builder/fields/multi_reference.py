@@ -120,8 +120,9 @@ class MultiReferenceField(ManyField):
     def _links(self, given: JSON) -> tuple[Link, ...]:
         if not isinstance(given, list):
             raise wrong_type(say("编号的列表", "a list of ids"))
-        if len(given) > self.max_count:
-            raise self._too_many()
+        if len(given) > CHILD_RECORDS:
+            message = say(f"一次最多 {CHILD_RECORDS} 项", f"At most {CHILD_RECORDS} at once")
+            raise Invalid("limit", message, maximum=CHILD_RECORDS)
         links = tuple(Link(coerce_id(item), self._attributes(item)) for item in given)
         _refuse_twice([link.id for link in links])
         return links
@@ -170,12 +171,9 @@ class MultiReferenceField(ManyField):
             message = say(f"至少 {self.min_count} 项", f"At least {self.min_count} are needed")
             return Invalid("min_count", message, min_count=self.min_count)
         if count > self.max_count:
-            return self._too_many()
+            message = say(f"最多 {self.max_count} 项", f"At most {self.max_count} are allowed")
+            return Invalid("max_count", message, max_count=self.max_count)
         return None
-
-    def _too_many(self) -> Invalid:
-        message = say(f"最多 {self.max_count} 项", f"At most {self.max_count} are allowed")
-        return Invalid("max_count", message, max_count=self.max_count)
 
 
 def _refuse_twice(ids: list[str]) -> None:

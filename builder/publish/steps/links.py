@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 
 from builder.compiled.physical import PhysicalColumn
 from builder.fields.base import Field
@@ -15,6 +14,9 @@ from builder.kernel.text import Text, say
 from builder.publish.impact import count_where
 from builder.publish.step import SAFE, Impact, Step, Work, lightweight
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 _SAME: tuple[tuple[str, StoredType], ...] = (
     ("id", Identifier()),

@@ -51,9 +51,11 @@ from runtime.outbox.answers import Answers
 from runtime.outbox.courier import Courier
 from runtime.outbox.direct import DirectLetters
 from runtime.outbox.service import make_delivery
+from runtime.people.erasure import PersonalData
 from runtime.people.handover import Handover
 from runtime.people.holdings import Holdings
 from runtime.people.resets import Resets
+from runtime.people.retention import Retention
 from runtime.pipelines.moving import Mover
 from runtime.pipelines.rule import StageFiller, StageKeeper, StageRule
 from runtime.pipelines.service import Pipelines
@@ -67,6 +69,9 @@ from runtime.scenarios.rehearsing import Rehearsals
 from runtime.secrets.sealing import Sealer
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
+from runtime.sharing.captcha import ProofOfWork, VerifyingService
+from runtime.sharing.forms import Forms
+from runtime.sharing.shares import Shares
 from runtime.ticking.ticker import Due, Ticker
 from runtime.timers.arming import TimersReaction
 from runtime.timers.firing import ActionEffects
@@ -259,6 +264,8 @@ def make_services(
         ids=ids,
         file_bytes=settings.file_bytes,
     )
+    authenticator = Authenticator(database, clock)
+    captchas = (ProofOfWork(database, clock, ids, sealer), _captcha_service(settings, outbound))
     upkeep = (Pruning(settings, clock), Clearing(database, files, clock))
     job_runner = JobRunner(jobs, (handover, Recompute(database, records), *upkeep), log)
     runner = Runner(database, records, ports, clock)
@@ -276,6 +283,7 @@ def make_services(
         courier,
         Upkeep(database, jobs, settings.upkeep_cron, [kind.name for kind in upkeep]),
         job_runner,
+        Retention(identity.audit, settings.audit_days),
     )
     return Services(
         settings=settings,
@@ -285,7 +293,7 @@ def make_services(
         log=log,
         metrics=Metrics(version=version("dougong"), dialect=database.dialect),
         identity=identity,
-        authenticator=Authenticator(database, clock),
+        authenticator=authenticator,
         registry=registry,
         records=records,
         batches=Batches(database, records),
@@ -307,6 +315,9 @@ def make_services(
         job_runner=job_runner,
         handover=handover,
         resets=resets,
+        personal_data=PersonalData(database, clock, records, holdings, identity.users, identity.audit),
+        shares=Shares(database, clock, ids, records, authenticator, identity.passwords, identity.audit),
+        forms=Forms(database, clock, records, {each.name: each for each in captchas}, log),
         provider=provider,
         provider_logins=_make_logins(provider, database, clock, ids, identity),
         ticker=Ticker(works, clock, log),
@@ -322,6 +333,12 @@ def scratch_rehearsals() -> Rehearsals:
 def _scratch_app(settings: Settings, *, clock: Clock, ids: Ids, log_stream: BinaryIO, outward: Outward) -> App:
     """Make the instance on which a scenario is played."""
     return App(make_services(settings, clock=clock, ids=ids, log_stream=log_stream, outward=outward))
+
+
+def _captcha_service(settings: Settings, outbound: Outbound) -> VerifyingService:
+    secret = settings.captcha_secret
+    known = None if secret is None else secret.get_secret_value()
+    return VerifyingService(outbound, settings.captcha_url, known, settings.captcha_site_key)
 
 
 def _make_provider(settings: Settings, outbound: Outbound, clock: Clock) -> Provider | None:

@@ -25,6 +25,7 @@ from runtime.jobs.runner import JobRunner
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.service import Delivery
+from runtime.people.erasure import PersonalData
 from runtime.people.handover import Handover
 from runtime.people.resets import Resets
 from runtime.pipelines.service import Pipelines
@@ -33,6 +34,8 @@ from runtime.records.merges import Merges
 from runtime.records.service import Records
 from runtime.records.trash import Trash
 from runtime.settings import Settings
+from runtime.sharing.forms import Forms
+from runtime.sharing.shares import Shares
 from runtime.ticking.ticker import Ticker
 from runtime.timers.service import Timers
 
@@ -74,9 +77,12 @@ class Services:
     job_runner: JobRunner
     handover: Handover
     resets: Resets
+    personal_data: PersonalData
     provider: Provider | None
     """None: the settings name no login provider."""
     provider_logins: ProviderLogins | None
+    shares: Shares
+    forms: Forms
     ticker: Ticker
     timers: Timers
     rehearsals: Rehearsals

@@ -109,6 +109,15 @@ class Settings(BaseSettings):
     oidc_create: bool = Field(False, description="Make a user of who comes by the provider and is nobody here yet.")
     oidc_role: Literal["member", "builder"] = Field("member", description="Role of users made so.")
     oidc_department: str | None = Field(None, description="Key of the department of users made so.")
+    captcha_url: str | None = Field(
+        None,
+        description="Service that tells people from robots on public forms: where answers are verified (siteverify).",
+    )
+    captcha_secret: SecretStr | None = Field(None, description="Secret for that service.")
+    captcha_site_key: str | None = Field(None, description="Key with which pages set that service's script up.")
+    audit_days: int | None = Field(
+        None, ge=180, le=36_600, description="Days for which security events are kept; unset: for ever."
+    )
     cookie_secure: bool | None = Field(
         None, description="Send the session cookie over https only; unset: when `public_url` begins with https."
     )

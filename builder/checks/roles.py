@@ -51,7 +51,7 @@ def _required(here: DocumentId, pointer: str, role: Role, grant: Grant, entity: 
     for field in entity.fields:
         if not field.required or field.assigned or field.default is not None or field.key in given:
             continue
-        if not any(_may_give(other, field.key) for other in listed):
+        if not any(may_give(other, field.key) for other in listed):
             name = label_text(field.label)
             message = say(
                 f"此角色可新建,但不能填写必填字段“{name.zh}”",
@@ -60,7 +60,8 @@ def _required(here: DocumentId, pointer: str, role: Role, grant: Grant, entity: 
             yield error("role.required", here, f"{pointer}/may", message)
 
 
-def _may_give(grant: Grant, key: str) -> bool:
+def may_give(grant: Grant, key: str) -> bool:
+    """Tell whether a grant that lets create lets give a field."""
     if grant.writable is not None:
         return key in grant.writable
     if key in grant.fixed or any(mask.field == key for mask in grant.masks):

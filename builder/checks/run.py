@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from builder.checks.actions import check_actions, check_triggers
 from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
+from builder.checks.forms import check_forms
 from builder.checks.formulas import check_formulas, check_marked_formulas
 from builder.checks.guards import check_guards
 from builder.checks.names import check_keys, check_labels, check_size
@@ -39,6 +40,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_scenarios,
     check_roles,
     check_locks,
+    check_forms,
     check_actions,
     check_triggers,
 )

@@ -143,6 +143,11 @@ class CompiledApp:
         return bool(self.definition.of(ROLES))
 
     @cached_property
+    def portal_roles(self) -> frozenset[str]:
+        """The roles that external people may have."""
+        return frozenset(role.key for role in self.definition.of(ROLES) if role.portal)
+
+    @cached_property
     def zone(self) -> ZoneInfo:
         """The zone in which days are counted."""
         return ZoneInfo(self.definition.app.time_zone)

@@ -13,6 +13,7 @@ from builder.definition.assignment import Assignment
 from builder.definition.automation import Automation
 from builder.definition.calendar import Calendar
 from builder.definition.entity import Entity
+from builder.definition.form import Form
 from builder.definition.links import link_entities, with_links
 from builder.definition.lock import Lock
 from builder.definition.pipeline import Pipeline
@@ -55,6 +56,7 @@ REMINDERS = Kind("reminders", Reminder, say("提醒", "Reminder"))
 SCENARIOS = Kind("scenarios", Scenario, say("场景", "Scenario"))
 ROLES = Kind("roles", Role, say("角色", "Role"))
 LOCKS = Kind("locks", Lock, say("锁定", "Lock"))
+FORMS = Kind("forms", Form, say("公开表单", "Public form"))
 KINDS: tuple[Kind[Any], ...] = (
     APP,
     ENTITIES,
@@ -65,6 +67,7 @@ KINDS: tuple[Kind[Any], ...] = (
     REMINDERS,
     ROLES,
     LOCKS,
+    FORMS,
     SCENARIOS,
     AUTOMATIONS,
     ASSIGNMENTS,

@@ -74,4 +74,6 @@ class Role(Model):
     label: Label
     help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
     """What the role is for, for whoever gives it."""
+    portal: bool = False
+    """For external people (dealers, customers) too. They have no other roles, whatever they are given, and see no app without such a one."""
     grants: Annotated[tuple[Grant, ...], Option(max_length=GRANTS_PER_ROLE)] = ()

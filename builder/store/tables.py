@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from builder.store import delivery_tables, people_tables, platform, process_tables, writing_tables
+from builder.store import delivery_tables, people_tables, platform, process_tables, sharing_tables, writing_tables
 from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
 PREFIX = platform.PREFIX
 metadata = platform.metadata
-_ROOMS = (process_tables, delivery_tables, people_tables, writing_tables)  # once this module is there, all are
+_ROOMS = (
+    process_tables,
+    delivery_tables,
+    people_tables,
+    sharing_tables,
+    writing_tables,
+)  # once this module is there, all are
 
 app = sa.Table(
     PREFIX + "app",

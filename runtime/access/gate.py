@@ -123,6 +123,14 @@ def require_role(actor: Actor | None, role: Role) -> Actor:
     return actor
 
 
+def require_house(actor: Actor | None) -> Actor:
+    """Return the actor if it is one of the house: dealers and customers do not learn how it is made up."""
+    actor = require_actor(actor)
+    if actor.kind == "external":
+        raise Problem("access.denied", say("外部账号不能查看", "External accounts cannot see this"))
+    return actor
+
+
 def require_person(actor: Actor | None) -> Actor:
     """Return the actor if it is a logged-in person: a token can neither make tokens nor change a password."""
     actor = require_actor(actor)

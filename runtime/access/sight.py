@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.resolver import Joins
-from builder.definition.kinds import ENTITIES, LOCKS, ROLES, VIEWS, Definition
+from builder.definition.kinds import ENTITIES, FORMS, LOCKS, ROLES, VIEWS, Definition
 from builder.definition.role import Mask
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
@@ -282,7 +282,9 @@ def _body_of(
 
 def _narrowed_definition(definition: Definition, entities: Mapping[str, CompiledEntity]) -> Definition:
     """Return the documents that are left. Views are looked at by whoever can plan a question (``runtime/records/narrowing.py``)."""
-    parts = {name: listed for name, listed in definition.parts.items() if name not in (ROLES.name, LOCKS.name)}
+    parts = {
+        name: listed for name, listed in definition.parts.items() if name not in (ROLES.name, LOCKS.name, FORMS.name)
+    }
     parts[ENTITIES.name] = tuple(
         entities[entity.key].definition for entity in definition.entities if entity.key in entities
     )  # links follow from their fields

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from builder.kernel.clock import instant_text
+from runtime.access.gate import require_house
 from runtime.api.bodies import Body
 from runtime.api.caller import Caller, Here
 from runtime.assignments.absences import Absence
@@ -34,6 +35,7 @@ class AbsenceBody(Body):
 @router.get("/api/absences")
 async def list_absences(here: Here, caller: Caller, user_id: str | None = None) -> JSON:
     """List what is not over yet."""
+    require_house(caller)
     found = await run_in_threadpool(here.absences.list_absences, caller, user_id)
     return {"data": [_json(absence) for absence in found]}
 

@@ -9,11 +9,26 @@ from starlette.requests import Request
 
 from builder.kernel.text import Language, pick_language
 from runtime.access.gate import require_actor
-from runtime.api.credentials import request_actor
+from runtime.api.credentials import request_actor, request_credential
 from runtime.api.http import REQUEST_ID, client_address
 from runtime.identity.actors import Actor
 from runtime.identity.audit import Origin
+from runtime.records.caller import Caller as RecordsCaller
+from runtime.records.caller import Door
 from runtime.services import Services
+
+
+async def records_caller(request: Request, door: Door) -> RecordsCaller:
+    """Return who asks, as rooms of records take it.
+
+    Raises:
+        Problem: ``auth.required``, ``access.origin``.
+    """
+    services = services_of(request)
+    actor = require_actor(await request_actor(services, request.scope))
+    credential = request_credential(services, request.scope)
+    known = None if credential is None else services.authenticator.remembered(credential)
+    return RecordsCaller(actor, request.scope[REQUEST_ID], door, None if known is None else known.epoch)
 
 
 def services_of(request: Request) -> Services:

@@ -33,6 +33,7 @@ _FILES: Mapping[str, tuple[Path, str]] = {
     "/docs/favicon.png": (_SWAGGER, "image/png"),
     "/setup/setup.js": (_PAGES, "text/javascript"),
     "/setup/setup.css": (_PAGES, "text/css"),
+    "/shared/shared.js": (_PAGES, "text/javascript"),
 }
 
 router = APIRouter(include_in_schema=False)
@@ -50,8 +51,15 @@ async def setup() -> FileResponse:
     return _page("setup.html", styles="")
 
 
+@router.get("/shared")
+async def shared() -> FileResponse:
+    """Show what a share link shows."""
+    return _page("shared.html", styles="")
+
+
 @router.get("/docs/{name}")
 @router.get("/setup/{name}")
+@router.get("/shared/{name}")
 async def asset(request: Request) -> FileResponse:
     """Serve one of the files that the pages name."""
     path = request.scope["path"]
@@ -101,7 +109,17 @@ _PROBLEM_ANSWER: dict[str, Any] = {
     "description": "A problem",
     "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-_OPEN = ("/api/auth/login", "/api/auth/setup")
+_OPEN = (
+    "/api/auth/login",
+    "/api/auth/setup",
+    "/api/auth/ways",
+    "/api/auth/reset",
+    "/api/auth/oidc/login",
+    "/api/auth/oidc/callback",
+    "/api/auth/oidc/backchannel",
+    "/api/shared/open",
+    "/api/{app}/forms/{form}",
+)
 """What is called without credentials."""
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from runtime.access.gate import require_person, require_role
+from runtime.access.gate import require_house, require_person, require_role
 from runtime.api.bodies import (
     Answer,
     DepartmentAnswer,
@@ -131,8 +131,9 @@ def create_token_of_user(
 
 
 @router.get("/api/departments", dependencies=[Depends(actor_of)])
-def list_departments(here: Here) -> Answer[list[DepartmentAnswer]]:
-    """List all departments by key; for everybody who is logged in."""
+def list_departments(here: Here, caller: Caller) -> Answer[list[DepartmentAnswer]]:
+    """List all departments by key; for everybody of the house."""
+    require_house(caller)
     return Answer(data=[DepartmentAnswer.of(each) for each in here.identity.departments.list_departments()])
 
 

@@ -14,15 +14,18 @@ from runtime.api import (
     directory,
     docs,
     faults,
+    forms,
     grants,
     handover,
     hooks,
     inbox,
     jobs,
     ops,
+    personal_data,
     providers,
     scenarios,
     security_events,
+    shares,
     users,
 )
 from runtime.services import Services
@@ -51,7 +54,8 @@ def make_web(services: Services) -> FastAPI:
         security_events.router,
     )
     outward = (connections.router, hooks.router, inbox.router, jobs.router)
-    for router in (absences.router, ops.router, *identity, *outward, docs.router, scenarios.router):
+    sharing = (shares.router, forms.router, personal_data.router)
+    for router in (absences.router, ops.router, *sharing, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)
     web.include_router(building.builder_router(services))
     return web

@@ -47,6 +47,7 @@ Kind = Literal[
     "period.changed",
     "export",
     "share.created",
+    "share.opened",
     "share.revoked",
     "handover",
     "person.exported",
@@ -55,6 +56,8 @@ Kind = Literal[
     "audit.exported",
     "audit.pruned",
 ]
+REDACTED = '{"redacted":true}'
+"""What stands in place of the detail of an event about somebody who was erased."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -153,17 +156,37 @@ class Audit:
         with self.database.snapshot() as connection:
             return [_event(row) for row in connection.execute(_select(search))]
 
+    def redact(self, connection: sa.Connection, user_id: str) -> str:
+        """Take what tells of a person (addresses, names) out of the events by and about them; return which, as ``1-3,7``.
+
+        The hashes stay, so each event still proves the one before it and is proven by the next: of what was redacted only the content can
+        no longer be compared. It counts as whole if an event of the kind ``person.erased`` names it.
+        """
+        theirs = sa.or_(table.c.actor == user_id, table.c.subject == user_id)
+        ids = list(connection.scalars(sa.select(table.c.id).where(theirs).order_by(table.c.id)))
+        connection.execute(sa.update(table).where(theirs).values(address="", detail=REDACTED))
+        return write_ranges(ids)
+
     def verify(self) -> Verdict:
         """Compute the chain anew. Cost: reads every event once."""
+        redacted: set[int] = set()
         with self.database.snapshot() as connection:
             head = connection.execute(sa.select(head_table)).one()
             last_id, last_hash, count = head.anchor_id, head.anchor_hash, 0
             ordered = sa.select(table).order_by(table.c.id)
             with connection.execute(ordered, execution_options={"yield_per": 1_000}) as rows:
                 for row in rows:
-                    if row.id != last_id + 1 or row.hash != chain_hash(last_hash, dict(row._mapping)):
+                    if row.id != last_id + 1:
                         return Verdict(count, last_id + 1, last_hash)
+                    if row.hash != chain_hash(last_hash, dict(row._mapping)):
+                        if (row.detail, row.address) != (REDACTED, ""):
+                            return Verdict(count, row.id, last_hash)
+                        redacted.add(row.id)
+                    elif row.kind == "person.erased":
+                        redacted -= read_ranges(str(parse_json(row.detail).get("events", "")))
                     last_id, last_hash, count = row.id, row.hash, count + 1
+            if redacted:  # emptied, and nobody says why
+                return Verdict(count, min(redacted), last_hash)
             broken = None if (last_id, last_hash) == (head.last_id, head.last_hash) else last_id + 1
             return Verdict(count, broken, last_hash)
 
@@ -180,8 +203,27 @@ class Audit:
             count = connection.execute(sa.delete(table).where(table.c.id < first)).rowcount
             anchored = sa.update(head_table).values(anchor_id=last.id, anchor_hash=last.hash)
             connection.execute(anchored)
-            self.note(connection, "audit.pruned", origin, None, {"count": count, "before": instant_text(limit)})
+            # the last event that was cut off is named: who kept an export can see that the chain goes on from there
+            told = {"count": count, "before": instant_text(limit), "last_id": last.id, "last_hash": last.hash}
+            self.note(connection, "audit.pruned", origin, None, told)
             return count
+
+
+def write_ranges(ids: Sequence[int]) -> str:
+    """Write ascending numbers briefly: ``1-3,7``."""
+    ranges: list[list[int]] = []
+    for each in ids:
+        if ranges and ranges[-1][1] == each - 1:
+            ranges[-1][1] = each
+        else:
+            ranges.append([each, each])
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+
+
+def read_ranges(text: str) -> set[int]:
+    """Read what ``write_ranges`` wrote."""
+    pairs = (part.partition("-") for part in text.split(",") if part)
+    return {each for first, _, last in pairs for each in range(int(first), int(last or first) + 1)}
 
 
 def chain_hash(before: str, row: Mapping[str, Any]) -> str:

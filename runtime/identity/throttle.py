@@ -76,6 +76,11 @@ class Throttle:
                 .values(failures=table.c.failures - 1)
             )
 
+    def forget(self, subject: str) -> None:
+        """Let a subject start afresh."""
+        with self._database.transaction() as connection:
+            connection.execute(sa.delete(table).where(table.c.subject == subject))
+
     def _count_one(self, subject: str, now: Any) -> Any:
         insert = self._insert(table).values(subject=subject, failures=1, window_started_at=now)
         counted = insert.on_conflict_do_update(

@@ -21,6 +21,8 @@ Door = Literal[
     "handover",
     "erase",
     "recompute",
+    "share",
+    "form",
 ]
 
 

@@ -19,6 +19,7 @@ from runtime.identity.actors import Actor
 from runtime.query.variables import viewer
 from runtime.records.caller import Caller
 from runtime.records.holding import not_found
+from runtime.records.narrowing import roles_of
 from runtime.records.rights import conditions_statement
 from runtime.records.service import Records
 from runtime.records.writer import Writing
@@ -33,12 +34,12 @@ def explain(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str) ->
         Problem: ``record.not_found`` for a record that is not there at all.
     """
     app = w.app
-    roles = [role for role in app.definition.of(ROLES) if role.key in actor.roles_in(app.key)]
+    roles = [role for role in app.definition.of(ROLES) if role.key in roles_of(app, actor)]
     shown: dict[str, JSON] = {
         "actor": {"id": actor.user_id, "name": actor.name, "role": actor.role},
         "roles": [{"key": role.key, "label": _both(label_text(role.label))} for role in roles],
     }
-    if not app.has_roles or actor.role == "admin":
+    if (not app.has_roles and actor.kind != "external") or actor.role == "admin":
         yield from _holds(w, (), entity, record_id, {})
         reason = (
             say("管理员可以做一切", "An admin may do everything")

@@ -21,6 +21,17 @@ from runtime.query.shape import plan_list
 _SETS = 500  # of roles, over all apps
 
 
+def narrows(published: PublishedApp, actor: Actor | None) -> bool:
+    """Whether an actor needs a role to see an app: where it has some, and for external people everywhere."""
+    return published.app.has_roles or (actor is not None and actor.kind == "external")
+
+
+def roles_of(app: CompiledApp, actor: Actor) -> frozenset[str]:
+    """Return the roles that count for an actor. Whatever external people were given, only portal roles do."""
+    roles = actor.roles_in(app.key)
+    return roles & app.portal_roles if actor.kind == "external" else roles
+
+
 class Narrowing:
     """Finds what an actor sees of an app."""
 
@@ -29,14 +40,14 @@ class Narrowing:
         self._kept: Kept[PublishedApp] = Kept(_SETS)
 
     async def seen_by(self, published: PublishedApp, actor: Actor | None) -> PublishedApp:
-        """Return an app as an actor sees it: the app itself where no role is needed, or for an admin.
+        """Return an app that ``narrows`` as an actor sees it: for an admin the app itself.
 
         Raises:
-            Problem: ``app.not_found`` for somebody without a role in an app that has roles.
+            Problem: ``app.not_found`` for somebody without a role.
         """
-        if not published.app.has_roles or actor is None or actor.role == "admin":
+        if actor is None or actor.role == "admin":
             return published
-        roles = actor.roles_in(published.app.key)
+        roles = roles_of(published.app, actor)
         found = self._kept.find((published.pin, roles))
         if found is None:
             made = await asyncio.to_thread(self._narrow, published.app, roles)

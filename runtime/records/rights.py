@@ -25,6 +25,7 @@ from builder.kernel.text import errors_found, say
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier
 from formulas.errors import CellError
+from formulas.evaluate import Program
 from formulas.schema import Context
 from formulas.tree import Tree
 from runtime.access.sight import RoleSight, any_of
@@ -285,8 +286,8 @@ def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, 
         if not grant.may("create"):
             continue
         for key, made in grant.defaults.items():
-            value = made.run(_Nothing(), context) if filled.get(key) is None else None
-            if value is None or isinstance(value, CellError):
+            value = over_actor(made, context) if filled.get(key) is None else None
+            if value is None:
                 continue
             field = entity.fields[key]
             try:
@@ -294,6 +295,12 @@ def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, 
             except Invalid:
                 continue
     return filled
+
+
+def over_actor(made: Program, context: Context) -> Any:
+    """Return the value of a formula that knows the actor and no record; None for a blank or an error."""
+    value = made.run(_Nothing(), context)
+    return None if isinstance(value, CellError) else value
 
 
 class _Nothing:

@@ -38,7 +38,7 @@ from runtime.records.filtering import seen_files
 from runtime.records.history import read_timeline
 from runtime.records.loading import Progress, load_records
 from runtime.records.locks import Locks
-from runtime.records.narrowing import Narrowing
+from runtime.records.narrowing import Narrowing, narrows
 from runtime.records.once import carry_once
 from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
@@ -366,19 +366,19 @@ class Records:
         for _ in range(_REPEATS):
             try:
                 seen = published
-                if published.app.has_roles:
+                if narrows(published, caller.actor):
                     seen = await self._narrowing.seen_by(published, caller.actor)
                 return await run(seen)
             except StaleApp:
                 published = await self._pins.refresh(app)
             except Problem as problem:
                 if problem.code not in _OF_THE_DEFINITION and not (
-                    published.app.has_roles and problem.code in _OF_ROLES
+                    narrows(published, caller.actor) and problem.code in _OF_ROLES
                 ):
                     raise
                 stale, published = published, await self._pins.refresh(app)
                 if published.pin == stale.pin:
-                    if published.app.has_roles:  # or by rights that have changed since
+                    if narrows(published, caller.actor):  # or by rights that have changed since
                         await self._check_rights(published, caller)
                     raise  # refused by the version that is published, too
             except SchemaMoved:

@@ -90,6 +90,7 @@ class World:
                 "username": user.key,
                 "name": user.name,
                 "role": user.role,
+                "kind": user.kind,
                 "department_id": departments.get(user.department or ""),
                 "manager_id": self.ids.get(user.manager or ""),
             }
@@ -214,6 +215,16 @@ class World:
         with self.services.database.snapshot() as connection:
             found = connection.execute(chosen).scalar_one_or_none()
         return None if found is None else str(found)
+
+    async def count_as(self, by: str, entity: str, where: str | None) -> tuple[int, list[str]]:
+        """Return what ``count`` does as a person sees it; of what they do not see at all there is nothing."""
+        members: dict[str, JSON] = {"limit": 10, "fields": ["id"], "count": "exact"}
+        if where is not None:
+            members["filter"] = where
+        answer = await self.ask(by, "POST", self.path(f"records/{entity}/query"), body=members)
+        if answer.status != 200:
+            return 0, []
+        return int(answer.body["meta"]["count"]), [str(row["id"]) for row in answer.body["data"]]
 
     # -- time ------------------------------------------------------------------------------------------------------------
 

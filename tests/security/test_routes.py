@@ -28,6 +28,9 @@ PUBLIC = {
     ("GET", "/api/auth/oidc/login"): "how one goes to the login provider",
     ("GET", "/api/auth/oidc/callback"): "how one comes back from it, with a state and a code",
     ("POST", "/api/auth/oidc/backchannel"): "what the provider itself calls, with a signed token",
+    ("POST", "/api/shared/open"): "what a share link shows, to who has its secret",
+    ("GET", "/api/{app}/forms/{form}"): "a public form",
+    ("POST", "/api/{app}/forms/{form}"): "handing a public form in: creates, and nothing else",
     ("POST", "/api/auth/reset"): "how one who forgot the password gets in; same answer for all",
     ("POST", "/api/{app}/hooks/{automation}"): "messages of other systems: their signature lets them in",
 }
@@ -83,4 +86,6 @@ def test_the_list_of_open_routes_has_no_write_but_the_ways_in() -> None:
         "/api/auth/reset",
         "/api/auth/oidc/backchannel",
         "/api/{app}/hooks/{automation}",
+        "/api/shared/open",
+        "/api/{app}/forms/{form}",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
@@ -34,6 +34,8 @@ class GivenUser(Model):
     name: ShortText
     role: ShortText = "member"
     """admin, builder, member."""
+    kind: Literal["person", "external"] = "person"
+    """external: a dealer or customer, who has portal roles only."""
     department: Key | None = None
     manager: Name | None = None
     app_roles: Annotated[tuple[Annotated[Key, Refers("roles")], ...], Option(max_length=20)] = ()

@@ -16,11 +16,17 @@ class RecordsKind:
         """Say what has to be so."""
         label = world.app.entities[expected.entity].label()
         zh, en = (f"(满足 {expected.where})", f" where {expected.where}") if expected.where else ("", "")
+        if expected.by is not None:
+            who = world.people.get(expected.by, expected.by)
+            return say(f"{who} 看到“{label.zh}”{expected.count} 条{zh}", f"{who} sees {expected.count} {label.en}{en}")
         return say(f"“{label.zh}”有 {expected.count} 条{zh}", f"There are {expected.count} {label.en}{en}")
 
     async def check(self, world: World, expected: Records) -> Text | None:
         """Count."""
-        count, ids = await world.count(expected.entity, expected.where)
+        if expected.by is None:
+            count, ids = await world.count(expected.entity, expected.where)
+        else:
+            count, ids = await world.count_as(expected.by, expected.entity, expected.where)
         if count != expected.count:
             return say(f"实有 {count} 条", f"There are {count}")
         if expected.name is not None and ids:

@@ -14,6 +14,8 @@ class Records(Expectation):
     type: Literal["records"] = "records"
     entity: Annotated[Key, Refers("entity")]
     where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean")] = None
+    by: Name | None = None
+    """As this person sees them; all there are if left out."""
     count: Annotated[int, Option(ge=0, le=100_000)]
     name: Name | None = None
     """With a count of 1: ``@name`` means its id from here on."""

@@ -59,6 +59,13 @@ class CompiledCache:
                 self._apps.move_to_end(key)
             return found
 
+    def take_over(self, other: CompiledCache) -> None:
+        """Know what another knows: compiled apps are values, whatever database they came from."""
+        with other._lock:
+            known = dict(other._apps)
+        with self._lock:
+            self._apps.update(known)
+
     def keep(self, key: tuple[str, int, str], app: CompiledApp) -> None:
         """Keep a compiled app, letting the longest unused go."""
         with self._lock:

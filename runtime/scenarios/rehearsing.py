@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -29,7 +29,7 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import say
 from builder.registry.apps import create_app
 from builder.registry.publishing import publish_draft
-from builder.registry.registry import load_published
+from builder.registry.registry import CompiledCache, load_published
 from builder.store.migrate import migrate_database
 from runtime.automations.ports import Outward
 from runtime.scenarios.playing import play
@@ -85,7 +85,7 @@ def rehearse(make: MakeInstance, definition: Definition, only: Sequence[str] = (
     scenarios = find_scenarios(definition, only)
     if not scenarios:
         return Report(definition.key, ())
-    prepared: dict[frozenset[str], Path] = {}
+    prepared: dict[frozenset[str], Prepared] = {}
     told: list[Told] = []
     with tempfile.TemporaryDirectory(prefix="dougong-scenario-") as folder:
         for scenario in scenarios:
@@ -125,7 +125,16 @@ def _switch_on(definition: Definition, automations: frozenset[str]) -> Definitio
     return replace(definition, parts={**definition.parts, AUTOMATIONS.name: switched}) if automations else definition
 
 
-def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Path:
+class Prepared(NamedTuple):
+    """What a scenario begins with."""
+
+    file: Path
+    """A database with the app, to be copied."""
+    compiled: CompiledCache
+    """The app, compiled once."""
+
+
+def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Prepared:
     """Publish the definition into a database that is copied for every scenario."""
     definition = replace(definition, app=definition.app.model_copy(update={"test_before_publish": False}))
     with _open(make, file, MovableClock(_start(definition, None))) as instance:
@@ -137,15 +146,17 @@ def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Path:
             scratch_tables(connection)
         with services.database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return file
+        load_published(services.registry, definition.key)
+        return Prepared(file, services.registry.cache)
 
 
-def _play(make: MakeInstance, definition: Definition, scenario: Scenario, prepared: Path) -> Told:
-    file = prepared.with_name(f"{scenario.key}.db")
-    shutil.copyfile(prepared, file)
+def _play(make: MakeInstance, definition: Definition, scenario: Scenario, prepared: Prepared) -> Told:
+    file = prepared.file.with_name(f"{scenario.key}.db")
+    shutil.copyfile(prepared.file, file)
     clock = MovableClock(_start(definition, scenario))
     began, started = clock.now(), time.perf_counter()
     with _open(make, file, clock) as instance:
+        instance.services.registry.cache.take_over(prepared.compiled)
 
         async def run() -> Told:
             async with instance.running(), asyncio.timeout(SCENARIO_SECONDS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -17,6 +17,7 @@ from builder.kernel import limits
 from builder.kernel.text import Language, Text
 from formulas.checker import check
 from formulas.errors import FormulaErrors
+from runtime.access.sight import sight_of
 from runtime.api.openapi_filters import filter_schema
 from runtime.query.selection import attributes_of
 from runtime.records.counting import CountKind
@@ -84,19 +85,25 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
     written = {key: field for key, field in entity.fields.items() if not (field.assigned or _is_other_side(field))}
     write: Schema = {key: _write_schema(d, field) for key, field in written.items()}
     write = {key: schema | _conditions(d, entity, entity.fields[key]) for key, schema in write.items()}
+    creating, changing = _may_give(d, entity, "create"), _may_give(d, entity, "update")
     needed = [
         f.key
         for f in (*entity.required, *(f for f in entity.links if f.required))
         if f.default is None and f.default_formula is None and not f.assigned
     ]
+    needed = [key for key in needed if key in creating]
     always = [key for key in (*entity.system, *entity.fields) if not isinstance(entity.find_field(key), ChildrenField)]
     title = entity.label().pick(d.language)
     rules = _rules(d, entity)
     own_id = {"id": {"type": "string", "format": "uuid", "description": "Given by the client, or made by the server."}}
     return {
         name: {"type": "object", "title": title, "properties": read, "required": always},
-        f"{name}Create": {**_object(title, own_id | write, needed), **rules, "examples": [_example(entity, needed)]},
-        f"{name}Update": _object(title, write, []) | rules,
+        f"{name}Create": {
+            **_object(title, own_id | _marked(write, creating), needed),
+            **rules,
+            "examples": [{key: value for key, value in _example(entity, needed).items() if key in creating}],
+        },
+        f"{name}Update": _object(title, _marked(write, changing), []) | rules,
         f"{name}Page": page_of(name, ("next_cursor", "count", "count_is", "pending")),
         f"{name}Filter": filter_schema(d.app, entity.key, d.names),
         **{
@@ -109,6 +116,19 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
 
 def _is_other_side(field: Field) -> bool:
     return isinstance(field, ChildrenField) and field.is_other_side
+
+
+def _may_give(d: Described, entity: CompiledEntity, deed: str) -> Set[str]:
+    """Return the fields that the caller's roles let give in some record; a role's grants say the rest, record by record."""
+    sight = sight_of(d.app)
+    if sight is None:
+        return entity.fields.keys()
+    return {key for grant in sight.grants.get(entity.key, ()) if grant.may(deed) for key in grant.writable}
+
+
+def _marked(write: Schema, given: Set[str]) -> Schema:
+    """Mark what the caller may not give: front ends show it and do not send it."""
+    return {key: schema if key in given else schema | {"readOnly": True} for key, schema in write.items()}
 
 
 def _conditions(d: Described, entity: CompiledEntity, field: Field) -> Schema:

@@ -79,6 +79,7 @@ from runtime.timers.service import Timers
 from runtime.upkeep.clearing import Clearing
 from runtime.upkeep.pruning import Pruning
 from runtime.upkeep.schedule import Upkeep
+from runtime.upkeep.trash import TrashPruning
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -266,7 +267,11 @@ def make_services(
     )
     authenticator = Authenticator(database, clock)
     captchas = (ProofOfWork(database, clock, ids, sealer), _captcha_service(settings, outbound))
-    upkeep = (Pruning(settings, clock), Clearing(database, files, clock))
+    upkeep = (
+        Pruning(settings, clock),
+        TrashPruning(database, records, clock, settings.keep_trash_days),
+        Clearing(database, files, clock),
+    )
     job_runner = JobRunner(jobs, (handover, Recompute(database, records), *upkeep), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)
@@ -298,7 +303,7 @@ def make_services(
         records=records,
         batches=Batches(database, records),
         trash=Trash(database, records),
-        merges=Merges(records),
+        merges=Merges(records, settings.keep_trash_days),
         pipelines=Pipelines(database, records, mover),
         approvals=approvals,
         automations=Automations(database, records, ports),

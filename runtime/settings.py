@@ -143,6 +143,9 @@ class Settings(BaseSettings):
         ge=1,
         description="How long runs of automations, received messages and fired reminders are kept.",
     )
+    keep_trash_days: int = Field(
+        30, ge=1, le=3650, description="How long deleted records can be restored and merges undone."
+    )
     keep_inbox_days: int = Field(365, ge=1, description="How long messages stay in people's inboxes.")
     keep_jobs_days: int = Field(90, ge=1, description="How long jobs that have ended are kept.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(

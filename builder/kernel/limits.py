@@ -20,7 +20,6 @@ CHILD_RECORDS = 500
 IDEMPOTENCY_HOURS = 24  # how long the answer to an Idempotency-Key is kept
 IDEMPOTENCY_KEY_LENGTH = 255
 MERGED_RECORDS = 20  # into one at a time
-MERGE_DAYS = 30  # how long a merge can be undone
 DUPLICATE_CANDIDATES = 10  # that are shown
 DUPLICATES_LOOKED_AT = 2_000  # records compared with a new one
 DUPLICATE_RULES = 5  # of an entity

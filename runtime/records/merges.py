@@ -35,8 +35,9 @@ class Merged(NamedTuple):
 class Merges:
     """Merges of records, for all apps of one database."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, days: int) -> None:
         self._records = records
+        self._days = days  # for which a merge can be undone
 
     async def merge(self, caller: Caller, app: str, entity: str, record_id: str, wish: Wish) -> Merged:
         """Merge others into a record.
@@ -84,7 +85,7 @@ class Merges:
             w = self._records.writing(published, caller)
 
             def unit() -> Unit[Merged]:
-                shown = with_aliases(owner, (yield from undo_merge(w, owner, known, merge)))
+                shown = with_aliases(owner, (yield from undo_merge(w, owner, known, merge, self._days)))
                 yield from finish(w)
                 return Merged((yield from self._records.written(w, owner, [shown]))[0], merge)
 
@@ -98,7 +99,9 @@ class Merges:
         Raises:
             Problem: ``record.not_found``.
         """
-        return await self._records.read_beside(caller, app, entity, record_id, list_merges)
+        return await self._records.read_beside(
+            caller, app, entity, record_id, lambda w, owner, known: list_merges(w, owner, known, self._days)
+        )
 
     async def _transact(self, w: Writing, unit: Any) -> Merged:
         try:

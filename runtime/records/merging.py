@@ -16,7 +16,7 @@ from builder.compiled.app import CompiledEntity
 from builder.fields.parts.many import SOURCE
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import instant_text
-from builder.kernel.limits import BATCH_RECORDS, MERGE_DAYS
+from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store import writing_tables
@@ -127,7 +127,7 @@ def _move_references(
     return moved
 
 
-def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str) -> Unit[dict[str, JSON]]:
+def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str, days: int) -> Unit[dict[str, JSON]]:
     """Take a merge back; return the record that had stayed.
 
     Raises:
@@ -141,8 +141,8 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
     body, merged_at, undone_at = parse_json(found[0][0]), _instant(found[0][1]), found[0][2]
     if undone_at is not None:
         raise Problem("merge.conflict", say("这次合并已撤销", "The merge was undone before"))
-    if w.now - merged_at > timedelta(days=MERGE_DAYS):
-        words = say(f"合并超过 {MERGE_DAYS} 天,不能撤销", f"A merge can be undone for {MERGE_DAYS} days")
+    if w.now - merged_at > timedelta(days=days):
+        words = say(f"合并超过 {days} 天,不能撤销", f"A merge can be undone for {days} days")
         raise Problem("merge.conflict", words)
     moved = [Moved(*one) for one in body["moved"]]
     held = yield from hold_record(w, entity, record_id)
@@ -214,7 +214,7 @@ def _named(w: Writing, one: Moved, held: Held) -> Unit[dict[str, str]]:
     return {"entity": owner.key, "record_id": record_id, "field": field}
 
 
-def list_merges(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[list[dict[str, JSON]]]:
+def list_merges(w: Writing, entity: CompiledEntity, record_id: str, days: int) -> Unit[list[dict[str, JSON]]]:
     """Return the merges into a record, the latest first."""
     rows = yield Query(w.statements.kept(("merges",), _of_record), {"app": w.app.key, "record_id": record_id})
     if not rows and not (yield Query(w.statements.exists(entity.physical.name), {"id": record_id})):
@@ -226,7 +226,7 @@ def list_merges(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[list
             "merged_at": instant_text(_instant(row[2])),
             "merged_by": row[3],
             "undone_at": None if row[4] is None else instant_text(_instant(row[4])),
-            "undo_until": instant_text(_instant(row[2]) + timedelta(days=MERGE_DAYS)),
+            "undo_until": instant_text(_instant(row[2]) + timedelta(days=days)),
         }
         for row in rows
     ]

@@ -12,6 +12,7 @@ from builder.definition.links import is_link
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_rows, sample_ids
 from builder.publish.kept import Aside, KeptEntity, follow_counters, follow_table, forget, remember
+from builder.publish.kept_records import follow_entity
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.references import rename_constraint
 from builder.store import tables
@@ -76,6 +77,7 @@ class RenameEntity(Step):
         """Let counters, events, stays, approvals and what is kept follow."""
         follow_table(work, self.old_table, self.new_table, self.entity)
         follow_counters(work, self.old_entity, self.entity)
+        follow_entity(work, self.old_entity, self.entity)
         for table in (tables.event, tables.stage, tables.approval):
             here = (table.c.app == work.app) & (table.c.entity == self.old_entity)
             work.connection.execute(sa.update(table).where(here).values(entity=self.entity))

@@ -13,6 +13,7 @@ from builder.fields.base import Field, Invalid, label_text
 from builder.kernel.text import Text, say
 from builder.publish.impact import count_refused, count_rows, count_where
 from builder.publish.kept import Aside, follow_counter, forget, remember
+from builder.publish.kept_records import FieldName, follow_field
 from builder.publish.step import SAFE, Impact, Step, Work, lightweight
 from builder.publish.steps.numbers import settle_numbers
 from builder.publish.steps.references import rename_constraint
@@ -100,8 +101,9 @@ class RenameField(Step):
             rename_constraint(op, dialect, self.table, old, new)
 
     def fill(self, work: Work) -> None:
-        """Let its counters follow."""
+        """Let its counters and what is kept of its records follow."""
         follow_counter(work, self.entity, self.old_field, self.field)
+        follow_field(work, FieldName(self.entity, self.old_field, str(self.field)))
 
 
 @dataclass(frozen=True, kw_only=True)

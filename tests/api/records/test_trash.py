@@ -113,6 +113,68 @@ async def test_the_rules_of_references_hold_for_the_trash_too(bin_: Desk) -> Non
     problem(await bin_.send("POST", f"records/bill/{bill['id']}/restore"), "trash.not_found")
 
 
+async def test_what_is_kept_follows_the_names_of_today(bin_: Desk) -> None:
+    boss = await bin_.create("customer", name="老板", phone="1", bills=[{"amount": 5}])
+    below = await bin_.create("customer", name="下属", boss=boss["id"])
+    await bin_.delete("customer", boss["id"])
+    stays, other = await bin_.create("customer", name="甲"), await bin_.create("customer", name="乙", phone="9")
+    deal = await bin_.create("deal", customer=other["id"])
+    merged = await bin_.send("POST", f"records/customer/{stays['id']}/merge", {"others": [other["id"]]})
+    assert merged.status_code == 200, merged.text
+
+    document = package()
+    client, bill, sale = document["entities"]
+    client |= {"key": "client", "renamed_from": "customer"}
+    bill |= {"key": "invoice", "renamed_from": "bill"}
+    sale |= {"key": "sale", "renamed_from": "deal"}
+    for field_, new in ((client["fields"][1], "chief"), (client["fields"][4], "mobile"), (sale["fields"][0], "buyer")):
+        field_ |= {"renamed_from": field_["key"], "key": new}
+    client["duplicates"] = []
+    for entity in document["entities"]:
+        for field_ in entity["fields"]:
+            field_ |= {"entity": "client"} if field_.get("entity") == "customer" else {}
+            field_ |= {"entity": "invoice"} if field_.get("entity") == "bill" else {}
+    bin_.publish(document)
+
+    listed = many(await bin_.send("GET", "records/client/trash"))
+    assert [(row["record_id"], row["count"]) for row in listed] == [(boss["id"], 2)]
+    back = await bin_.send("POST", f"records/client/{boss['id']}/restore")
+    assert back.status_code == 200, back.text
+    found = await bin_.get("client", boss["id"], expand="bills")
+    assert (found["mobile"], [b["amount"] for b in found["bills"]]) == ("1", [5])
+    assert (await bin_.get("client", below["id"]))["chief"] == boss["id"]
+
+    assert (await bin_.get("sale", deal["id"]))["buyer"] == stays["id"]
+    merge_id = many(await bin_.send("GET", f"records/client/{stays['id']}/merges"))[0]["id"]
+    undone = await bin_.send("POST", f"records/client/{stays['id']}/merges/{merge_id}/undo")
+    assert undone.status_code == 200, undone.text
+    assert (await bin_.get("sale", deal["id"]))["buyer"] == other["id"]
+    assert (await bin_.get("client", stays["id"]))["mobile"] is None
+    assert (await bin_.get("client", other["id"]))["mobile"] == "9"
+
+
+async def test_what_is_kept_goes_after_its_days(bin_: Desk) -> None:
+    services, clock = bin_.service.app.services, bin_.service.clock
+    old = await bin_.create("customer", name="旧", bills=[{"amount": 1}])
+    await bin_.delete("customer", old["id"])
+    a, b = await bin_.create("customer", name="甲"), await bin_.create("customer", name="乙")
+    await bin_.send("POST", f"records/customer/{a['id']}/merge", {"others": [b["id"]]})
+    await services.ticker.until_quiet()
+    clock.advance(timedelta(days=20))
+    young = await bin_.create("customer", name="新")
+    await bin_.delete("customer", young["id"])
+    await services.ticker.until_quiet()
+    assert len(many(await bin_.send("GET", "records/customer/trash"))) == 2
+    clock.advance(timedelta(days=10, hours=1))
+    await services.ticker.until_quiet()
+    assert [row["title"] for row in many(await bin_.send("GET", "records/customer/trash"))] == ["新"]
+    problem(await bin_.send("POST", f"records/customer/{old['id']}/restore"), "trash.not_found")
+    assert many(await bin_.send("GET", f"records/customer/{a['id']}/merges")) == []
+    ran = [job for job in services.jobs.list_jobs() if job.kind == "upkeep.trash"]
+    assert {job.state for job in ran} == {"done"}
+    assert {"record_count": 3, "merge_count": 1} in [job.result for job in ran]
+
+
 # --- merges -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from builder.checks.finding import Finding, error
 from builder.compiled.computing import draft_schema
-from builder.definition.actions.base import Each, OwnSetting, Setting, TargetSetting
+from builder.definition.actions.base import Each, OwnSetting, RecordAction, Setting, TargetSetting
 from builder.definition.actions.create_task import CreateTask
+from builder.definition.actions.move_stage import MoveStage
+from builder.definition.actions.start_approval import StartApproval
 from builder.definition.automation import Automation
 from builder.definition.entity import Entity
-from builder.definition.kinds import Definition
+from builder.definition.kinds import APPROVALS, PIPELINES, Definition
 from builder.definition.references import Place, find_models
 from builder.definition.triggers.all_done import AllDone
 from builder.definition.triggers.app_event import AppEvent
@@ -52,6 +54,36 @@ def check_actions(definition: Definition) -> Iterator[Finding]:
             yield error("action.once", place.document, f"{place.pointer}/once", message)
     for place in find_models(definition, Each):
         yield from _check_each(definition, place)
+    yield from _check_names(definition)
+    for place in find_models(definition, RecordAction):
+        action = place.model
+        assert isinstance(action, RecordAction)
+        if action.run == "after" and not isinstance(place.within[0], Automation):
+            message = say(
+                "只有自动化里的动作可以在提交之后执行;请改用由阶段或修改触发的自动化",
+                "Only actions of automations run after the commit; use an automation that the stage or the change starts",
+            )
+            yield error("action.run", place.document, f"{place.pointer}/run", message)
+
+
+def _check_names(definition: Definition) -> Iterator[Finding]:
+    """Transitions and approvals that actions name are such of the entity."""
+    for place in find_models(definition, MoveStage):
+        entity = str(getattr(place.within[0], "entity", ""))
+        ways = [way.key for one in definition.of(PIPELINES) if one.entity == entity for way in one.transitions]
+        yield from _check_name(place, "transition", ways, say("流转", "transition"))
+    for place in find_models(definition, StartApproval):
+        entity = str(getattr(place.within[0], "entity", ""))
+        known = [one.key for one in definition.of(APPROVALS) if one.entity == entity]
+        yield from _check_name(place, "approval", known, say("审批", "approval"))
+
+
+def _check_name(place: Place, member: str, known: Sequence[str], what: Text) -> Iterator[Finding]:
+    name = str(getattr(place.model, member))
+    if name not in known:
+        hint = nearest_hint(name, known)
+        message = say(f"没有{what.zh}“{name}”{hint.zh}", f'There is no {what.en} "{name}"{hint.en}')
+        yield error(f"action.{member}", place.document, f"{place.pointer}/{member}", message)
 
 
 def _check_setting(definition: Definition, schema: Schema, place: Place, of: str) -> Iterator[Finding]:

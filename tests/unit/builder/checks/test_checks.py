@@ -153,3 +153,40 @@ def test_a_cron_line_that_is_none_is_told_where_it_stands(cron):
     with pytest.raises(DocumentInvalid) as refused:
         triggered({"type": "schedule", "cron": cron})
     assert "/automations/0/trigger/cron" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "action, expected",
+    [
+        ({"type": "move_stage", "transition": "go"}, {}),
+        ({"type": "move_stage", "transition": "goo"}, {"/actions/0/transition": "action.transition"}),
+        ({"type": "start_approval", "approval": "sign"}, {}),
+        ({"type": "start_approval", "approval": "sing"}, {"/actions/0/approval": "action.approval"}),
+    ],
+)
+def test_transitions_and_approvals_that_actions_name_are_there(action, expected):
+    assert processed({**automation({"type": "created"}), "actions": [action]}) == expected
+
+
+def test_only_automations_have_actions_after_the_commit():
+    after = {"type": "set_fields", "run": "after", "set": [{"field": "x", "value": "1"}]}
+    assert processed({**automation({"type": "created"}), "actions": [after]}) == {}
+    assert processed(on_approved=[after]) == {"/on_approved/0/run": "action.run"}
+
+
+def processed(*automations, **approval):
+    """What is found in an app with a pipeline, an approval and these automations."""
+    stages = [{"key": key, "label": key} for key in ("first", "last")]
+    parsed = package(entity("a", field("x"), field("stage", "select", options=stages), field("boss", "user")))
+    flow = {
+        "key": "flow",
+        "label": "流程",
+        "entity": "a",
+        "field": "stage",
+        "stages": [{"key": "first"}, {"key": "last"}],
+        "transitions": [{"key": "go", "label": "走", "leaves": ["first"], "enters": "last"}],
+    }
+    step = {"key": "boss", "label": "主管", "approvers": [{"field": "boss"}]}
+    sign = {"key": "sign", "label": "签字", "entity": "a", "steps": [step], **approval}
+    parsed |= {"pipelines": [flow], "approvals": [sign], "automations": list(automations)}
+    return {finding.pointer: finding.code for finding in run_checks(parse_definition(parsed)) if finding.severity == "error"}

@@ -189,4 +189,6 @@ def processed(*automations, **approval):
     step = {"key": "boss", "label": "主管", "approvers": [{"field": "boss"}]}
     sign = {"key": "sign", "label": "签字", "entity": "a", "steps": [step], **approval}
     parsed |= {"pipelines": [flow], "approvals": [sign], "automations": list(automations)}
-    return {finding.pointer: finding.code for finding in run_checks(parse_definition(parsed)) if finding.severity == "error"}
+    return {
+        finding.pointer: finding.code for finding in run_checks(parse_definition(parsed)) if finding.severity == "error"
+    }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +46,7 @@ def serve(
     """Serve until SIGTERM or Ctrl-C; requests under way are finished first."""
     given = {"host": host, "port": port, "database_url": database_url, "workers": workers, "demo": demo}
     settings = load_settings(**given)
+    _allow_connections()
     asyncio.run(_prepare(create_app(settings, announce=_announce)))
     signal.signal(signal.SIGTERM, _leave)  # uvicorn hands the signal back when everything is finished
     if settings.workers == 1:
@@ -60,6 +63,15 @@ def _run(app: App | str, settings: Settings, **more: Any) -> None:
         raise typer.Exit(REFUSED if end.code else DONE) from None
 
 
+def _allow_connections() -> None:
+    """Take as many descriptors as the system grants: each connection is one, and the usual 1,024 are a habit from before servers like this."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit; a system may refuse
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _leave(*_: object) -> None:
     sys.exit(0)
 
@@ -68,7 +80,7 @@ def _options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.host,
         "port": settings.port,
-        "http": StreamingConnection,
+        "http": partial(StreamingConnection, head_seconds=settings.request_seconds),
         "access_log": False,  # the edge writes one line a request
         "server_header": False,
         "proxy_headers": True,

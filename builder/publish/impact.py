@@ -13,6 +13,7 @@ from builder.kernel.limits import SAMPLE_RECORDS_SHOWN
 from builder.publish.step import lightweight
 from builder.store.types import Identifier, StoredType
 
+_UNDEFINED_COLUMN = "42703"  # PostgreSQL's word for it
 _CHUNK = 5_000
 
 
@@ -115,10 +116,17 @@ def _count_among(
     try:
         with connection.begin_nested():
             found = connection.execute(sa.select(some.c.id).select_from(joined).order_by(*columns, some.c.id)).all()
-    except sa.exc.DBAPIError:  # it reads a column that the publish makes
-        return 0, ()
+    except sa.exc.DBAPIError as error:
+        if not _lacks_column(error):
+            raise
+        return 0, ()  # it reads a column that the publish makes
     ids = tuple(str(row[0]) for row in found)
     return len(ids), ids[:SAMPLE_RECORDS_SHOWN]
+
+
+def _lacks_column(error: sa.exc.DBAPIError) -> bool:
+    """Whether a statement named a column that is not there; anything else has to be heard of."""
+    return getattr(error.orig, "sqlstate", None) == _UNDEFINED_COLUMN or "no such column" in str(error.orig)
 
 
 def _count_converted(

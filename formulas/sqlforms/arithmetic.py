@@ -44,7 +44,24 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
     native = _NATIVE.get(call.function)
     if native is not None and not is_wide(call.type) and not any(value.wide for value in values):
         return plain(native(values, call.type), call.type, emitter)
-    return replace(call_python(emitter, call), native=_overflowing(call, values))
+    found = call_python(emitter, call)
+    return replace(found, native=_overflowing(call, values), firm=_is_firm(call, values), near=_near(call, values))
+
+
+def _is_firm(call: Call, values: list[Sql]) -> bool:
+    """A product of numbers beyond 64 bits stays beyond (or is 0); a sum does if its parts are within."""
+    if call.function in ("mul", "neg", "percent"):
+        return all(value.firm or not value.wide for value in values)
+    return call.function in ("add", "sub") and not any(value.wide for value in values)
+
+
+def _near(call: Call, values: list[Sql]) -> tuple[Element, int] | None:
+    """A quotient as floating point computes it: enough to tell whether it is above a constant, but for the last digits."""
+    if call.function != "div" or any(value.wide for value in values):
+        return None
+    dividend, divisor = (raw(value.element, sa.BigInteger()) for value in values)
+    quotient = pieces("{0} * 1.0 / {1}", [dividend, divisor], sa.Float())
+    return quotient, values[0].type.scale - values[1].type.scale
 
 
 def _overflowing(call: Call, values: list[Sql]) -> Element | None:
@@ -122,7 +139,13 @@ def zero(emitter: Emitter, call: Call) -> Sql:
     nothing = sa.literal_column("'0'") if value.wide else number(0)
     element = sa.func.coalesce(raw(value.element, sa.Text() if value.wide else sa.Numeric()), nothing)
     native = None if value.native is None else sa.func.coalesce(value.native, number(0), type_=sa.BigInteger())
-    return Sql(sa.type_coerce(element, bind_type(value.type, emitter.dialect)), value.type, value.wide, native=native)
+    return Sql(
+        sa.type_coerce(element, bind_type(value.type, emitter.dialect)),
+        value.type,
+        value.wide,
+        native=native,
+        firm=value.firm,
+    )
 
 
 def absolute(emitter: Emitter, call: Call) -> Sql:

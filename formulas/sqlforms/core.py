@@ -63,6 +63,10 @@ class Sql:
     column: Element | None = None
     #: SQLite: the number of a wide value as a scaled integer too, which is a REAL instead where 64 bits do not hold it.
     native: Element | None = None
+    #: SQLite: where the native number is a REAL, the number is beyond 64 bits for sure: comparing it with less is exact.
+    firm: bool = False
+    #: SQLite: a REAL within 1e-15 (relative) of the number times 10^places, before it was rounded to its type.
+    near: tuple[Element, int] | None = None
 
 
 class Catalogue(Protocol):

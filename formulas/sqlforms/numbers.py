@@ -76,9 +76,36 @@ def compared(emitter: Emitter, left: Sql, right: Sql, operator: Compare, equalit
         return exact
     scale = max(left.type.scale, right.type.scale)
     first, second = native_at(left, scale), native_at(right, scale)
+    holding = [value.firm if value.wide else _digits_at(value, scale) <= NARROW_DIGITS for value in (left, right)]
+    if all(holding) and not (left.wide and right.wide):
+        found: Element = operator(first, second)
+        return found
     sides = ((left, first), (right, second))
     checks = [is_native(native) for value, native in sides if value.wide or _digits_at(value, scale) > NARROW_DIGITS]
-    return sa.case((sa.and_(*checks), operator(first, second)), else_=exact)
+    exact = sa.case((sa.and_(*checks), operator(first, second)), else_=exact)
+    if left.near is not None and not right.wide and operator in _BEYOND:
+        return _told_by_near(left.near, right, operator, exact)
+    return exact
+
+
+_BEYOND = {COMPARE["gt"]: (">", "<", "+", "-"), COMPARE["ge"]: (">", "<", "+", "-")}
+_BEYOND |= {COMPARE["lt"]: ("<", ">", "-", "+"), COMPARE["le"]: ("<", ">", "-", "+")}
+
+
+def _told_by_near(near: tuple[Element, int], bound: Sql, operator: Compare, exact: Element) -> Element:
+    """What is clearly beyond a bound, or clearly not, floating point tells; only close to it is the exact number computed.
+
+    The margin is far above what two conversions, a division and the rounding to 10 places can be off.
+    """
+    clearly, not_at_all, away, towards = _BEYOND[operator]
+    limit = f"({{1}} * 1.0 / 1e{bound.type.scale})"
+    margin = f"(abs({limit}) * 1e-12 + 1e-9)"
+    unit = f"1e{near[1]}"
+    text = (  # in CASE, for SQLite computes both sides of OR and AND where their value is asked for
+        f"case when {{0}} {clearly} ({limit} {away} {margin}) * {unit} then 1"
+        f" when {{0}} {not_at_all} ({limit} {towards} {margin}) * {unit} then 0 else {{2}} end"
+    )
+    return pieces(text, [near[0], raw(bound.element, sa.BigInteger()), exact], sa.Boolean())
 
 
 def divided(value: Sql, unit: int) -> Element:

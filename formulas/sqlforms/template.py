@@ -47,20 +47,22 @@ def _compile(element: Pieces, compiler: SQLCompiler, **options: Any) -> str:
         text = text.replace("%", "%%")
     repeated = [n for n, part in enumerate(parts) if len(part) > LONG_PART and text.count(f"{{{n}}}") > 1]
     if repeated:
-        text = _named_once(text, parts, repeated)
+        text = _named_once(
+            text, parts, repeated, "limit -1 offset 0" if compiler.dialect.name == "sqlite" else "offset 0"
+        )
     filled = _PLACE.sub(lambda found: parts[int(found.group(1))], text)
     if len(filled) > STATEMENT_LIMIT:
         raise FormulaError("LIMIT", Message("公式过于复杂，不能在数据库中计算", "too complex for the database"))
     return f"({filled})"
 
 
-def _named_once(text: str, parts: list[str], repeated: list[int]) -> str:
+def _named_once(text: str, parts: list[str], repeated: list[int], fence: str) -> str:
     """Compute long arguments once, under a name. OFFSET keeps the planner from putting them back in each place."""
     named = ", ".join(f"{{{n}}} as a{n}" for n in repeated)
     body = text
     for n in repeated:
         body = body.replace(f"{{{n}}}", f"v.a{n}")
-    return f"select {body} from (select {named} offset 0) as v"  # noqa: S608 - the text of declarations, never a value
+    return f"select {body} from (select {named} {fence}) as v"  # noqa: S608 - the text of declarations, never a value
 
 
 def pieces(template: str, args: Sequence[Element], type_: TypeEngine[Any]) -> Element:

@@ -21,7 +21,8 @@ def constants(value: str) -> list[Decimal]:
     """The values of an expression on all rows, with their neighbours."""
     runnable = program(check(value, FIELDS, "rows").tree)
     found = [runnable.run(DictRow(row), CONTEXT) for row in ROWS]
-    exact = {Decimal(each) for each in found if isinstance(each, int | Decimal) and abs(each) < 10**8}
+    exact = {Decimal(each) for each in found if isinstance(each, Decimal) or type(each) is int}
+    exact = {each for each in exact if abs(each) < 10**8}
     return sorted({each + step for each in exact for step in (-LAST, Decimal(0), LAST)})[:24]
 
 

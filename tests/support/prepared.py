@@ -53,6 +53,56 @@ async def _fill(url: str) -> Keys:
         return Keys(service.token_of("admin", "records:read", "records:write"), users, (sales.id, east.id))
 
 
+class Templates:
+    """Databases filled once per dialect, to be copied: publishing an app and hashing passwords takes seconds, copying does not."""
+
+    def __init__(self, fill: Callable[[Service], None], folder: Path, request: pytest.FixtureRequest) -> None:
+        self._fill = fill
+        self._folder = folder
+        self._request = request
+        self._made: dict[str, str] = {}
+
+    def copy(self, dialect: str, folder: Path) -> str:
+        """Return the address of a copy; its maker drops a PostgreSQL one."""
+        if dialect not in self._made:
+            self._made[dialect] = self._make(dialect)
+        if dialect == SQLITE:
+            return _files(folder / "copies", Path(self._made[dialect]))()
+        return self._databases.create(self._made[dialect])
+
+    def drop(self, url: str) -> None:
+        """Let a copy go."""
+        if not url.startswith(SQLITE):
+            self._databases.drop(url)
+
+    def close(self) -> None:
+        """Drop what was filled on PostgreSQL."""
+        for name in [made for dialect, made in self._made.items() if dialect != SQLITE]:
+            self._databases.drop(str(make_url(self._request.getfixturevalue("postgres_url")).set(database=name)))
+
+    @property
+    def _databases(self) -> Databases:
+        found: Databases = self._request.getfixturevalue("postgres_databases")
+        return found
+
+    def _make(self, dialect: str) -> str:
+        if dialect == SQLITE:
+            file = self._folder / "filled.db"
+            file.write_bytes(self._request.getfixturevalue("migrated_file").read_bytes())
+            asyncio.run(self._run(f"sqlite:///{file.as_posix()}"))
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return str(file)
+        url = self._databases.create(self._request.getfixturevalue("migrated_template"))
+        asyncio.run(self._run(url))
+        return str(make_url(url).database)
+
+    async def _run(self, url: str) -> None:
+        service = Service(url)
+        async with service.app.running():
+            self._fill(service)
+
+
 @pytest.fixture(scope="session")
 def prepared_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Keys]:
     """A prepared SQLite file to copy."""

@@ -78,4 +78,70 @@ ROWS: tuple[LimitRow, ...] = (
     LimitRow(
         "JSON_FIELD_DEPTH", limits.JSON_FIELD_DEPTH, say("JSON 字段的层数", "levels of a JSON field"), "record.invalid"
     ),
+    LimitRow("MERGED_RECORDS", limits.MERGED_RECORDS, say("一次并入的记录", "records merged at once"), "limit.batch"),
+    LimitRow(
+        "IDEMPOTENCY_KEY_LENGTH",
+        limits.IDEMPOTENCY_KEY_LENGTH,
+        say("Idempotency-Key 的字符", "characters of an Idempotency-Key"),
+        "request.malformed",
+    ),
+    LimitRow(
+        "FILE_BYTES", limits.FILE_BYTES, say("一个文件的字节(可设置)", "bytes of a file (a setting)"), "file.too_large"
+    ),
+    LimitRow("IMAGE_PIXELS", limits.IMAGE_PIXELS, say("一张图片的像素", "pixels of a picture"), "file.image_too_large"),
+    LimitRow(
+        "PACKAGE_BYTES",
+        limits.PACKAGE_BYTES,
+        say("应用包解开后的字节", "bytes of an app package, unpacked"),
+        "package.too_large",
+    ),
+    LimitRow(
+        "PACKAGE_FILES", limits.PACKAGE_FILES, say("应用包的文件", "files of an app package"), "package.too_large"
+    ),
+    LimitRow(
+        "ENTITIES_PER_APP", limits.ENTITIES_PER_APP, say("一个应用的实体", "entities of an app"), "publish.findings"
+    ),
+    LimitRow(
+        "FIELDS_PER_ENTITY",
+        limits.FIELDS_PER_ENTITY,
+        say("一个实体的字段", "fields of an entity"),
+        "definition.invalid",
+    ),
+    LimitRow(
+        "OPTIONS_PER_FIELD", limits.OPTIONS_PER_FIELD, say("一个字段的选项", "options of a field"), "definition.invalid"
+    ),
+    LimitRow(
+        "LINK_ATTRIBUTES", limits.LINK_ATTRIBUTES, say("多条关联的属性", "attributes of a link"), "definition.invalid"
+    ),
+    LimitRow(
+        "UNIQUES_PER_ENTITY",
+        limits.UNIQUES_PER_ENTITY,
+        say("一个实体的唯一约束", "unique sets of an entity"),
+        "definition.invalid",
+    ),
+    LimitRow(
+        "INDEXES_PER_ENTITY",
+        limits.INDEXES_PER_ENTITY,
+        say("一个实体的索引", "indexes of an entity"),
+        "definition.invalid",
+    ),
+    LimitRow(
+        "RULES_PER_ENTITY",
+        limits.RULES_PER_ENTITY,
+        say("一个实体的校验规则", "rules of an entity"),
+        "definition.invalid",
+    ),
+    LimitRow(
+        "FORMULA_LENGTH", limits.FORMULA_LENGTH, say("一个公式的字符", "characters of a formula"), "definition.invalid"
+    ),
+    LimitRow("STAGES", limits.STAGES, say("一个流程的阶段", "stages of a pipeline"), "definition.invalid"),
+    LimitRow(
+        "TRANSITIONS", limits.TRANSITIONS, say("一个流程的流转", "transitions of a pipeline"), "definition.invalid"
+    ),
+    LimitRow(
+        "ACTIONS_PER_DOCUMENT", limits.ACTIONS_PER_DOCUMENT, say("一组动作", "actions in a row"), "definition.invalid"
+    ),
+    LimitRow(
+        "APPROVAL_STEPS", limits.APPROVAL_STEPS, say("一个审批的步骤", "steps of an approval"), "definition.invalid"
+    ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,6 +16,7 @@ from builder.kernel.limit_rows import ROWS, LimitRow
 from builder.kernel.limits import STREAMS_PER_PERSON
 from builder.store import sqlite
 from tests.api.records.test_stream import PATH
+from tests.support import shop
 from tests.support.desk import Desk, open_desk
 from tests.support.prepared import Prepared
 from tests.support.service import problem
@@ -67,6 +70,68 @@ async def views(desk: Desk, limit: int) -> httpx.Response:
     return await desk.send("POST", "views", {"entity": "region", "label": "one more"})
 
 
+async def build(desk: Desk, method: str, path: str, **options: Any) -> httpx.Response:
+    """A request to the builder; the desk's own token is for records alone."""
+    token = desk.service.token_of("admin", "builder", "admin")
+    headers = {**options.pop("headers", {}), "authorization": f"Bearer {token}"}
+    return await desk.client.request(method, f"/builder/v1/{path}", headers=headers, **options)
+
+
+def drafting(kind: str, make: Callable[[int], JSON]) -> Attempt:
+    """A document of the draft made of the limit."""
+
+    async def ask(desk: Desk, limit: int) -> httpx.Response:
+        body = {"key": "big", "label": "大", **make(limit)}
+        return await build(desk, "POST", f"apps/{desk.app}/{kind}", json=body)
+
+    return ask
+
+
+def entity(member: str, make: Callable[[int], JSON]) -> Attempt:
+    """An entity of which one member is made of the limit."""
+    return drafting("entities", lambda limit: {member: make(limit)})
+
+
+def field(**options: JSON) -> Attempt:
+    """An entity with one field; functions make an option of the limit."""
+
+    def make(limit: int) -> JSON:
+        made = {name: value(limit) if callable(value) else value for name, value in options.items()}
+        return [{"key": "one", "label": "一", **made}]
+
+    return entity("fields", make)
+
+
+def several(count: int, **members: JSON) -> list[JSON]:
+    """So many documents, each with a key of its own."""
+    return [{"key": f"k{number}", "label": "一", **members} for number in range(count)]
+
+
+async def merge(desk: Desk, limit: int) -> httpx.Response:
+    region = await desk.create("region", name="x")
+    others = [region["id"]] * (limit + 1)
+    return await desk.send("POST", f"records/region/{region['id']}/merge", {"others": others})
+
+
+async def entities(desk: Desk, limit: int) -> httpx.Response:
+    """Refused when it is checked: a draft may be anything."""
+    document = shop.definition()
+    document["entities"] += several(limit + 1 - len(document["entities"]))
+    app = f"apps/{desk.app}"
+    revision = (await build(desk, "GET", f"{app}/draft")).headers["etag"]
+    saved = await build(desk, "PUT", f"{app}/draft", json=document, headers={"if-match": revision})
+    assert saved.status_code == 200, saved.text
+    return await build(desk, "GET", f"{app}/plan")
+
+
+async def package_files(desk: Desk, limit: int) -> httpx.Response:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(limit + 1):
+            archive.writestr(f"entities/e{number}.json", "{}")
+    return await build(desk, "POST", "import", content=packed.getvalue(), headers={"content-type": "application/zip"})
+
+
 ATTEMPTS: dict[str, Attempt] = {
     "BODY_BYTES": body_bytes,
     "BODY_DEPTH": question("records/region", lambda n: {"name": nested(n, [], lambda inner: [inner])}),
@@ -102,9 +167,55 @@ ATTEMPTS: dict[str, Attempt] = {
     "TAG_LENGTH": question("records/every", lambda n: {"tags": ["x" * (n + 1)]}),
     "JSON_FIELD_BYTES": question("records/thing", lambda n: {"extra": "x" * n}),
     "JSON_FIELD_DEPTH": question("records/thing", lambda n: {"extra": nested(n + 1, 1, lambda inner: [inner])}),
+    "MERGED_RECORDS": merge,
+    "IDEMPOTENCY_KEY_LENGTH": lambda desk, n: desk.send(
+        "POST", "records/region", {"name": "x"}, headers={"idempotency-key": "x" * (n + 1)}
+    ),
+    "PACKAGE_FILES": package_files,
+    "ENTITIES_PER_APP": entities,
+    "FIELDS_PER_ENTITY": entity("fields", lambda n: several(n + 1, type="text")),
+    "OPTIONS_PER_FIELD": field(type="select", options=lambda n: several(n + 1)),
+    "LINK_ATTRIBUTES": field(type="multi_reference", entity="region", attributes=lambda n: several(n + 1, type="text")),
+    "UNIQUES_PER_ENTITY": entity("unique", lambda n: [["a", "b"]] * (n + 1)),
+    "INDEXES_PER_ENTITY": entity("indexes", lambda n: [["a"]] * (n + 1)),
+    "RULES_PER_ENTITY": entity(
+        "rules", lambda n: [{"key": f"k{i}", "formula": "TRUE", "message": "否"} for i in range(n + 1)]
+    ),
+    "FORMULA_LENGTH": field(type="formula", formula=lambda n: "1" + " " * n),
+    "STAGES": drafting(
+        "pipelines",
+        lambda n: {"entity": "customer", "field": "level", "stages": [{"key": f"k{i}"} for i in range(n + 1)]},
+    ),
+    "TRANSITIONS": drafting(
+        "pipelines",
+        lambda n: {
+            "entity": "customer",
+            "field": "level",
+            "stages": [{"key": "a"}],
+            "transitions": several(n + 1, enters="a"),
+        },
+    ),
+    "ACTIONS_PER_DOCUMENT": drafting(
+        "automations",
+        lambda n: {
+            "entity": "customer",
+            "trigger": {"type": "created"},
+            "actions": [{"type": "set_fields", "set": [{"field": "name", "value": "x"}]}] * (n + 1),
+        },
+    ),
+    "APPROVAL_STEPS": drafting(
+        "approvals", lambda n: {"entity": "customer", "steps": several(n + 1, approvers=[{"role": "admin"}])}
+    ),
 }
-OTHERWISE = {"REQUEST_SECONDS", "STATEMENT_SECONDS", "STREAMS_PER_PERSON"}
-"""Those below: they need more than one request."""
+OTHERWISE = {
+    "REQUEST_SECONDS",
+    "STATEMENT_SECONDS",
+    "STREAMS_PER_PERSON",
+    "FILE_BYTES",
+    "IMAGE_PIXELS",
+    "PACKAGE_BYTES",
+}
+"""Those below, in tests/security/test_files.py and in tests/unit/builder/packages: they need more than one request."""
 
 
 def test_no_line_of_the_table_is_left_out():
@@ -120,8 +231,6 @@ async def test_one_beyond_the_limit_is_refused(desk: Desk, row: LimitRow):
 
 
 def _with_tags() -> JSON:
-    from tests.support import shop
-
     document = shop.definition()
     tags = {"key": "tags", "type": "tags", "label": "标签"}
     document["entities"].append({"key": "every", "label": "标签", "fields": [tags]})

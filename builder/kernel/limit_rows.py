@@ -83,7 +83,7 @@ ROWS: tuple[LimitRow, ...] = (
         "IDEMPOTENCY_KEY_LENGTH",
         limits.IDEMPOTENCY_KEY_LENGTH,
         say("Idempotency-Key 的字符", "characters of an Idempotency-Key"),
-        "request.malformed",
+        "request.header",
     ),
     LimitRow(
         "FILE_BYTES", limits.FILE_BYTES, say("一个文件的字节(可设置)", "bytes of a file (a setting)"), "file.too_large"

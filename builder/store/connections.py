@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
+import asyncpg
+
 
 class HeldConnections:
     """At most ``size`` connections, lent one at a time. The pool opens them and replaces those that broke."""
@@ -29,7 +31,7 @@ class HeldConnections:
         while True:
             while self._free:
                 connection = self._free.pop()
-                if not connection.is_closed():
+                if not _is_gone(connection):
                     return connection
                 self._let_go(connection)
             if self._taken < self._size:
@@ -64,7 +66,7 @@ class HeldConnections:
 
     def give_back(self, connection: Any) -> None:
         """Take a connection back; a broken one is left to the pool."""
-        if self._closing or connection.is_closed():
+        if self._closing or _is_gone(connection):
             self._let_go(connection)
             self._pass_on(None)
         else:
@@ -94,6 +96,14 @@ class HeldConnections:
         while self._free:
             self._let_go(self._free.pop())
         await self._pool.close()
+
+
+def _is_gone(connection: Any) -> bool:
+    """Tell whether a connection broke. The pool takes a broken one back at once, and asking it anything is then refused."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _give_up(turn: asyncio.Future[Any]) -> None:

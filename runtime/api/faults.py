@@ -14,13 +14,15 @@ from builder.kernel.canonical import JSON
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import Text, errors_found, say
 from runtime.api.http import REQUEST_ID, ClientGone, is_json, not_json, request_language
-from runtime.api.problems import problem_of, problem_reply
+from runtime.api.problems import client_left, problem_of, problem_reply
 
 _TOO_LONG = 200
 
 
 async def answer(request: Request, error: Exception) -> Response:
     """Turn an exception into a problem document."""
+    if client_left(error):  # raised below and caught once more by the outermost layer: nobody is there to be answered
+        raise error
     if isinstance(error, ClientDisconnect) or isinstance(error.__cause__, ClientDisconnect):
         raise ClientGone from error
     problem = _problem_of(error)

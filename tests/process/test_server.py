@@ -56,7 +56,7 @@ def test_the_first_start_makes_the_database_and_prints_one_link(database_url, tm
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_odd_bytes_on_the_wire(migrated_database_url, tmp_path):
-    with served(migrated_database_url, tmp_path, body_bytes=2000, request_seconds=1) as server:
+    with served(migrated_database_url, tmp_path, body_bytes=2000, request_seconds=5) as server:
         for name, sent, expected in [
             ("not HTTP", b"hello\r\n\r\n", b"400"),
             ("two lengths", request(LOGIN, "Content-Length: 3"), b"400"),

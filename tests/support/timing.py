@@ -14,9 +14,13 @@ def quickest(
     least = float("inf")
     for _ in range(tries):
         gc.collect()
-        started = clock()
-        do()
-        least = min(least, clock() - started)
+        gc.disable()  # a collection walks all that a process full of tests keeps
+        try:
+            started = clock()
+            do()
+            least = min(least, clock() - started)
+        finally:
+            gc.enable()
         if least <= within:
             break
     return least

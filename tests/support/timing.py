@@ -13,7 +13,6 @@ def quickest(
     """Return the least seconds ``do`` took in up to ``tries`` tries; what other tests left to be collected does not count."""
     least = float("inf")
     for _ in range(tries):
-        gc.collect()
         gc.disable()  # a collection walks all that a process full of tests keeps
         try:
             started = clock()

@@ -1,4 +1,4 @@
-"""Inbound webhooks: signed messages that start automations. See docs/decisions/0023.
+"""Inbound webhooks: signed messages that start automations. See docs/decisions/0025.
 
 A message is signed as ours are (``runtime/channels/webhook.py``): ``dougong-signature: v1=`` and the HMAC-SHA256 (hex) of
 ``{dougong-timestamp}.{body}``. Nothing is said about an automation before the signature is right but that there is no such webhook.

@@ -1,4 +1,4 @@
-"""Automations of the clock: which slot has come, for which records, once however many processes look. See docs/decisions/0023.
+"""Automations of the clock: which slot has come, for which records, once however many processes look. See docs/decisions/0025.
 
 A slot is worked off in chunks, each in one transaction with the position it reaches; who dies in the middle has done nothing of the
 chunk, and the next one goes on behind it. Reads and writes: dougong_automation_state, dougong_cron_slot, and whatever the actions write.

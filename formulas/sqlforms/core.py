@@ -120,6 +120,7 @@ class Emitter:
         self.zone = zone
         self.budget = [NODE_LIMIT]
         self.depth = 0
+        self.emitted: dict[int, tuple[Tree, Sql]] = {}
 
     @property
     def postgresql(self) -> bool:
@@ -139,6 +140,13 @@ class Emitter:
             return self._column(tree)
         if isinstance(tree, Literal | Param):
             return self._constant(tree, like)
+        # Forms ask for an argument more than once (as integers, for Python, for errors); made anew each time, the work doubled per level.
+        kept = self.emitted.get(id(tree))
+        if kept is None:
+            kept = self.emitted[id(tree)] = (tree, self._made(tree))
+        return kept[1]
+
+    def _made(self, tree: Call | Rollup) -> Sql:
         self.budget[0] -= 1
         if self.budget[0] < 0:
             raise FormulaError("LIMIT", Message("公式过于复杂，不能在数据库中计算", "too complex for the database"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -96,6 +96,32 @@ class CompiledEntity:
             for field in self.fields.values()
             if field.required and field.visible_if is None and not isinstance(field, MultiReferenceField)
         )  # links are counted where they are written
+
+    @cached_property
+    def simple(self) -> Mapping[str, Field]:
+        """Stored fields that a body gives, each one value."""
+        return {
+            key: field
+            for key, field in self.fields.items()
+            if field.stored and not field.assigned and field.shows is None and not isinstance(field, ManyField)
+        }
+
+    @cached_property
+    def beginning(self) -> dict[str, Any]:
+        """Canonical values of a new record of which nothing is given, by stored field in order."""
+        return {field.key: None if field.default is None else field.coerce(field.default) for field in self.stored}
+
+    @cached_property
+    def unwritable(self) -> frozenset[str]:
+        """Keys of what a body may not give: system fields and fields that show them."""
+        return frozenset((*self.system, *(alias.key for alias in self.aliases))) - {"id"}
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+        """Fields whose values are given, with what makes JSON of a value; None where the value is its JSON."""
+        return tuple(
+            (field.key, None if type(field).to_json is Field.to_json else field.to_json) for field in self.plain
+        )
 
     @cached_property
     def aliases(self) -> tuple[Field, ...]:

@@ -28,6 +28,7 @@ def _read_number(text: str) -> Decimal:
     return number
 
 
+_NESTED = frozenset({dict, list})
 _decoder = msgspec.json.Decoder(float_hook=_read_number)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _sorting_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
@@ -68,8 +69,10 @@ def _refuse_depth(value: JSON) -> None:
 
 
 def _children(node: JSON) -> list[Any]:
-    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return [child for child in inner if isinstance(child, dict | list)]
+    inner = node.values() if type(node) is dict else node if type(node) is list else ()
+    if _NESTED.isdisjoint(map(type, inner)):
+        return []
+    return [child for child in inner if type(child) in _NESTED]
 
 
 def as_integer(value: JSON) -> JSON:

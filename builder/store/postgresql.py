@@ -17,7 +17,7 @@ from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store.commits import Commits
 from builder.store.connections import HeldConnections
 from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
-from builder.store.statement import POSTGRESQL, Query, Rows, Unit
+from builder.store.statement import POSTGRESQL, ROWS, Query, Rows, Sheet, Unit
 
 T = TypeVar("T")
 
@@ -225,6 +225,8 @@ async def _drive(connection: Any, unit: Unit[T]) -> T:
 
 async def _ask(connection: Any, query: Query) -> Rows:
     statement, values = query
+    if isinstance(values, Sheet):
+        values = {**values.same, ROWS: values.rows}
     if isinstance(values, list | tuple):
         await connection.executemany(statement.sql, [statement.bind(row) for row in values])
         return ()

@@ -22,7 +22,7 @@ from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store import exact
 from builder.store.commits import Commits
 from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
-from builder.store.statement import SQLITE, Query, Rows, Statement, Unit
+from builder.store.statement import SQLITE, Query, Rows, Sheet, Statement, Unit
 from formulas.sqlite_functions import install as install_formula_functions
 
 T = TypeVar("T")
@@ -385,6 +385,9 @@ def _drive(connection: sqlite3.Connection, unit: Unit[T]) -> T:
 
 def _ask(connection: sqlite3.Connection, query: Query) -> Rows:
     statement, values = query
+    if isinstance(values, Sheet):
+        connection.executemany(statement.sql, statement.bind_sheet(values))
+        return ()
     if isinstance(values, list | tuple):
         connection.executemany(statement.sql, [statement.bind(row) for row in values])
         return ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ Rows = Sequence[Row]
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
+ROWS = "ROWS"
+"""The parameter in which PostgreSQL is handed the rows of a ``Sheet``; no column has this name: keys are lower case."""
 DIALECTS: Mapping[str, sa.Dialect] = {
     SQLITE: pysqlite_dialect(paramstyle="qmark"),
     POSTGRESQL: asyncpg_dialect(),  # type: ignore[no-untyped-call]
@@ -46,6 +49,18 @@ class Statement:
             ]
         )
 
+    def bind_sheet(self, sheet: Sheet) -> Iterable[tuple[Any, ...]]:
+        """Return driver parameters of each row, made column by column."""
+        columns: list[Iterable[Any]] = []
+        for name, binder, _ in self._slots:
+            if name in sheet.same:
+                value = sheet.same[name]
+                columns.append(repeat(value if binder is None else binder(value), len(sheet.rows)))
+            else:
+                values = [row[name] for row in sheet.rows]
+                columns.append(values if binder is None else map(binder, values))
+        return zip(*columns, strict=True)
+
 
 def prepare(clause: sa.Executable | sa.ClauseElement, dialect: str) -> Statement:
     """Compile a Core statement for a dialect name. Cost: about a millisecond; keep the result."""
@@ -61,11 +76,18 @@ def _binder(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Callable[[Any],
     return bind.type.dialect_impl(dialect).bind_processor(dialect)
 
 
+class Sheet(NamedTuple):
+    """Many rows for a statement of ``builder.store.sheets``: values that all share, and what each has besides."""
+
+    same: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+
+
 class Query(NamedTuple):
     """One step of a unit: a statement with its values, or with many rows of values (no rows come back then)."""
 
     statement: Statement
-    values: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Sheet
 
 
 Unit = Generator[Query, Rows, T]

@@ -76,12 +76,12 @@ async def delete_where(x: Exchange) -> None:
 
 async def _carry_out(x: Exchange, plans: Sequence[_Plan], mode: Mode, *, dry_run: bool) -> None:
     def orders(published: PublishedApp) -> list[Order]:
-        return [_order(published, plan) for plan in plans]
+        return _orders(published, plans)
 
     created = bool(plans) and all(plan.verb == "create" for plan in plans) and mode == "all"
     await carry(
         x,
-        lambda caller: x.api.batches.carry_out(caller, x.app, orders, mode),
+        lambda caller: x.api.batches.carry_out(caller, x.app, orders, mode, brief=x.wants_nothing_back()),
         lambda rows: _reply(x, rows, 201 if created else 200),
         dry_run=dry_run,
         door="batch",
@@ -235,10 +235,15 @@ def _malformed(pointer: str, message: Any) -> Problem:
     return Problem("request.malformed", message, violations=[Violation("type", pointer, message)] if pointer else ())
 
 
-def _order(published: PublishedApp, plan: _Plan) -> Order:
-    entity = target_entity(published, plan.entity)
+def _orders(published: PublishedApp, plans: Sequence[_Plan]) -> list[Order]:
+    entities = {key: target_entity(published, key) for key in dict.fromkeys(plan.entity for plan in plans)}
+    return [_order(entities[plan.entity], plan) for plan in plans]
+
+
+def _order(entity: CompiledEntity, plan: _Plan) -> Order:
     by = _unique_set(entity, plan.by) if plan.by else ()
-    body = dict(plan.body) if isinstance(plan.body, dict) else plan.body
+    # what others refer to is given an id
+    body = dict(plan.body) if plan.name is not None and isinstance(plan.body, dict) else plan.body
     return Order(plan.verb, entity, plan.pointer, body, plan.id, plan.if_match, by, plan.name)
 
 

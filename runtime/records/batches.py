@@ -43,7 +43,7 @@ _USES: dict[Verb, tuple[Use, ...]] = {
 
 
 class Row(NamedTuple):
-    """What became of one order; ``written`` is None of what is gone or was refused."""
+    """What became of one order; ``written`` is None of what is gone, was refused, or nobody wants to see."""
 
     outcome: Outcome
     written: Written | None
@@ -63,10 +63,13 @@ class Batches:
         self._database = database
         self._records = records
 
-    async def carry_out(self, caller: Caller, app: str, make: MakeOrders, mode: Mode) -> list[Row]:
+    async def carry_out(
+        self, caller: Caller, app: str, make: MakeOrders, mode: Mode, *, brief: bool = False
+    ) -> list[Row]:
         """Carry out orders in one transaction.
 
         Args:
+            brief: nobody wants to see the records.
             make: makes the orders once the app is pinned; their entities are its.
             mode: ``all`` or none, or ``partial``: each wholly or not at all.
 
@@ -83,7 +86,7 @@ class Batches:
             def unit() -> Unit[list[Row]]:
                 batch = named(w, orders)
                 yield from (carry_out_whole if mode == "all" else carry_out_partly)(w, batch)
-                return (yield from self._rows(w, batch))
+                return (yield from self._rows(w, batch, brief=brief))
 
             return await self._carry_out(w, unit, orders, mode)
 
@@ -129,7 +132,7 @@ class Batches:
                 orders[:] = [Order(verb, owner, "", body, record_id) for record_id in ids]
                 batch = Batch(orders)
                 yield from (carry_out_whole if mode == "all" else carry_out_partly)(w, batch)
-                return (yield from self._rows(w, batch))
+                return (yield from self._rows(w, batch, brief=False))
 
             return await self._carry_out(w, unit, orders, mode)
 
@@ -165,13 +168,15 @@ class Batches:
             if problems:
                 raise together(problems) from refused
 
-    def _rows(self, w: Writing, batch: Batch) -> Unit[list[Row]]:
+    def _rows(self, w: Writing, batch: Batch, *, brief: bool) -> Unit[list[Row]]:
         """Return outcomes in the order of the request, records as a read shows them."""
         outcomes = [batch.outcomes[place] for place in range(len(batch.orders))]
+        if brief:
+            return [Row(outcome, None) for outcome in outcomes]
         shown: dict[str, list[tuple[int, dict[str, JSON]]]] = {}
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Done) and outcome.shown is not None:
-                shown.setdefault(outcome.entity.key, []).append((place, outcome.shown))
+                shown.setdefault(outcome.entity.key, []).append((place, outcome.shown()))
         written: dict[int, Written] = {}
         for key, listed in shown.items():
             found = yield from self._records.written(w, w.app.entities[key], [record for _, record in listed])

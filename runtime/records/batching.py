@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
@@ -57,7 +58,12 @@ class _Attempt:
     """What a part wanted to write, for finding out who is to blame."""
 
     refused: dict[int, Problem] = field(default_factory=dict)
-    suspects: list[Suspect] = field(default_factory=list)
+    fresh: list[NewRecord] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+
+    def suspects(self) -> list[Suspect]:
+        """Return what is to be looked at closely."""
+        return [*suspects_of(self.fresh), *(s for change in self.changed for s in suspects_of_change(change))]
 
 
 def carry_out_whole(w: Writing, batch: Batch) -> Unit[None]:
@@ -118,7 +124,7 @@ def _blame(
     if isinstance(refused, Problem):
         violations, code = list(refused.violations), refused.code
     else:
-        violations = yield from diagnose(w, attempt.suspects)
+        violations = yield from diagnose(w, attempt.suspects())
         code = ""
     by_place: dict[int, list[Violation]] = {}
     pointers = {batch.orders[place].pointer: place for place in places}
@@ -168,6 +174,8 @@ def _body(w: Writing, batch: Batch, place: int, attempt: _Attempt) -> JSON:
 
 
 def _refuse_one(attempt: _Attempt, place: int, violations: list[Violation]) -> None:
+    if not violations:
+        return
     try:
         refuse(violations)
     except Problem as problem:
@@ -185,13 +193,14 @@ def _create(w: Writing, batch: Batch, bodies: list[tuple[int, JSON]], attempt: _
             wrong[place] = (record, violations)
         elif place not in attempt.refused:
             records[place] = record
-    attempt.suspects += suspects_of(records.values())
+    attempt.fresh += records.values()
     if wrong:
         yield from _refuse_wrong(w, batch, wrong, attempt)
     if records:
         yield from insert_records(w, list(records.values()))
     return {
-        place: Done("created", record.entity, record.id, record_json(w, record)) for place, record in records.items()
+        place: Done("created", record.entity, record.id, partial(record_json, w, record))
+        for place, record in records.items()
     }
 
 
@@ -202,7 +211,7 @@ def _refuse_wrong(
     if batch.partly:
         records = [record for record, _ in wrong.values()]
         found = yield from judge_new(w, records)
-        found += yield from diagnose(w, [*attempt.suspects, *suspects_of(records)])
+        found += yield from diagnose(w, [*attempt.suspects(), *suspects_of(records)])
         pointers = {batch.orders[place].pointer: place for place in wrong}
         for violation in found:
             place = _owner(violation.pointer, pointers)
@@ -239,10 +248,11 @@ def _change(w: Writing, batch: Batch, targets: list[tuple[int, str, JSON]], atte
             continue
         if place not in attempt.refused:
             changes[place] = change
-            attempt.suspects += suspects_of_change(change)
+            attempt.changed.append(change)
     done: dict[int, Done] = {}
     for place, change in sorted(changes.items()):
-        shown = with_aliases(change.entity, (yield from apply_change(w, change)))
+        after = yield from apply_change(w, change)
+        shown = partial(with_aliases, change.entity, after)
         done[place] = Done("updated" if change.writes else "unchanged", change.entity, change.id, shown)
     return done
 

@@ -47,6 +47,11 @@ class Changes:
         #: What jobs will compute that this write has put down.
         self.later = Later()
 
+    @property
+    def are_read(self) -> bool:
+        """Whether anybody wants to know of changes."""
+        return bool(self._read)
+
     def clear(self) -> None:
         """Forget everything: a unit begins (again)."""
         self._ids.clear()

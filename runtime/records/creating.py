@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
+from builder.compiled.rules import NONE
 from builder.fields.base import Invalid
 from builder.fields.children import ChildrenField
 from builder.fields.multi_reference import Links
@@ -50,23 +51,26 @@ def new_record(
     if not isinstance(body, dict):
         expect_object(body, pointer, violations)
         return NewRecord(entity, w.ids.record_id(), with_defaults(entity, {}), pointer)
-    given = body
     brings = w.caller.door in _BRINGING
     seen = body_entity(w, entity)
-    values, listed = read_fields(entity, given, pointer, violations, may_assign=brings, seen=seen)
+    values, listed = read_fields(entity, body, pointer, violations, may_assign=brings, seen=seen)
     if parent is not None:
         check_parent(values, parent[0], parent[1], pointer, violations)
     named = {key for key, value in values.items() if value is not None}
-    given_keys = values.keys() | ({parent[0]} if parent else set())
-    plain = with_defaults(entity, values)
+    given = values
+    plain = with_defaults(entity, given)
     values = with_role_defaults(w, entity, plain)
     if parent is not None:
         values[parent[0]] = parent[1]
-    fill_defaults(w, entity, values, given_keys | {k for k in values if values[k] != plain[k]}, pointer, violations)
+    if w.app.rules.get(entity.key, NONE).defaults:
+        told = {key for key in values if key in given or values[key] != plain[key]} | set(parent[:1] if parent else ())
+        fill_defaults(w, entity, values, told, pointer, violations)
     check_required(seen, values, pointer, violations, given_by_parent=parent[0] if parent else "")
-    record = NewRecord(entity, _id_of(w, given, pointer, violations), values, pointer)
-    record.given = named | {key for key, wish in listed.links.items() if wish.whole or wish.add}
-    record.system = _system_values(seen, given, pointer, violations, brings=brings)
+    record = NewRecord(entity, _id_of(w, body, pointer, violations), values, pointer, given=named)
+    if listed.links:
+        record.given |= {key for key, wish in listed.links.items() if wish.whole or wish.add}
+    if not seen.unwritable.isdisjoint(body):
+        record.system = _system_values(seen, body, pointer, violations, brings=brings)
     for filler in w.course.fillers_of(entity):
         filler.fill(w, record)
     judge_own(w, entity, values, None, pointer, violations, seen)

@@ -6,8 +6,7 @@ refers to what another of them finds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -23,10 +22,11 @@ JSON = Any
 Verb = Literal["create", "update", "upsert", "delete"]
 Deed = Literal["created", "updated", "unchanged", "deleted"]
 REF = "$ref"
+_NESTED = frozenset({dict, list})
+_NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One thing to be done."""
 
     verb: Verb
@@ -49,8 +49,8 @@ class Done(NamedTuple):
     deed: Deed
     entity: CompiledEntity
     record_id: str
-    shown: dict[str, JSON] | None
-    """The record afterwards; None if it is gone."""
+    shown: Callable[[], dict[str, JSON]] | None
+    """Tells the record afterwards; None if it is gone."""
 
 
 Outcome = Done | Problem
@@ -64,7 +64,8 @@ def runs(orders: Sequence[Order]) -> Iterable[list[int]]:
     for place, order in enumerate(orders):
         own = _claims(order)
         alike = bool(run) and _kind(orders[run[-1]]) == _kind(order)
-        if run and (not alike or not claims.isdisjoint(own) or not names.isdisjoint(_refs(order))):
+        bound = bool(names) and not names.isdisjoint(_refs(order))
+        if run and (not alike or bound or not claims.isdisjoint(own)):
             yield run
             run, claims, names = [], set(), set()
         run.append(place)
@@ -79,7 +80,7 @@ def _kind(order: Order) -> tuple[str, str, tuple[str, ...]]:
     return order.verb, order.entity.key, order.by
 
 
-def _claims(order: Order) -> set[str]:
+def _claims(order: Order) -> Set[str]:
     if order.verb == "upsert" and isinstance(order.body, dict):
         values = [order.body.get(key) for key in order.by]
         return {
@@ -88,7 +89,7 @@ def _claims(order: Order) -> set[str]:
             ).decode()
         }
     given = order.body.get("id") if order.verb == "create" and isinstance(order.body, dict) else order.id
-    return {find_uuid(given) or given} if isinstance(given, str) else set()
+    return {find_uuid(given) or given} if isinstance(given, str) else _NONE
 
 
 def _refs(order: Order) -> set[str]:
@@ -124,7 +125,7 @@ def resolve(
     violations: list[Violation],
 ) -> JSON:
     """Return a body in which references to other items are ids; only fields that hold references are looked at."""
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or _NESTED.isdisjoint(map(type, body.values())):
         return body
     made: dict[str, JSON] = {}
     for key, value in body.items():

@@ -277,8 +277,8 @@ def conditions_statement(
 
 def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a new record with what the caller's grants give where it says nothing."""
-    sight = acting_sight(w)
     filled = dict(values)
+    sight = acting_sight(w)
     if sight is None:
         return filled
     context = viewer(w.app, w.caller.actor, w.now)

@@ -124,6 +124,7 @@ class Course:
     """Reactions are at work: what is written now follows from what was asked for."""
     rewritten: set[str] = field(default_factory=set)
     """Ids of records that reactions have changed: what was asked for is not all that happened to them."""
+    _fillers: dict[str, tuple[Filler, ...]] = field(default_factory=dict)
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
 
@@ -164,7 +165,11 @@ class Course:
 
     def fillers_of(self, entity: CompiledEntity) -> tuple[Filler, ...]:
         """Return the fillers that concern an entity."""
-        return tuple(filler for filler in self.seams.fillers if filler.concerns(self.app, entity))
+        found = self._fillers.get(entity.key)
+        if found is None:
+            found = tuple(filler for filler in self.seams.fillers if filler.concerns(self.app, entity))
+            self._fillers[entity.key] = found
+        return found
 
     def reactions_of(self, entity: CompiledEntity) -> tuple[Reaction, ...]:
         """Return the reactions that concern an entity."""

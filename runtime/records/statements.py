@@ -12,6 +12,7 @@ from builder.compiled.conditional import ConditionalUnique, where_text
 from builder.compiled.recompute import listed_ids
 from builder.registry.registry import PublishedApp
 from builder.store import tables
+from builder.store.sheets import insert_sheet
 from builder.store.statement import POSTGRESQL, Statement
 from builder.store.types import Identifier, Whole, Words
 from formulas.sql import Dialect
@@ -60,6 +61,14 @@ class RecordStatements:
             "insert",
             (entity.key,),
             lambda: sa.insert(entity.table).values({c.name: sa.bindparam(c.name, type_=c.type) for c in columns}),
+        )
+
+    def insert_many(self, entity: CompiledEntity, same: tuple[str, ...]) -> Statement:
+        """Insert a ``Sheet`` of records with all columns; ``same`` are those whose values all share."""
+        return self._get(
+            "insert_many",
+            (entity.key, same),
+            lambda: insert_sheet(entity.table, entity.table.c, same, self.cache.dialect, {}),
         )
 
     def update(self, entity: CompiledEntity, changed: tuple[str, ...]) -> Statement:
@@ -205,6 +214,17 @@ class RecordStatements:
             return sa.insert(event).values(values).inline()  # nobody asks for its id
 
         return self._get("event", (), make)
+
+    def events_alike(self, same: tuple[str, ...]) -> Statement:
+        """Insert a ``Sheet`` of events; ``same`` are the columns whose values all share."""
+
+        def make() -> sa.Insert:
+            event = tables.event
+            now = sa.func.pg_current_xact_id() if self.cache.dialect == POSTGRESQL else sa.literal_column("0")
+            written = [column for column in event.c if column.name != "id"]
+            return insert_sheet(event, written, same, self.cache.dialect, {"xact": now})
+
+        return self._get("events_alike", (same,), make)
 
 
 def _id() -> sa.BindParameter[str]:

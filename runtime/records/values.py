@@ -41,7 +41,10 @@ class Rows(NamedTuple):
         return bool(self.children or self.links)
 
 
-@dataclass
+NOTHING_LISTED = Rows({}, {})
+
+
+@dataclass(slots=True)
 class NewRecord:
     """A record to be written, with the children that come with it."""
 
@@ -100,8 +103,16 @@ def read_fields(
     """
     seen = seen or entity
     values: Values = {}
-    rows = Rows({}, {})
+    rows = NOTHING_LISTED
+    simple = seen.simple
     for key, given in body.items():
+        definition = simple.get(key)
+        if definition is not None:
+            try:
+                values[key] = None if given is None else definition.coerce(given)
+            except Invalid as invalid:
+                violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+            continue
         definition = seen.fields.get(key)
         if definition is None:
             if key not in entity.system:
@@ -120,6 +131,7 @@ def read_fields(
             violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
             continue
         if isinstance(definition, ManyField):
+            rows = Rows({}, {}) if rows is NOTHING_LISTED else rows
             _take_rows(rows, definition, value, f"{pointer}/{key}", violations)
         else:
             values[key] = value
@@ -189,15 +201,13 @@ def check_required(
     given_by_parent: str = "",
 ) -> None:
     """Note every required field that is blank."""
+    blank = [definition for definition in entity.required if values.get(definition.key) is None]
+    if not blank:
+        return
     reported = {violation.pointer for violation in violations}
-    for definition in entity.required:
+    for definition in blank:
         key = definition.key
-        if (
-            values.get(key) is None
-            and not definition.assigned
-            and key != given_by_parent
-            and f"{pointer}/{key}" not in reported
-        ):
+        if not definition.assigned and key != given_by_parent and f"{pointer}/{key}" not in reported:
             violations.append(Violation("required", f"{pointer}/{key}", required_message(definition)))
 
 
@@ -209,15 +219,7 @@ def required_message(definition: Field) -> Text:
 
 def with_defaults(entity: CompiledEntity, values: Values) -> Values:
     """Return values for every stored field: given, default, or blank."""
-    full: Values = {}
-    for definition in entity.stored:
-        if definition.key in values:
-            full[definition.key] = values[definition.key]
-        elif definition.default is not None:
-            full[definition.key] = definition.coerce(definition.default)
-        else:
-            full[definition.key] = None
-    return full
+    return entity.beginning | values
 
 
 def with_aliases(entity: CompiledEntity, shown: dict[str, JSON]) -> dict[str, JSON]:

@@ -18,7 +18,7 @@ from builder.kernel.ids import Ids
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp
-from builder.store.statement import Query, Unit
+from builder.store.statement import Query, Sheet, Unit
 from runtime.access.sight import RoleSight, sight_of
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
@@ -140,10 +140,9 @@ def _levels(records: list[NewRecord]) -> list[list[list[NewRecord]]]:
 def _complete(w: Writing, group: list[NewRecord]) -> None:
     """Compute what a record tells by itself, and note where it stands."""
     entity = group[0].entity
-    for record in group:
-        w.changes.pointers[record.id] = record.pointer
-        if entity.computed:
-            compute_local(w, entity, record.values)
+    w.changes.pointers.update((record.id, record.pointer) for record in group)
+    for record in group if entity.computed else ():
+        compute_local(w, entity, record.values)
 
 
 def _find_wrong(w: Writing, group: list[NewRecord]) -> Unit[list[Violation]]:
@@ -165,15 +164,34 @@ def _intent(record: NewRecord) -> Intent:
 
 
 def _write_group(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
-    for record in group:
-        w.changes.note(entity, record.id, entity.fields, {}, record.values)
-    rows = [_row(w, record) for record in group]
-    yield Query(w.statements.insert(entity), rows if len(rows) > 1 else rows[0])
-    yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
+    if w.changes.are_read:
+        for record in group:
+            w.changes.note(entity, record.id, entity.fields, {}, record.values)
+    if len(group) > 1 and not any(record.system or record.kind != "created" for record in group):
+        yield from _write_alike(w, entity, group)
+    else:
+        rows = [_row(w, record) for record in group]
+        yield Query(w.statements.insert(entity), rows if len(rows) > 1 else rows[0])
+        yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
     if entity.listing:
         yield from link_files(w, entity, {record.id: record.values for record in group})
     if w.course.reactions_of(entity):
         w.course.facts += [_creation(w, record) for record in group]
+
+
+def _write_alike(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
+    """Insert records of which nothing is brought along, and their events: what all share is bound once."""
+    stamp = _stamp(w)
+    rows = [{"id": record.id, **record.values} for record in group]
+    yield Query(w.statements.insert_many(entity, tuple(stamp)), Sheet(stamp, rows))
+    if entity.link is not None:
+        return
+    shared = make_event(w, entity, "", "created", 1, {})
+    told = [{"record_id": record.id, "changes": dump_json(_first_values(record)).decode()} for record in group]
+    if w.caller.dry_run:
+        w.course.told += [shared | own for own in told]
+    same = {name: value for name, value in shared.items() if name not in told[0]}
+    yield Query(w.statements.events_alike(tuple(same)), Sheet(same, told))
 
 
 def _creation(w: Writing, record: NewRecord) -> Fact:
@@ -219,28 +237,41 @@ def _targets_first(entity: CompiledEntity, group: list[NewRecord]) -> list[NewRe
     return ordered
 
 
+def _stamp(w: Writing) -> dict[str, Any]:
+    """Return the system values of what is new now."""
+    who = w.caller.actor_id
+    return {"revision": 1, "created_at": w.now, "created_by": who, "updated_at": w.now, "updated_by": who}
+
+
 def _row(w: Writing, record: NewRecord) -> dict[str, Any]:
-    created_at = record.system.get("created_at") or w.now
-    created_by = record.system.get("created_by") or w.caller.actor_id
-    return {
-        "id": record.id,
-        "revision": record.system.get("revision", 1),
-        "created_at": created_at,
-        "created_by": created_by,
-        "updated_at": record.system.get("updated_at") or created_at,
-        "updated_by": record.system.get("updated_by") or created_by,
-        **record.values,
-    }
+    row = {"id": record.id, **_stamp(w), **record.values}
+    system = record.system
+    if system:
+        created_at = system.get("created_at") or w.now
+        created_by = system.get("created_by") or w.caller.actor_id
+        row["revision"] = system.get("revision", 1)
+        row |= {"created_at": created_at, "created_by": created_by}
+        row["updated_at"] = system.get("updated_at") or created_at
+        row["updated_by"] = system.get("updated_by") or created_by
+    return row
 
 
 def _created(w: Writing, record: NewRecord, row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {f.key: [None, f.to_json(row[f.key])] for f in record.entity.plain if row[f.key] is not None}
-    if record.children and record.entity.links:
-        shown |= told_of_new(record)
-    event = make_event(w, record.entity, record.id, record.kind, row["revision"], shown)
+    event = make_event(w, record.entity, record.id, record.kind, row["revision"], _first_values(record))
     if record.kind == "created" and record.system.get("created_at"):
         event["at"], event["actor"] = row["created_at"], row["created_by"]
     return event
+
+
+def _first_values(record: NewRecord) -> Mapping[str, JSON]:
+    """Return what the event of a new record tells: of each value what it was, nothing, and what it is."""
+    values = record.values
+    shown: dict[str, JSON] = {
+        key: (None, value if shape is None else shape(value))
+        for key, shape in record.entity.shapes
+        if (value := values[key]) is not None
+    }
+    return shown | told_of_new(record) if record.children and record.entity.links else shown
 
 
 # -- changes --------------------------------------------------------------------------------------------------------------
@@ -364,7 +395,7 @@ def _assign_number(
 
 
 def make_event(
-    w: Writing, entity: CompiledEntity, record_id: str, kind: str, revision: int, changes: Mapping[str, list[JSON]]
+    w: Writing, entity: CompiledEntity, record_id: str, kind: str, revision: int, changes: Mapping[str, JSON]
 ) -> dict[str, Any]:
     """Return the event of one write."""
     return {

@@ -12,7 +12,8 @@ from sqlalchemy.schema import CreateTable
 
 from builder.fields.base import Field
 from builder.store.database import open_database
-from builder.store.statement import Query, Rows, Unit, prepare
+from builder.store.sheets import insert_sheet
+from builder.store.statement import Query, Rows, Sheet, Unit, prepare
 from builder.store.types import StoredType, Whole
 from runtime.query.json_rows import json_object
 
@@ -53,6 +54,18 @@ class FieldTable:
 
         def unit() -> Unit[None]:
             yield Query(statement, rows)
+
+        self._runner.run(self._database.write(unit))
+        return [row["id"] for row in rows]
+
+    def write_sheet(self, values: Sequence[Any]) -> list[int]:
+        """Insert through a unit as one statement, as the records of a batch are written; returns the ids."""
+        columns = self._table.c
+        rows = self._rows(values)
+        statement = prepare(insert_sheet(self._table, columns, (), self._database.dialect, {}), self._database.dialect)
+
+        def unit() -> Unit[None]:
+            yield Query(statement, Sheet({}, rows))
 
         self._runner.run(self._database.write(unit))
         return [row["id"] for row in rows]

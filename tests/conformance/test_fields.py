@@ -220,12 +220,13 @@ def test_the_database_gives_back_what_was_written(case: Case, database_url: str)
     values = storable(case)
     with FieldTable(database_url, case.field) as table:
         table.write(values)
+        table.write_sheet(values)
         table.write_sync(values)
         rows = [parse_json(row)["value1"] for row in table.read_json()]
-        assert rows == [json_of(case.field, value) for value in values] * 2
+        assert rows == [json_of(case.field, value) for value in values] * 3
         back = table.read_values()
-        assert back == values * 2
-        assert [type(value) for value in back] == [type(value) for value in values] * 2
+        assert back == values * 3
+        assert [type(value) for value in back] == [type(value) for value in values] * 3
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ from runtime.outbox.answers import Answers
 from runtime.outbox.courier import Courier
 from runtime.outbox.direct import DirectLetters
 from runtime.outbox.service import make_delivery
+from runtime.people.directory_sync import DirectorySync
 from runtime.people.erasure import PersonalData
 from runtime.people.handover import Handover
 from runtime.people.holdings import Holdings
@@ -257,6 +258,7 @@ def make_services(
     jobs = JobRows(database, clock, ids)
     holdings = Holdings(database, registry, records)
     handover = Handover(database, records, holdings, identity.users, identity.departments, jobs, identity.audit)
+    directory_sync = DirectorySync(database, delivery.connections, identity.directory, jobs, delivery.roads)
     files = Files(
         database,
         _make_store(settings, clock),
@@ -271,6 +273,7 @@ def make_services(
         Pruning(settings, clock),
         TrashPruning(database, records, clock, settings.keep_trash_days),
         Clearing(database, files, clock),
+        directory_sync,
     )
     job_runner = JobRunner(jobs, (handover, Recompute(database, records), *upkeep), log)
     runner = Runner(database, records, ports, clock)
@@ -319,6 +322,7 @@ def make_services(
         jobs=jobs,
         job_runner=job_runner,
         handover=handover,
+        directory_sync=directory_sync,
         resets=resets,
         personal_data=PersonalData(database, clock, records, holdings, identity.users, identity.audit),
         shares=Shares(database, clock, ids, records, authenticator, identity.passwords, identity.audit),

@@ -25,6 +25,7 @@ from runtime.jobs.runner import JobRunner
 from runtime.observe.logs import Log
 from runtime.observe.metrics import Metrics
 from runtime.outbox.service import Delivery
+from runtime.people.directory_sync import DirectorySync
 from runtime.people.erasure import PersonalData
 from runtime.people.handover import Handover
 from runtime.people.resets import Resets
@@ -76,6 +77,7 @@ class Services:
     jobs: JobRows
     job_runner: JobRunner
     handover: Handover
+    directory_sync: DirectorySync
     resets: Resets
     personal_data: PersonalData
     provider: Provider | None

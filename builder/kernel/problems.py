@@ -74,6 +74,8 @@ CODES: Mapping[str, Code] = {
     "connection.invalid": Code(422, say("连接有误", "Invalid connection")),
     "connection.failed": Code(502, say("对方没有接受", "The other side did not accept it")),
     "secret.unreadable": Code(503, say("密钥无法解开", "A secret cannot be opened")),
+    "directory.unreadable": Code(502, say("通讯录读取失败", "The directory could not be read")),
+    "directory.many_leavers": Code(409, say("将停用的人过多", "Too many people would be switched off")),
     "delivery.not_found": Code(404, say("没有这次投递", "No such delivery")),
     "delivery.not_dead": Code(409, say("这次投递没有失败", "This delivery has not failed")),
     "inbox.not_found": Code(404, say("没有这条消息", "No such message")),

@@ -10,11 +10,12 @@ from starlette.requests import Request
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
+from runtime import channels
 from runtime.access.gate import require_role
 from runtime.api.bodies import Answer, Body, Moment, Name
 from runtime.api.caller import Caller, Here, Speaks, origin_of
-from runtime.channels import ALL, BY_KIND
-from runtime.channels.base import Call, Channel, Delivered, Letter, Payload, Recipient, Sending
+from runtime.channels.base import Call, Delivered, Letter, Payload, Recipient, Sending
+from runtime.connections.kinds import BY_KIND, ConnectionKind
 from runtime.connections.service import Connection
 from runtime.outbox import rows as outbox_rows
 
@@ -71,7 +72,7 @@ class ConnectionAnswer(BaseModel):
 
 
 class ChannelAnswer(BaseModel):
-    """A kind of connection: the JSON Schema of its options and the names of its secrets."""
+    """A kind of connection: the JSON Schema of its options, the names of its secrets, what it carries (directories bring people)."""
 
     kind: str
     title: str
@@ -81,15 +82,16 @@ class ChannelAnswer(BaseModel):
     carries: str
 
     @classmethod
-    def of(cls, channel: Channel, title: str) -> ChannelAnswer:
+    def of(cls, kind: ConnectionKind, title: str) -> ChannelAnswer:
         """Show a kind."""
+        channel = channels.BY_KIND.get(kind.kind)
         return cls(
-            kind=channel.kind,
+            kind=kind.kind,
             title=title,
-            options=channel.Options.model_json_schema(),
-            secrets=list(channel.secret_names),
-            needed_secrets=list(channel.secret_names[: channel.needed]),
-            carries=channel.carries,
+            options=kind.Options.model_json_schema(),
+            secrets=list(kind.secret_names),
+            needed_secrets=list(kind.secret_names[: kind.needed]),
+            carries="people" if channel is None else channel.carries,
         )
 
 
@@ -133,7 +135,7 @@ class CountAnswer(BaseModel):
 def list_channels(caller: Caller, speaks: Speaks) -> Answer[list[ChannelAnswer]]:
     """List the kinds of connections with what each needs."""
     require_role(caller, "admin")
-    return Answer(data=[ChannelAnswer.of(channel, channel.title.pick(speaks)) for channel in ALL])
+    return Answer(data=[ChannelAnswer.of(kind, kind.title.pick(speaks)) for kind in BY_KIND.values()])
 
 
 @router.get("/api/connections")
@@ -187,9 +189,13 @@ async def test_connection(key: str, body: TestBody, here: Here, caller: Caller, 
     here.delivery.connections.get_connection(key)
     ready = here.delivery.connections.find_ready(key)
     if ready is None:
-        raise Problem("connection.failed", say("连接已停用", "The connection is switched off"))
+        detail = say(
+            "连接已停用,或是通讯录(请试同步)",
+            "The connection is switched off, or a directory: try its sync with dry_run",
+        )
+        raise Problem("connection.failed", detail)
     payload: Payload = _test_letter(body, speaks)
-    if BY_KIND[ready.channel.kind].carries == "calls":
+    if ready.channel.carries == "calls":
         payload = Call("POST", "", {}, {"test": True})
     sending = Sending(here.ids.record_id(), [payload], ready.options, ready.secrets, here.clock.now())
     outcome = await ready.channel.deliver(sending, here.delivery.roads)

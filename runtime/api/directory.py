@@ -12,8 +12,9 @@ from starlette.requests import Request
 from builder.kernel.limits import DIRECTORY_DEPARTMENTS, DIRECTORY_USERS, SHEET_BYTES
 from runtime.access.gate import require_role
 from runtime.api.bodies import Answer, Area, Body, Name
-from runtime.api.caller import Caller, Here, origin_of
+from runtime.api.caller import Caller, Here, Speaks, origin_of
 from runtime.api.http import read_body
+from runtime.api.jobs import JobAnswer
 from runtime.identity.directory import ListedDepartment, ListedUser, Listing, SyncReport
 
 router = APIRouter(tags=["users"])
@@ -103,6 +104,23 @@ def sync(
     require_role(caller, "admin")
     report = here.identity.directory.sync(body.listing(), by=origin_of(request, caller), dry_run=dry_run)
     return Answer(data=ReportAnswer.of(report, dry_run=dry_run))
+
+
+@router.post("/api/directory/sync/{connection}", status_code=202)
+def sync_connection(
+    connection: str,
+    request: Request,
+    here: Here,
+    caller: Caller,
+    speaks: Speaks,
+    dry_run: DryRun = False,
+    accept_leavers: Annotated[bool, Query(description="switch off however many are not in it any more")] = False,
+) -> Answer[JobAnswer]:
+    """Bring in what DingTalk or WeCom has, through a connection; the answer is the job that does it, its result the report."""
+    require_role(caller, "admin")
+    by = origin_of(request, caller)
+    job_id = here.directory_sync.begin(connection, by, dry_run=dry_run, accept_leavers=accept_leavers)
+    return Answer(data=JobAnswer.of(here.jobs.get_job(job_id), speaks))
 
 
 @router.post(

@@ -21,8 +21,10 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.database import Database
 from builder.store.delivery_tables import connection as table
-from runtime.channels import BY_KIND
+from runtime import channels, directories
 from runtime.channels.base import Channel, ChannelOptions
+from runtime.connections.kinds import BY_KIND, ConnectionKind
+from runtime.directories.base import DirectoryOptions, Source
 from runtime.identity.audit import Audit, Origin
 from runtime.secrets.sealing import Sealer
 
@@ -47,10 +49,20 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A connection ready for use, secrets opened. It stays inside the courier."""
+    """A channel ready for use, secrets opened. It stays inside the courier."""
 
     channel: Channel
     options: ChannelOptions
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadySource:
+    """A directory ready to be read, secrets opened."""
+
+    key: str
+    source: Source
+    options: DirectoryOptions
     secrets: Mapping[str, str]
 
 
@@ -79,17 +91,32 @@ class Connections:
             return self._shown(_get(connection, key))
 
     def find_ready(self, key: str) -> Ready | None:
-        """Return a connection for use; None if it is not there or switched off.
+        """Return a channel for use; None if it is not there, switched off or none.
 
         Raises:
             Problem: ``secret.unreadable``.
         """
+        for row in self._active(table.c.key == key, table.c.kind.in_(channels.BY_KIND)):
+            channel = channels.BY_KIND[row.kind]
+            return Ready(channel, channel.Options(**parse_json(row.options)), self._opened(row))
+        return None
+
+    def list_sources(self) -> list[ReadySource]:
+        """Return the directories that are switched on, by key.
+
+        Raises:
+            Problem: ``secret.unreadable``.
+        """
+        found = []
+        for row in self._active(table.c.kind.in_(directories.BY_KIND)):
+            source = directories.BY_KIND[row.kind]
+            options = source.Options(**parse_json(row.options))
+            found.append(ReadySource(row.key, source, options, self._opened(row)))
+        return found
+
+    def _active(self, *conditions: sa.ColumnElement[bool]) -> list[Any]:
         with self._database.snapshot() as connection:
-            row = connection.execute(sa.select(table).where(table.c.key == key, table.c.active)).one_or_none()
-        if row is None:
-            return None
-        channel = BY_KIND[row.kind]
-        return Ready(channel, channel.Options(**parse_json(row.options)), self._opened(row))
+            return list(connection.execute(sa.select(table).where(table.c.active, *conditions).order_by(table.c.key)))
 
     def put_connection(self, key: str, body: Mapping[str, JSON], by: Origin, *, new: bool = False) -> Connection:
         """Make or change a connection. Secrets that are not given stay; null removes one.
@@ -170,20 +197,20 @@ class Connections:
         label = body.get("label") or key
         if not isinstance(label, str) or not 0 < len(label.strip()) <= LABEL_LENGTH:
             violations.append(Violation("label", "/label", say("名称过长或为空", "The label is empty or too long")))
-        channel = BY_KIND.get(str(body.get("kind")))
-        if channel is None:
+        kind = BY_KIND.get(str(body.get("kind")))
+        if kind is None:
             hint = nearest_hint(str(body.get("kind"))[:40], BY_KIND)
             message = say(
                 f"没有这种连接{hint.zh};可用:{'、'.join(BY_KIND)}",
                 f"There is no such kind{hint.en}; there are {', '.join(BY_KIND)}",
             )
             raise _invalid([*violations, Violation("kind", "/kind", message)])
-        options = _options(channel, body.get("options") or {}, violations)
-        kept = _secrets(channel, body.get("secrets") or {}, secrets, violations)
+        options = _options(kind, body.get("options") or {}, violations)
+        kept = _secrets(kind, body.get("secrets") or {}, secrets, violations)
         if violations:
             raise _invalid(violations)
         return {
-            "kind": channel.kind,
+            "kind": kind.kind,
             "label": str(label).strip(),
             "options": dump_json(options).decode(),
             "secrets": self._sealer.seal(dump_json(kept).decode(), _place(key)),
@@ -216,12 +243,12 @@ def _invalid(violations: list[Violation]) -> Problem:
     return Problem("connection.invalid", violations=violations)
 
 
-def _options(channel: Channel, given: JSON, violations: list[Violation]) -> dict[str, JSON]:
+def _options(kind: ConnectionKind, given: JSON, violations: list[Violation]) -> dict[str, JSON]:
     if not isinstance(given, dict):
         violations.append(Violation("type", "/options", say("应是对象", "Expected an object")))
         return {}
     try:
-        made = channel.Options(**given)
+        made = kind.Options(**given)
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
             pointer = "/options" + "".join(f"/{part}" for part in item["loc"])
@@ -232,15 +259,15 @@ def _options(channel: Channel, given: JSON, violations: list[Violation]) -> dict
     return options
 
 
-def _secrets(channel: Channel, given: JSON, kept: dict[str, str], violations: list[Violation]) -> dict[str, str]:
+def _secrets(kind: ConnectionKind, given: JSON, kept: dict[str, str], violations: list[Violation]) -> dict[str, str]:
     if not isinstance(given, dict):
         violations.append(Violation("type", "/secrets", say("应是对象", "Expected an object")))
         return kept
     merged = dict(kept)
     for name, value in given.items():
         pointer = f"/secrets/{str(name)[:40]}"
-        if name not in channel.secret_names:
-            hint = nearest_hint(str(name)[:40], channel.secret_names)
+        if name not in kind.secret_names:
+            hint = nearest_hint(str(name)[:40], kind.secret_names)
             message = say(f"这种连接没有这个密钥{hint.zh}", f"This kind has no such secret{hint.en}")
             violations.append(Violation("unknown", pointer, message))
         elif value is None:
@@ -249,7 +276,7 @@ def _secrets(channel: Channel, given: JSON, kept: dict[str, str], violations: li
             violations.append(Violation("secret", pointer, say("密钥应是一行文本", "A secret is one line of text")))
         else:
             merged[name] = value
-    for name in channel.secret_names[: channel.needed]:
+    for name in kind.secret_names[: kind.needed]:
         if name not in merged:
             violations.append(Violation("required", f"/secrets/{name}", say("请填写", "This is needed")))
     return merged

@@ -26,6 +26,8 @@ from runtime.identity.epoch import take_turns
 from runtime.identity.users import Users, normal_username
 
 Mode = Literal["full", "partial"]
+_ALWAYS_LEAVE = 3
+"""So many may leave at once in any company."""
 
 
 class Unsaid(Enum):
@@ -90,6 +92,11 @@ class SyncReport:
         """How many are not as they were."""
         return sum(deed != "unchanged" for _, deed in (*self.departments, *self.users))
 
+    @property
+    def leavers(self) -> int:
+        """How many are switched off."""
+        return sum(deed == "switched_off" for _, deed in self.users)
+
 
 class _DryRun(Exception):
     """Everything was tried; nothing shall stay."""
@@ -104,11 +111,14 @@ class Directory:
         self._departments = departments
         self._audit = audit
 
-    def sync(self, listing: Listing, *, by: Origin, dry_run: bool = False) -> SyncReport:
+    def sync(self, listing: Listing, *, by: Origin, dry_run: bool = False, most_leavers: int = 100) -> SyncReport:
         """Make users and departments as a listing says, in one transaction. The same listing again changes nothing.
 
+        Args:
+            most_leavers: percent of the people of this source that may be switched off.
+
         Raises:
-            Problem: ``identity.invalid`` with every violation; pointers are ``/users/3/email``.
+            Problem: ``identity.invalid`` with every violation; pointers are ``/users/3/email``. ``directory.many_leavers``.
         """
         violations = _wrong_names(listing)
         if violations:
@@ -117,7 +127,10 @@ class Directory:
         try:
             with self._database.transaction() as connection:
                 take_turns(connection)
+                active = _count_active(connection, listing.source)
                 _Sync(connection, self._users, self._departments, listing, by, report).run()
+                if not dry_run:
+                    _refuse_many_leavers(report.leavers, active, most_leavers)
                 if report.changes and not dry_run:
                     detail = {"source": listing.source, "mode": listing.mode, "changes": report.changes}
                     self._audit.note(connection, "directory.synced", by, None, detail)
@@ -126,6 +139,24 @@ class Directory:
         except _DryRun:
             pass
         return report
+
+
+def _count_active(connection: sa.Connection, source: str) -> int:
+    rows = sa.select(sa.func.count()).select_from(user_table).where(user_table.c.source == source, user_table.c.active)
+    return int(connection.scalar(rows) or 0)
+
+
+def _refuse_many_leavers(leavers: int, active: int, most: int) -> None:
+    """A directory that suddenly shows few people is more often a lost permission than a company that ends."""
+    if leavers > _ALWAYS_LEAVE and leavers * 100 > active * most:
+        raise Problem(
+            "directory.many_leavers",
+            say(
+                f"{active} 人中有 {leavers} 人将被停用,超过 {most}%,没有导入;核对后可确认同步",
+                f"{leavers} of {active} people would be switched off, more than {most}%; nothing was brought in. "
+                "If that is right, sync with accept_leavers",
+            ),
+        )
 
 
 def _wrong_names(listing: Listing) -> list[Violation]:

@@ -58,7 +58,7 @@ class Outbox:
         """Put a request down. The same key again changes nothing.
 
         Raises:
-            Problem: ``connection.not_found``.
+            Problem: ``connection.not_found``, ``connection.invalid``.
         """
         yield from _kind_of(w, call.connection)
         payload = Call(call.method, call.path, dict(call.query), call.body)
@@ -144,6 +144,11 @@ def _kind_of(w: Writing, key: str) -> Unit[str]:
     if not rows:
         detail = say(f"没有连接“{key}”,请管理员先添加", f'There is no connection "{key}"; an admin has to add it first')
         raise Problem("connection.not_found", detail)
+    if rows[0][0] not in BY_KIND:
+        detail = say(
+            f"连接“{key}”是通讯录,不能发送消息", f'The connection "{key}" is a directory, nothing can be sent there'
+        )
+        raise Problem("connection.invalid", detail)
     return str(rows[0][0])
 
 

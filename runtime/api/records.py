@@ -325,7 +325,7 @@ async def _answer_list(x: Exchange, request: ListRequest) -> None:
         meta |= {"count": page.counted.number, "count_is": page.counted.kind}
     if page.pending:
         meta["pending"] = page.pending
-    await x.answer(200, b'{"data":[' + b",".join(page.records) + b'],"meta":' + dump_json(meta) + b"}")
+    await x.answer(200, b'{"data":[' + page.listed + b'],"meta":' + dump_json(meta) + b"}")
 
 
 async def _openapi(x: Exchange) -> None:

@@ -13,6 +13,9 @@ from sqlalchemy.sql.functions import FunctionElement
 Element = sa.ColumnElement[Any]
 _ARGUMENTS = 60  # SQLite takes 127 arguments to a function
 
+BETWEEN = "\x1e"
+"""Stands between the rows of a text: no JSON has it, inside a string or out of one."""
+
 
 class _RowJson(FunctionElement[Any]):
     """``row_to_json`` of a row made here: the fastest writer PostgreSQL has, without its limit of 100 arguments to a function."""
@@ -83,3 +86,17 @@ def json_values(values: Sequence[Element], dialect: str) -> Element:
     if dialect == "postgresql":
         return sa.cast(sa.func.json_build_array(*values), sa.Text)
     return sa.func.json_array(*values)
+
+
+def joined_rows(value: Element, dialect: str) -> Element:
+    """Return an aggregate: the texts of all rows in their order, with ``BETWEEN`` between them; null for no row."""
+    if dialect == "postgresql":
+        return sa.func.string_agg(value, sa.literal_column(f"chr({ord(BETWEEN)})"))
+    return sa.func.group_concat(value, sa.literal_column(f"char({ord(BETWEEN)})"))
+
+
+def as_bytes(text: Element, dialect: str) -> Element:
+    """Return a text as UTF-8, the form in which it goes out: what the driver does not decode need not be encoded again."""
+    if dialect == "postgresql":
+        return sa.func.convert_to(text, sa.literal_column("'UTF8'"))
+    return sa.cast(text, sa.LargeBinary)

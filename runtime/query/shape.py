@@ -93,5 +93,4 @@ def plan_list(
         at = read_cursor(request.cursor, order, fields)
         after = tuple(value is None for value in at)
         values |= {f"k{place}": value for place, value in enumerate(at) if value is not None}
-    values["limit"] = request.limit + 1
     return ListPlan(ListShape(selection, condition, sort, after, search and search.shape), values, order)

@@ -24,7 +24,7 @@ from formulas.errors import FormulaError
 from formulas.sql import Dialect, to_condition, to_error_kind
 from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
-from runtime.query.json_rows import json_list, json_object, json_values
+from runtime.query.json_rows import as_bytes, joined_rows, json_list, json_object, json_values
 from runtime.query.pending import pending_jobs
 from runtime.query.searching import RANK, RANK_FIELD, rank
 from runtime.query.selection import ERRORS, IDS_ONLY, Selection
@@ -60,10 +60,15 @@ class StatementCache:
 
 def guard(*besides: Element) -> sa.Subquery:
     """Return the one row that every read carries: the app's pin and the identity epoch of the same snapshot."""
+    return sa.select(*guard_columns(), *besides).subquery("g")
+
+
+def guard_columns() -> tuple[Element, Element]:
+    """Return the two columns of the guard."""
     app = tables.app
     pin = sa.select(app.c.pin).where(app.c.key == sa.bindparam("app", type_=Words())).scalar_subquery()
     epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
-    return sa.select(pin.label("pin"), epoch.label("epoch"), *besides).subquery("g")
+    return pin.label("pin"), epoch.label("epoch")
 
 
 _Joins = list[tuple[sa.FromClause, Element]]
@@ -86,23 +91,35 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     return sa.select(*columns, *list(g.c)[2:]).select_from(source)
 
 
-def list_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
-    """Return the statement of a list: pin, epoch, cursor values, JSON; one row with blanks for an empty list."""
+def list_statement(app: CompiledApp, shape: ListShape, limit: int, dialect: str) -> sa.Select[Any]:
+    """Return the statement of a page in one row: pin, epoch, number of records, cursor values of each, JSON of each.
+
+    Both are joined with ``BETWEEN``, the JSON as UTF-8: fifty rows of a driver cost as much as finding them.
+
+    Args:
+        limit: how many records at most; a part of the text, since PostgreSQL's planner would plan anew for each value of a parameter.
+    """
     entity = app.entities[shape.selection.entity]
-    root = _root(app, entity, shape, dialect)
+    root = _root(app, entity, shape, limit, dialect)
     joins: _Joins = []
     shown = _object(app, shape.selection, root, joins, dialect)
-    g = guard(*pending_jobs(entity, dialect))
-    source: sa.FromClause = g.outerjoin(root, sa.true())
+    source: sa.FromClause = root
     for target, condition in joins:
         source = source.outerjoin(target, condition)
     keys = [root.c[f"{_KEY}{place}"] for place in range(len(shape.sort))]
     fields = [RANK_FIELD if key.path == RANK else field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
+    columns = (*guard_columns(), sa.func.count(root.c.id))
+    if dialect == "sqlite":
+        # loops run in the order of ``root``, whose order they cannot change: joins that keep every row are nested as written
+        texts = joined_rows(at, dialect), as_bytes(joined_rows(shown, dialect), dialect)
+        return sa.select(*columns, *texts, *pending_jobs(entity, dialect)).select_from(source)
     order = _orders(keys, shape.sort, dialect)
-    present = root.c.id.is_not(None)
-    columns = (g.c.pin, g.c.epoch, sa.case((present, at)).label("at"), as_text(sa.case((present, shown)), dialect))
-    return sa.select(*columns, *list(g.c)[2:]).select_from(source).order_by(*order)
+    page = sa.select(root.c.id, at.label("at"), as_text(shown, dialect).label("o")).select_from(source).order_by(*order)
+    rows = page.subquery("page")
+    texts = joined_rows(rows.c.at, dialect), as_bytes(joined_rows(rows.c.o, dialect), dialect)
+    columns = (*guard_columns(), sa.func.count(rows.c.id))
+    return sa.select(*columns, *texts, *pending_jobs(entity, dialect)).select_from(rows)
 
 
 def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:
@@ -129,7 +146,7 @@ def bounded_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Se
     return sa.select(sa.func.count()).select_from(found)
 
 
-def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: str) -> sa.Subquery:
+def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, limit: int, dialect: str) -> sa.Subquery:
     """Return the records of one page with the columns that are shown and sorted by."""
     joins = Joins(app, entity, entity.table, sql_dialect(dialect))
     keys = [_key_of(app, entity, key, shape, joins) for key in shape.sort]
@@ -146,8 +163,7 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, dialect: s
     if shape.after is not None:
         statement = statement.where(_after(keys, shape.sort, shape.after))
     order = _orders(keys, shape.sort, dialect)
-    limit = sa.bindparam("limit", type_=sa.Integer())
-    return statement.order_by(*order).limit(limit).subquery("r")
+    return statement.order_by(*order).limit(sa.literal_column(str(limit))).subquery("r")
 
 
 def _key_of(app: CompiledApp, entity: CompiledEntity, key: SortKey, shape: ListShape, joins: Joins) -> Element:

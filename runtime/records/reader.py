@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Statement, Unit
 from runtime.access.gate import FieldMap
 from runtime.query.cursor import write_cursor
+from runtime.query.json_rows import BETWEEN
 from runtime.query.pending import Pending, read_pending
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
@@ -24,6 +26,7 @@ from runtime.records.holding import not_found
 from runtime.records.pins import check_guard
 
 Names = tuple[str, ...]
+_BETWEEN = BETWEEN.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,21 @@ class OneRecord:
 class RecordPage:
     """Records as JSON, with what is needed to go on."""
 
-    records: list[bytes]
+    joined: bytes
+    """As the database wrote them, with ``BETWEEN`` between them."""
     next_cursor: str | None
     counted: Counted | None
     pending: Pending = ()
+
+    @property
+    def records(self) -> list[bytes]:
+        """Each record by itself."""
+        return self.joined.split(_BETWEEN) if self.joined else []
+
+    @property
+    def listed(self) -> bytes:
+        """What stands in a JSON array of the records."""
+        return self.joined.replace(_BETWEEN, b",")
 
 
 class OnePlan(NamedTuple):
@@ -113,15 +127,19 @@ def read_page(
     shape = plan.shape
     statement = page_plan.statement
     if statement is None:
-        statement = cache.get((published.key, "list", shape), lambda: list_statement(app, shape, cache.dialect))
-        page_plan.statement = statement
+        most = limit + 1  # whether there are more
+        make = partial(list_statement, app, shape, most, cache.dialect)
+        statement = page_plan.statement = cache.get((published.key, "list", shape, most), make)
     values = {**plan.values, **moment, "app": app.key}
     rows = yield Query(statement, values)
-    check_guard(published, caller, rows[0][0], rows[0][1])
-    found = [row for row in rows if row[3] is not None]
+    pin, epoch, found, at, joined, *column = rows[0]
+    check_guard(published, caller, pin, epoch)
     counted = yield from count_records(app, published.key, shape, request.count, values, cache)
-    more = len(found) > limit
-    page = found[:limit]
-    cursor = write_cursor(plan.order, page[-1][2]) if more and page else None
-    pending = read_pending(app.entities[shape.selection.entity], rows[0][4:])
-    return RecordPage([row[3].encode() for row in page], cursor, counted, pending)
+    cursor = None
+    if not limit or joined is None:
+        joined = b""
+    elif found > limit:
+        joined = joined[: joined.rindex(_BETWEEN)]
+        cursor = write_cursor(plan.order, at.split(BETWEEN)[limit - 1])
+    pending = read_pending(app.entities[shape.selection.entity], column)
+    return RecordPage(joined, cursor, counted, pending)

@@ -22,6 +22,7 @@ from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store import exact
 from builder.store.commits import Commits
 from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
+from builder.store.scanning import TimeLimits, step_back
 from builder.store.statement import SQLITE, Query, Rows, Sheet, Statement, Unit
 from formulas.sqlite_functions import install as install_formula_functions
 
@@ -35,7 +36,6 @@ _BRIEF_LOOKS = 60  # 60,000 steps are 2 to 3 ms; a page of 50 takes 5,000
 _LONG_SECONDS = 10.0
 _LONG_KEPT = 1_000
 _UNLIMITED = 2**62
-_PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
 _CANNOT_NOW = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -86,6 +86,7 @@ class SqliteDatabase:
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._inline: sqlite3.Connection | None = None
+        self._limits = TimeLimits()
         self._looks_left = _UNLIMITED
         self._long: dict[str, float] = {}
         """Statements that took long on the event loop, and until when they go to a thread unasked."""
@@ -157,7 +158,7 @@ class SqliteDatabase:
 
     async def start(self) -> None:
         """Start the writer thread and the readers."""
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dougong-read")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dougong-read", initializer=step_back)
         self._local = threading.local()
         self._inline = self._connect_reader()
         self._inline.set_progress_handler(self._over, _BRIEF_STEPS)
@@ -194,7 +195,8 @@ class SqliteDatabase:
         try:
             return self._read_briefly(self._inline, make)
         except _Long:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_in_thread, make)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._readers, self._read_in_thread, make, loop)
 
     def _read_briefly(self, connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
         """Try here first: a list along an index takes less than the way to a thread and back does under load.
@@ -236,16 +238,12 @@ class SqliteDatabase:
         self._looks_left -= 1
         return self._looks_left < 0
 
-    def _read_in_thread(self, make: Callable[[], Unit[T]]) -> T:
+    def _read_in_thread(self, make: Callable[[], Unit[T]], loop: asyncio.AbstractEventLoop) -> T:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect_reader()
-        deadline = time.monotonic() + STATEMENT_SECONDS
-        connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
-        try:
+        with self._limits.within(STATEMENT_SECONDS, connection, loop):
             return _run_reading(connection, make)
-        finally:
-            connection.set_progress_handler(None, 0)
 
     async def write(self, make: Callable[[], Unit[T]]) -> T:
         """Hand a unit to the writer thread and wait until it is committed."""

@@ -47,6 +47,9 @@ class FieldMap:
     passed: str | None = None
     """The sight that these uses were found to be fit for: a plan that is kept is looked at once."""
 
+    _kinds: tuple[int, bool, bool] = (0, False, False)
+    """What ``reads`` and ``writes`` say of so many uses: they only grow, and a kept plan is asked with every request."""
+
     def add(self, entity: str, path: str, use: Use) -> None:
         """Note one use."""
         self.uses.add((entity, path, use))
@@ -54,12 +57,18 @@ class FieldMap:
     @property
     def reads(self) -> bool:
         """Whether anything is looked at."""
-        return any(use not in _WRITING for _, _, use in self.uses)
+        return self._judged()[1]
 
     @property
     def writes(self) -> bool:
         """Whether anything is changed."""
-        return any(use in _WRITING for _, _, use in self.uses)
+        return self._judged()[2]
+
+    def _judged(self) -> tuple[int, bool, bool]:
+        if self._kinds[0] != len(self.uses):
+            kinds = {use in _WRITING for _, _, use in self.uses}
+            self._kinds = (len(self.uses), False in kinds, True in kinds)
+        return self._kinds
 
 
 def gate(actor: Actor | None, app_key: str, field_map: FieldMap, sight: RoleSight | None = None) -> None:

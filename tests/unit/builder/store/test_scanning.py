@@ -13,6 +13,8 @@ import pytest
 
 from builder.store.scanning import TimeLimits, step_back
 
+pytestmark = pytest.mark.anyio
+
 _ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
 

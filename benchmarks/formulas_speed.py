@@ -41,7 +41,7 @@ def best(work: Callable[[], Any], rounds: int = 7) -> float:
 
 def report(name: str, ours: float, yardstick: float, goal: str) -> None:
     """One line: both times and their ratio."""
-    print(f"{name:<52} {ours * 1e6:10.2f} us  {yardstick * 1e6:10.2f} us  x{ours / yardstick:5.2f}  goal {goal}")
+    print(f"{name:<66} {ours * 1e6:10.2f} us  {yardstick * 1e6:10.2f} us  x{ours / yardstick:5.2f}  goal {goal}")
 
 
 def reading() -> None:

@@ -11,7 +11,7 @@ from formulas.functions import find_function
 from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
-from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Related, Resolver, Sql
+from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Gathered, Gathering, Related, Resolver, Sql
 from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted
 from formulas.tree import Call, Rollup, Tree
@@ -19,6 +19,8 @@ from formulas.types import Type
 
 __all__ = [
     "Dialect",
+    "Gathered",
+    "Gathering",
     "Related",
     "Resolver",
     "Sql",

@@ -16,6 +16,7 @@ from builder.compiled.conditional import ConditionalUnique
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.reminders import Reminders, compile_reminders
+from builder.compiled.rounds import Round, direct_relations, rounds_of
 from builder.compiled.rules import EntityRules, compile_rules
 from builder.compiled.sight import Sight
 from builder.compiled.system import system_fields
@@ -192,6 +193,28 @@ class CompiledApp:
     def has_volatile(self) -> bool:
         """Whether some values change with the moment or the viewer."""
         return any(computed.place == "volatile" for computed in self.computed.values())
+
+    @cached_property
+    def rounds(self) -> tuple[Round, ...]:
+        """The related computed fields, by the statements that bring them up to date, in order."""
+        return rounds_of(self.computed)
+
+    @cached_property
+    def noted(self) -> frozenset[FieldId]:
+        """Fields whose changes somebody has to know of: related fields, reminders, rules over what was computed."""
+        read = {(d.entity, d.field) for each in self.rounds for d in each.dependencies}
+        after = (r for rules in self.rules.values() for r in rules.after)
+        return frozenset(read | self.reminders.watched | {(d.entity, d.field) for r in after for d in r.dependencies})
+
+    @cached_property
+    def counted_by(self) -> Mapping[str, tuple[str, ...]]:
+        """The references of each entity whose targets have related fields over the records that point to them."""
+        found: dict[str, list[str]] = {}
+        for entity, key in sorted(direct_relations(self.rounds)):
+            many = self.entities[entity].fields[key]
+            if isinstance(many, ManyField) and many.by not in found.setdefault(many.rows, []):
+                found[many.rows].append(many.by)
+        return MappingProxyType({entity: tuple(keys) for entity, keys in found.items()})
 
     @cached_property
     def rules(self) -> Mapping[str, EntityRules]:

@@ -115,7 +115,7 @@ class Joins(Resolver):
         owner, table = self._reach(relation[:-1])
         many = owner.fields[relation[-1]]
         assert isinstance(many, ManyField)
-        return _ChildRows(self.app, many, table.c.id, self.dialect)
+        return ChildRows(self.app, many, table.c.id, self.dialect)
 
     def joined(self) -> list[tuple[sa.FromClause, Element]]:
         """Return the joins with their conditions, in order."""
@@ -162,7 +162,7 @@ class Scalars(Joins):
         many = owner.fields[relation[-1]]
         assert isinstance(many, ManyField)
         parent: Element = self.at(relation[:-1]) if len(relation) > 1 else self.table.c.id
-        return _ChildRows(self.app, many, parent, self.dialect)
+        return ChildRows(self.app, many, parent, self.dialect)
 
 
 def scalars(app: CompiledApp, entity: CompiledEntity, table: sa.FromClause, dialect: Dialect) -> Scalars:
@@ -197,7 +197,7 @@ class Under(Resolver):
         return self._joins.related((*self._relations, *relation))
 
 
-class _ChildRows(Related):
+class ChildRows(Related):
     """The rows of a to-many relation, correlated with the record above."""
 
     def __init__(self, app: CompiledApp, field: ManyField, parent_id: Element, dialect: Dialect) -> None:
@@ -222,3 +222,12 @@ class _ChildRows(Related):
         # everything but its own tables belongs to the records above: `this.` may reach over their joins
         own = [alias for alias, _ in self._joins.joined()]
         return statement.correlate_except(self._joins.table, *own)
+
+    def grouped(self, columns: Sequence[Element], parents: sa.Select[Any] | None) -> sa.Select[Any]:
+        """Return aggregates of those that are seen by ``parent``, of all parents or of some."""
+        parent, visible = self._joins.at((self._by,)), self._joins.visible(self._through)
+        statement = sa.select(parent.label("parent"), *columns).select_from(self._joins.from_clause())
+        statement = statement.group_by(parent)
+        if visible is not None:
+            statement = statement.where(visible)
+        return statement if parents is None else statement.where(parent.in_(parents))

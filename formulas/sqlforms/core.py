@@ -49,6 +49,25 @@ class Resolver(Protocol):
         """The rows at the end of a path whose last step is a to-many relation."""
 
 
+class Gathered(Protocol):
+    """The rows of a to-many relation, read once for several aggregates, each of which takes what it wants of them."""
+
+    @property
+    def resolver(self) -> Resolver:
+        """Gives the columns of the related rows."""
+
+    def add(self, aggregate: Element, empty: Element) -> Element:
+        """The value of one more aggregate; `empty` is what it is without any row."""
+
+
+class Gathering:
+    """A resolver that can compute all aggregates over one relation in one pass over its rows."""
+
+    def gathered(self, relation: tuple[str, ...]) -> Gathered | None:
+        """The rows at the end of a path, or None where each aggregate has to ask for them by itself."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Sql:
     """An expression with the type of the language.

@@ -17,7 +17,7 @@ from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import RECOMPUTED_IN_WRITE
-from builder.store.statement import POSTGRESQL, Query, Unit
+from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from formulas.dependencies import Dependency
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
@@ -35,15 +35,13 @@ class Changes:
 
     def __init__(self, app: CompiledApp) -> None:
         self._app = app
-        self._read = {
-            (d.entity, d.field) for c in app.computed.values() if c.place == "related" for d in c.dependencies
-        }
-        self._read |= app.reminders.watched
-        self._read |= {(d.entity, d.field) for rules in app.rules.values() for r in rules.after for d in r.dependencies}
+        self._read = app.noted
         #: Where in the request a record stands.
         self.pointers: dict[str, str] = {}
         self._ids: dict[tuple[str, str], set[str]] = {}
         self._before: dict[tuple[str, str], set[str]] = {}
+        #: To which records the references of written records lead: entity and reference, then by record.
+        self._leads: dict[tuple[str, str], dict[str, set[str]]] = {}
         #: What jobs will compute that this write has put down.
         self.later = Later()
 
@@ -56,6 +54,7 @@ class Changes:
         """Forget everything: a unit begins (again)."""
         self._ids.clear()
         self._before.clear()
+        self._leads.clear()
         self.later = Later()
 
     def turn(self) -> None:
@@ -85,6 +84,10 @@ class Changes:
         """Note a change of fields; of a reference also for the records it pointed to and points to now."""
         if not self._read:
             return
+        for by in self._app.counted_by.get(entity.key, ()):
+            parent = after[by] if by in after else before.get(by)
+            leads = self._leads.setdefault((entity.key, by), {}).setdefault(record_id, set())
+            leads |= set() if parent is None else {parent}
         for key in keys:
             self.add(entity.key, key, (record_id,))
             field = entity.fields.get(key)
@@ -101,6 +104,13 @@ class Changes:
         """Note that a field of some records changed."""
         if (entity, key) in self._read:
             self._ids.setdefault((entity, key), set()).update(ids)
+
+    def leads(self, entity: str, by: str, ids: Collection[str]) -> set[str] | None:
+        """Return to which records a reference of some records leads (or led at some point of this write), None if that is not known of all."""
+        known = self._leads.get((entity, by), {})
+        if any(record_id not in known for record_id in ids):
+            return None
+        return {parent for record_id in ids for parent in known[record_id]}
 
     def of(self, entity: str, key: str) -> set[str]:
         """Return the records of which a field changed."""
@@ -149,12 +159,13 @@ def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _
         besides: fields that are recomputed anyway, with the records in which they are.
     """
     seen = _Seen()
-    for computed in w.app.computed.values():
-        ids = set(besides.get(computed.id, ()))
-        if computed.place == "related":
+    for each in w.app.rounds:
+        ids: set[str] = set()
+        for computed in each.fields:
+            ids |= set(besides.get(computed.id, ()))
             ids |= yield from _readers(w, computed, seen)
         if ids:
-            yield from recompute_listed(w, computed, sorted(ids), seen)
+            yield from recompute_listed(w, each.fields, sorted(ids), seen)
     yield from w.changes.later.put_down(w)
 
 
@@ -175,15 +186,21 @@ def _readers(w: Writing, computed: Computed, seen: _Seen) -> Unit[set[str]]:
             ids |= changed
             continue
         asked = (computed.entity, dependency.path, frozenset(changed))
-        found = seen.reached.get(asked)
+        found = seen.reached.get(asked) or _direct(w, computed.entity, dependency.path, changed)
         if found is None:
             found = yield from reached(w, computed.entity, dependency.path, changed, most=RECOMPUTED_IN_WRITE)
-            seen.reached[asked] = found
+        seen.reached[asked] = found
         if len(found) > RECOMPUTED_IN_WRITE:
             w.changes.later.add(computed, dependency.path, changed)
         else:
             ids |= found
     return ids
+
+
+def _direct(w: Writing, entity: str, path: tuple[str, ...], changed: set[str]) -> set[str] | None:
+    """Return what this write knows by itself: the parents of the records that it wrote."""
+    many = w.app.entities[entity].fields[path[0]]
+    return w.changes.leads(many.rows, many.by, changed) if len(path) == 1 and isinstance(many, ManyField) else None
 
 
 def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit[set[str]]:
@@ -198,36 +215,50 @@ def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit
     return ids
 
 
-def recompute_listed(w: Writing, computed: Computed, ids: list[str], seen: _Seen | None = None) -> Unit[None]:
-    """Bring a field of some records up to date, and note which changed by that."""
+def recompute_listed(w: Writing, fields: Sequence[Computed], ids: list[str], seen: _Seen | None = None) -> Unit[None]:
+    """Bring fields of some records up to date with one statement, and note what changed by that.
+
+    Args:
+        fields: of one entity; they do not read each other.
+    """
     held = _Seen().held if seen is None else seen.held
+    entity = w.app.entities[fields[0].entity]
     statement = w.statements.kept(
-        ("recompute", computed.id), lambda dialect: recompute(w.app, computed, sql_dialect(dialect), within=True)
+        ("recompute", *(computed.id for computed in fields)),
+        lambda dialect: recompute(w.app, fields, sql_dialect(dialect), within=True),
     )
     for start in range(0, len(ids), _CHUNK):
         some = ids[start : start + _CHUNK]
         listed = dump_json(some).decode()
-        fresh = {(computed.entity, record_id) for record_id in some} - held
-        if fresh:
-            yield from hold(w, w.app.entities[computed.entity], listed)
+        before: dict[str, Sequence[Any]] = {}
+        fresh = {(entity.key, record_id) for record_id in some} - held
+        if len(fields) > 1 or (fresh and w.statements.dialect == POSTGRESQL):
+            rows = yield Query(_look(w, entity, fields), {"ids": listed})
+            before = {str(row[0]): row[1:] for row in rows}
             held |= fresh
         rows = yield Query(statement, {"ids": listed})
-        w.changes.add(computed.entity, computed.key, (str(row[0]) for row in rows))
+        for place, computed in enumerate(fields):
+            moved = (str(row[0]) for row in rows if _differ(before.get(str(row[0])), row[1:], place))
+            w.changes.add(computed.entity, computed.key, moved)
 
 
-def hold(w: Writing, entity: CompiledEntity, listed: str) -> Unit[None]:
-    """Hold records before a statement computes their values: it must see what others who held them have committed.
+def _look(w: Writing, entity: CompiledEntity, fields: Sequence[Computed]) -> Statement:
+    """Read values before a statement computes them anew, and hold the records: it must see what others who held them have committed.
 
     Two writers of children of one parent would else each count without the other's child. On SQLite there is one writer at a time.
     """
-    if w.statements.dialect == POSTGRESQL:
-        table = entity.table
+    table = entity.table
 
-        def make(_: str) -> sa.Select[Any]:
-            chosen = sa.select(table.c.id).where(table.c.id.in_(w.statements.listed())).order_by(table.c.id)
-            return chosen.with_for_update(key_share=True, of=table)
+    def make(dialect: str) -> sa.Select[Any]:
+        columns = [table.c[computed.key] for computed in fields]
+        chosen = sa.select(table.c.id, *columns).where(table.c.id.in_(w.statements.listed())).order_by(table.c.id)
+        return chosen.with_for_update(key_share=True, of=table) if dialect == POSTGRESQL else chosen
 
-        yield Query(w.statements.kept(("hold_computed", entity.key), make), {"ids": listed})
+    return w.statements.kept(("look", *(computed.id for computed in fields)), make)
+
+
+def _differ(before: Sequence[Any] | None, after: Sequence[Any], place: int) -> bool:
+    return before is None or before[place] != after[place]
 
 
 def reached(

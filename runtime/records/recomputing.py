@@ -115,7 +115,7 @@ class _Walk:
             yield from _recompute_by_record(w, entity, in_python, ids)
         for computed in fields:
             if computed.place == "local" and computed not in in_python:
-                yield from recompute_listed(w, computed, ids)
+                yield from recompute_listed(w, (computed,), ids)
         besides: dict[FieldId, Collection[str]] = {c.id: ids for c in fields if c.place == "related"}
         yield from recompute_related(w, besides)
         yield from follow_computed(w)

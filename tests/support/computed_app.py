@@ -94,7 +94,7 @@ def stale_values(database: Database, app: CompiledApp) -> list[tuple[str, str, i
             continue
         try:
             with database.transaction() as connection:
-                wrong = connection.execute(recompute(app, computed, dialect, within=False)).all()
+                wrong = connection.execute(recompute(app, [computed], dialect, within=False)).all()
                 raise _LookedError(len(wrong))
         except _LookedError as looked:
             if looked.count:

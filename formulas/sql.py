@@ -11,7 +11,18 @@ from formulas.functions import find_function
 from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
-from formulas.sqlforms.core import Condition, Dialect, Element, Emitter, Form, Gathered, Gathering, Related, Resolver, Sql
+from formulas.sqlforms.core import (
+    Condition,
+    Dialect,
+    Element,
+    Emitter,
+    Form,
+    Gathered,
+    Gathering,
+    Related,
+    Resolver,
+    Sql,
+)
 from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted
 from formulas.tree import Call, Rollup, Tree

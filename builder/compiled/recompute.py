@@ -26,6 +26,7 @@ def recompute(app: CompiledApp, fields: Sequence[Computed], dialect: Dialect, *,
     """
     table = app.entities[fields[0].entity].table
     columns = [table.c[computed.key] for computed in fields]
+    wanted: list[sa.ColumnElement[bool]]
     if all(map(reads_own_record, fields)):
         joins = Joins(app, app.entities[fields[0].entity], table, dialect)
         values = {column: _value(item, joins, column) for item, column in zip(fields, columns, strict=True)}

@@ -133,8 +133,8 @@ def _count_unique(rows: _Rows) -> Sql:
 def _sum(rows: _Rows) -> Sql:
     value = rows.value()
     if rows.outer.postgresql:
-        summed = sa.func.coalesce(sa.func.sum(sa.cast(value.element, sa.Numeric())), number(0))
-        return rows.scalar(_guarded(rows, summed), number(0))
+        exact = sa.func.coalesce(sa.func.sum(sa.cast(value.element, sa.Numeric())), number(0))
+        return rows.scalar(_guarded(rows, exact), number(0))
     nothing = sa.literal_column("'0'", sa.Text()) if is_wide(rows.tree.type) else number(0)
     if value.wide:
         summed = sa.func.formula_sum(fitted(rows.outer, value, rows.tree.type), type_=sa.Text())

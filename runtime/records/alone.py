@@ -92,7 +92,9 @@ async def _write(database: Database, w: Writing, query: Query) -> bool:
     if first is None:
         return _is_done(w, await database.write_alone(query))
     tries = iter((_and_what_follows(w, query, first, following),))
-    return await database.write(lambda: next(tries, _nothing()))  # what follows has begun: the long form may repeat, not this
+    return await database.write(
+        lambda: next(tries, _nothing())
+    )  # what follows has begun: the long form may repeat, not this
 
 
 def _and_what_follows(w: Writing, query: Query, first: Query, following: Unit[None]) -> Unit[bool]:

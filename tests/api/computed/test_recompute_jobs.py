@@ -96,7 +96,7 @@ async def test_a_change_that_reaches_many_is_a_job_whose_progress_is_seen(servic
 @pytest.mark.usefixtures("few")
 async def test_what_reads_a_value_of_the_job_follows_it(service: Service):
     app = copy.deepcopy(APP)
-    customer, payment = app["entities"][1:]
+    customer, payment = app["entities"][1:3]
     payment["fields"].append({"key": "mark", "type": "formula", "label": "标记", "formula": 'level & "!"'})
     counted = 'COUNT(payments, mark = "b!")'
     customer["fields"].append({"key": "marked", "type": "formula", "label": "标记数", "formula": counted})
@@ -177,6 +177,26 @@ async def test_children_written_at_once_all_count_for_their_parent(service: Serv
 
         await asyncio.gather(*(pay(10) for _ in range(30)))
         assert parse_json((await client.get(f"{RECORDS}/customer/{customer}")).content)["data"]["paid"] == 301
+        assert stale(service) == []
+
+
+async def test_plain_children_changed_and_moved_at_once_all_count(service: Service):
+    """A child without computed fields is written by one statement on PostgreSQL; its parents follow in the same transaction."""
+    publish_shop(service)
+    async with service.client_of("member", "records:read", "records:write") as client:
+        customers = [await make(client, "customer", {"name": name}) for name in "甲乙"]
+        visits = [await make(client, "visit", {"customer": customers[0], "minutes": 1}) for _ in range(6)]
+
+        async def change(visit: str, **values: Any) -> None:
+            assert (await client.patch(f"{RECORDS}/visit/{visit}", json=values)).status_code == 200
+
+        longer = [change(visit, minutes=10) for visit in visits[:4]]
+        moved = [change(visit, customer=customers[1]) for visit in visits[4:]]
+        await asyncio.gather(*longer, *moved, make(client, "visit", {"customer": customers[1], "minutes": 7}))
+        shown = [parse_json((await client.get(f"{RECORDS}/customer/{key}")).content)["data"] for key in customers]
+        assert [(one["minutes"], one["longest"]) for one in shown] == [(40, 10), (9, 7)]
+        await asyncio.gather(*(client.delete(f"{RECORDS}/visit/{visit}") for visit in visits[:3]))
+        assert parse_json((await client.get(f"{RECORDS}/customer/{customers[0]}")).content)["data"]["minutes"] == 10
         assert stale(service) == []
 
 

@@ -25,6 +25,7 @@ from formulas.sqlforms.core import (
 )
 from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted
+from formulas.sqlforms.template import pieces
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
 
@@ -106,13 +107,16 @@ def to_stored(tree: Tree, type_: Type, resolver: Resolver, dialect: Dialect, con
     value = emitter.value(tree)
     if not type_.is_number:
         return value.element
+    if value.type.digits <= type_.digits:
+        return fitted(emitter, value, type_) if dialect == "sqlite" else value.element
     if dialect == "sqlite":
-        kept = fitted(emitter, value, type_)
-        most: Element = sa.literal_column(str(10**type_.digits))
-        return sa.case((sa.func.abs(kept) < most, kept)) if value.type.digits > type_.digits else kept
-    bound: Element = sa.literal_column(str(10 ** (type_.digits - type_.scale)))
-    rounded = sa.func.round(sa.cast(value.element, sa.Numeric()), sa.literal_column(str(type_.scale)))
-    return sa.case((sa.func.abs(rounded) < bound, rounded)) if value.type.digits > type_.digits else value.element
+        within = f"case when abs({{0}}) < {10**type_.digits} then {{0}} end"
+        return pieces(within, [fitted(emitter, value, type_)], sa.BigInteger())
+    rounded: Element = sa.cast(value.element, sa.Numeric())
+    if value.type.scale > type_.scale:
+        rounded = sa.func.round(rounded, sa.literal_column(str(type_.scale)))
+    within = f"case when abs({{0}}) < {10 ** (type_.digits - type_.scale)} then {{0}} end"
+    return pieces(within, [rounded], sa.Numeric())
 
 
 def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:

@@ -11,6 +11,7 @@ from formulas.functions.dateparts import PARTS
 from formulas.functions.dates import DATES
 from formulas.functions.declare import Family, Function
 from formulas.functions.finance import FINANCE
+from formulas.functions.loans import LOANS
 from formulas.functions.logic import LOGIC
 from formulas.functions.operators import OPERATORS
 from formulas.functions.people import PEOPLE
@@ -20,6 +21,7 @@ from formulas.functions.record import RECORD
 from formulas.functions.regexes import REGEXES
 from formulas.functions.sets import SETS
 from formulas.functions.spans import SPANS
+from formulas.functions.statistics import STATISTICS
 from formulas.functions.texts import TEXTS
 from formulas.functions.wording import WORDING
 from formulas.functions.workdays import WORKDAYS
@@ -27,7 +29,7 @@ from formulas.functions.workdays import WORKDAYS
 __all__ = ["CATCHERS", "FAMILIES", "find_function", "list_functions"]
 
 FAMILIES: tuple[Family, ...] = (
-    *(LOGIC, ARITHMETIC, POWERS, FINANCE, AGGREGATES, TEXTS, WORDING, REGEXES),
+    *(LOGIC, ARITHMETIC, POWERS, FINANCE, LOANS, AGGREGATES, STATISTICS, TEXTS, WORDING, REGEXES),
     *(DATES, PARTS, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, RECORD, OPERATORS),
 )
 _BY_NAME: dict[str, Function] = {function.name: function for family in FAMILIES for function in family.functions}

@@ -18,7 +18,7 @@ FINANCE = Family("finance")
 PERIOD_LIMIT = 100_000
 
 
-def _precise(run: Callable[..., Any]) -> Callable[..., Any]:
+def precise(run: Callable[..., Any]) -> Callable[..., Any]:
     """Compute with 60 digits and round the result to 15 places."""
 
     def call(*values: Any) -> Any:
@@ -55,8 +55,13 @@ def _due(rate: Number, start: Number) -> Decimal:
     ("PMT(0, 10, 1000)", -100),
     fails=True,
 )
-@_precise
+@precise
 def _pmt(rate: Number, periods: Number, present: Number, future: Number = 0, start: Number = 0) -> Decimal:
+    return payment_of(rate, periods, present, future, start)
+
+
+def payment_of(rate: Number, periods: Number, present: Number, future: Number = 0, start: Number = 0) -> Decimal:
+    """The payment of each period."""
     if not rate:
         return -Decimal(present + future) / Decimal(periods)
     growth = _growth(rate, periods)
@@ -72,8 +77,13 @@ def _pmt(rate: Number, periods: Number, present: Number, future: Number = 0, sta
     ("ROUND(FV(0.06 / 12, 10, -200, -500, 1), 2)", 2581.40),
     fails=True,
 )
-@_precise
+@precise
 def _fv(rate: Number, periods: Number, payment: Number, present: Number = 0, start: Number = 0) -> Decimal:
+    return future_value(rate, periods, payment, present, start)
+
+
+def future_value(rate: Number, periods: Number, payment: Number, present: Number = 0, start: Number = 0) -> Decimal:
+    """What is there after some periods; what was paid is negative."""
     if not rate:
         return -Decimal(present) - Decimal(payment) * Decimal(periods)
     growth = _growth(rate, periods)
@@ -89,7 +99,7 @@ def _fv(rate: Number, periods: Number, payment: Number, present: Number = 0, sta
     ("ROUND(PV(0.08 / 12, 12 * 20, 500, 0), 2)", -59777.15),
     fails=True,
 )
-@_precise
+@precise
 def _pv(rate: Number, periods: Number, payment: Number, future: Number = 0, start: Number = 0) -> Decimal:
     if not rate:
         return -Decimal(future) - Decimal(payment) * Decimal(periods)
@@ -106,7 +116,7 @@ def _pv(rate: Number, periods: Number, payment: Number, future: Number = 0, star
     ("ROUND(NPER(0.12 / 12, -100, -1000, 10000, 1), 7)", 59.6738657),
     fails=True,
 )
-@_precise
+@precise
 def _nper(rate: Number, payment: Number, present: Number, future: Number = 0, start: Number = 0) -> Decimal | CellError:
     if not rate:
         return -Decimal(present + future) / Decimal(payment)
@@ -126,7 +136,7 @@ def _nper(rate: Number, payment: Number, present: Number, future: Number = 0, st
     ("ROUND(NPV(0.1, -10000, 3000, 4200, 6800), 2)", 1188.44),
     fails=True,
 )
-@_precise
+@precise
 def _npv(rate: Number, *args: Any) -> Decimal | CellError:
     values = numbers(args)
     if rate == -1:
@@ -149,6 +159,6 @@ def _npv(rate: Number, *args: Any) -> Decimal | CellError:
     ("SLN(1, 0, 0)", "#DIV0"),
     fails=True,
 )
-@_precise
+@precise
 def _sln(cost: Number, salvage: Number, life: Number) -> Decimal | CellError:
     return (Decimal(cost) - salvage) / Decimal(life) if life else DIV0

@@ -10,15 +10,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from formulas.functions.numerals import as_read, each_digit, in_a_date
 from formulas.numbers import Number, number_text, round_to
 
 _TOKEN = re.compile(
     r"(?P<quoted>\"[^\"]*\"?)|(?P<escaped>\\.|_.|\*.)|(?P<bracket>\[[^\]]*\])|(?P<general>general)"
-    r"|(?P<exponent>e[+-])|(?P<noon>am/pm|a/p|上午/下午)|(?P<moment>y+|m+|d+|h+|s+|a{3,4})|(?P<digit>[#0?.,/%@])|(?P<other>.)",
+    r"|(?P<exponent>e[+-])|(?P<noon>am/pm|a/p|上午/下午)|(?P<moment>y+|m+|d+|h+|s+|a{3,4}|e+)|(?P<digit>[#0?.,/%@])|(?P<other>.)",
     re.S | re.I,
 )
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?\d{1,30}(?:\.\d{0,20})?)\Z", re.ASCII)
 _CURRENCY = re.compile(r"\$([^-\]]*)(?:-[0-9A-Fa-f]+)?\Z")
+_NUMERALS = {"dbnum1": 1, "dbnum2": 2}
 _MOST_PLACES = 100
 _MOST_DENOMINATOR = 999
 
@@ -41,6 +43,8 @@ class Section:
 
     tokens: tuple[Token, ...]
     condition: tuple[str, Decimal] | None = None
+    #: `[DBNum1]` small Chinese numerals, `[DBNum2]` capital ones.
+    numerals: int = 0
 
     def has(self, *kinds: str) -> bool:
         """Whether a token of these kinds is there."""
@@ -52,11 +56,15 @@ def sections(pattern: str) -> tuple[Section, ...]:
     """A pattern read once."""
     parts: list[list[Token]] = [[]]
     conditions: list[tuple[str, Decimal] | None] = [None]
+    numerals = [0]
     for found in _TOKEN.finditer(pattern):
         kind, text = str(found.lastgroup), found.group()
         if kind == "other" and text == ";":
             parts.append([])
             conditions.append(None)
+            numerals.append(0)
+        elif kind == "bracket" and text[1:-1].lower() in _NUMERALS:
+            numerals[-1] = _NUMERALS[text[1:-1].lower()]
         elif kind == "bracket":
             condition = _CONDITION.match(text[1:-1].strip())
             if condition:
@@ -65,7 +73,7 @@ def sections(pattern: str) -> tuple[Section, ...]:
                 parts[-1] += _bracketed(text[1:-1])
         else:
             parts[-1] += _token(kind, text)
-    return tuple(Section(tuple(tokens), condition) for tokens, condition in zip(parts, conditions, strict=True))
+    return tuple(Section(tuple(part), *rest) for part, *rest in zip(parts, conditions, numerals, strict=True))
 
 
 def _token(kind: str, text: str) -> list[Token]:
@@ -93,8 +101,12 @@ def format_number(value: Number, pattern: str) -> str:
     parts = sections(pattern)
     place, bare = _chosen(parts, number)
     section = parts[place]
-    shown = _in_section(section, abs(number) if bare else number)
-    return shown if shown.strip("-0.,") or not shown.startswith("-") else shown[1:]
+    number = abs(number) if bare else number
+    if not section.numerals:
+        return _in_section(section, number)
+    if not section.has("digit", "general"):
+        return as_read(number_text(number), section.numerals) + "".join(token.text for token in section.tokens)
+    return each_digit(_in_section(section, number), section.numerals)
 
 
 def _chosen(parts: tuple[Section, ...], number: Decimal) -> tuple[int, bool]:
@@ -123,7 +135,9 @@ def _in_section(section: Section, number: Decimal) -> str:
     if section.has("moment", "elapsed", "noon"):
         raise FormatError
     if section.has("general"):
-        return "".join(number_text(number) if token.kind == "general" else token.text for token in section.tokens)
+        shown = number_text(number)
+        shown = as_read(shown, section.numerals) if section.numerals else shown
+        return "".join(shown if token.kind == "general" else token.text for token in section.tokens)
     tokens = section.tokens
     if any(token.kind == "digit" and token.text == "@" for token in tokens):
         return "".join(number_text(number) if token.text == "@" else token.text for token in tokens)
@@ -297,7 +311,8 @@ def format_moment(moment: date | time, pattern: str, elapsed: int | None = None)
             before = marks[seen - 1].text[0].lower() if seen else ""
             after = marks[seen + 1].text[0].lower() if seen + 1 < len(marks) else ""
             seen += 1
-            words.append(_moment_part(moment, token, before == "h" or after == "s", noon, elapsed))
+            part = _moment_part(moment, token, before == "h" or after == "s", noon, elapsed)
+            words.append(_in_numerals(part, token, section.numerals) if section.numerals else part)
         elif token.kind == "noon":
             words.append(_noon(token.text, moment))
         elif token.kind == "digit" and token.text == "0" and _after_second(section.tokens, place):
@@ -305,6 +320,13 @@ def format_moment(moment: date | time, pattern: str, elapsed: int | None = None)
         else:
             words.append(token.text)
     return "".join(words)
+
+
+def _in_numerals(part: str, token: Token, kind: int) -> str:
+    """Years digit by digit, the rest as it is read; names stay."""
+    if not part.isdecimal():
+        return part
+    return each_digit(part, kind) if token.text[0].lower() in "ye" else in_a_date(part, kind)
 
 
 def _noon(text: str, moment: Any) -> str:
@@ -335,10 +357,10 @@ def _moment_part(moment: Any, token: Token, minutes: bool, noon: bool, elapsed: 
         return _month(moment, len(mark))
     if mark[0] in "da" and len(mark) > 2:
         return _weekday(moment, mark)
-    name = {"y": "year", "d": "day", "h": "hour", "s": "second", "m": "minute"}[mark[0]]
+    name = {"y": "year", "e": "year", "d": "day", "h": "hour", "s": "second", "m": "minute"}[mark[0]]
     number = getattr(moment, name, 0)
-    if mark[0] == "y":
-        return f"{number:04d}" if len(mark) > 2 else f"{number % 100:02d}"
+    if mark[0] in "ye":
+        return f"{number:04d}" if len(mark) > 2 or mark[0] == "e" else f"{number % 100:02d}"
     if mark[0] == "h" and noon:
         number = number % 12 or 12
     return f"{number:02d}" if len(mark) > 1 else str(number)

@@ -196,7 +196,7 @@ def _us_days(first: date, last: date) -> int:
 
 
 _NAME = r"(?P<name>[A-Za-z]{3,9})\.?"
-_CLOCK = r"(?:[ T]+\d{1,2}:\d{2}(?::\d{2})?)?\s*\Z"
+_CLOCK = r"(?:[ T]+\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm]\.?)?)?\s*\Z"
 _DATES = tuple(
     re.compile(r"\s*" + shape + _CLOCK, re.ASCII)
     for shape in (
@@ -207,6 +207,7 @@ _DATES = tuple(
     )
 )
 _FORMAT_PARTS = re.compile(r"yyyy|mm|dd|m|d|.", re.S)
+_DATED = re.compile(r"([^:]*[\d日])[ T]+(\d{1,2}:.*)\Z", re.ASCII)
 _TIME = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(?:([AaPp])\.?[Mm]\.?)?\s*\Z", re.ASCII)
 
 
@@ -268,6 +269,9 @@ def _date_shape(pattern: str) -> re.Pattern[str]:
     fails=True,
 )
 def _timevalue(text: str) -> timedelta | CellError:
+    dated = _DATED.match(text[:100])
+    if dated and isinstance(_datevalue(dated.group(1)), date):
+        text = dated.group(2)
     found = _TIME.match(text)
     if not found:
         return VALUE

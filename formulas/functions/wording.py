@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from formulas.errors import CellError
 from formulas.functions.declare import Family
+from formulas.functions.numerals import DIGITS, capital
 from formulas.functions.texts import fits
 from formulas.numbers import round_to
 from formulas.pinyin import initials, syllables
@@ -269,36 +270,6 @@ def _text_only(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-_DIGITS = "零壹贰叁肆伍陆柒捌玖"
-_UNITS = ("", "拾", "佰", "仟")
-_GROUPS = ("", "万", "亿", "万亿")
-
-
-def _group_words(group: int) -> str:
-    """Four digits in capital words, with 零 for gaps inside."""
-    words, gap = "", False
-    for place in (3, 2, 1, 0):
-        digit = group // 10**place % 10
-        if digit:
-            words += ("零" if gap and words else "") + _DIGITS[digit] + _UNITS[place]
-            gap = False
-        else:
-            gap = True
-    return words
-
-
-def _yuan_words(yuan: int) -> str:
-    words, gap = "", False
-    for place in (3, 2, 1, 0):
-        group = yuan // 10000**place % 10000
-        if not group:
-            gap = gap or bool(words)
-            continue
-        words += ("零" if words and (gap or group < 1000) else "") + _group_words(group) + _GROUPS[place]
-        gap = False
-    return words
-
-
 @WORDING.add(
     "RMBUPPER",
     "n",
@@ -317,11 +288,11 @@ def _rmb_upper(amount: Any) -> str | CellError:
         return VALUE
     sign, fen = ("负" if fen < 0 else ""), abs(fen)
     yuan, jiao, cent = fen // 100, fen // 10 % 10, fen % 10
-    words = _yuan_words(yuan) + "元" if yuan else ""
+    words = capital(yuan) + "元" if yuan else ""
     if not jiao and not cent:
         return sign + (words or "零元") + "整"
     if jiao:
-        words += _DIGITS[jiao] + "角"
+        words += DIGITS[jiao] + "角"
     elif words:
         words += "零"
-    return sign + words + (_DIGITS[cent] + "分" if cent else "整")
+    return sign + words + (DIGITS[cent] + "分" if cent else "整")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import divided, fitted, is_native, native_at, native_of, rescaled
+from formulas.sqlforms.numbers import divided, fitted, holds, native_at, native_of, rescaled
 from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
 from formulas.tree import Call, Literal, Param, Path, Tree, walk
 from formulas.types import Type
@@ -44,8 +44,24 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
     native = _NATIVE.get(call.function)
     if native is not None and not is_wide(call.type) and not any(value.wide for value in values):
         return plain(native(values, call.type), call.type, emitter)
-    found = call_python(emitter, call)
-    return replace(found, native=_overflowing(call, values), firm=_is_firm(call, values), near=_near(call, values))
+    native_number = _overflowing(call, values)
+    return replace(
+        call_python(emitter, call),
+        native=native_number,
+        firm=_is_firm(call, values),
+        near=_near(call, values),
+        holds=_holding(call, values, native_number),
+    )
+
+
+_WITHIN = 9 * 10**18
+
+
+def _holding(call: Call, values: list[Sql], native: Element | None) -> Element | None:
+    """Of one operation on integers: whether its result is within 64 bits; else it is a REAL beyond them."""
+    if native is None or call.function not in _NATIVE or any(value.wide for value in values):
+        return None
+    return native.between(number(-_WITHIN), number(_WITHIN))
 
 
 def _is_firm(call: Call, values: list[Sql]) -> bool:
@@ -192,9 +208,9 @@ def _rounded_where_it_holds(emitter: Emitter, call: Call, value: Sql, places: in
         return call_python(emitter, call)
     kept = kept * number(10**missing) if missing else kept
     if is_wide(call.type):
-        return replace(call_python(emitter, call), native=kept)
+        return replace(call_python(emitter, call), native=kept, holds=value.holds)
     in_python = raw(call_python(emitter, call).element, sa.BigInteger())
-    return plain(sa.case((is_native(kept), kept), else_=in_python), call.type, emitter)
+    return plain(sa.case((holds(value, kept), kept), else_=in_python), call.type, emitter)
 
 
 def result(emitter: Emitter, value: Sql, type_: Type) -> Element:

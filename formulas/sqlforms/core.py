@@ -84,6 +84,8 @@ class Sql:
     native: Element | None = None
     #: SQLite: where the native number is a REAL, the number is beyond 64 bits for sure: comparing it with less is exact.
     firm: bool = False
+    #: SQLite: whether the native number is an integer, where that is cheaper to ask of what it was made of.
+    holds: Element | None = None
     #: SQLite: a REAL within 1e-15 (relative) of the number times 10^places, before it was rounded to its type.
     near: tuple[Element, int] | None = None
 

@@ -40,7 +40,7 @@ def fitted(emitter: Emitter, value: Sql, type_: Type) -> Element:
     if value.wide and value.native is not None:
         kept = native_at(value, type_.scale)
         narrowed = sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
-        return sa.case((is_native(kept), kept), else_=narrowed)
+        return sa.case((holds(value, kept), kept), else_=narrowed)
     if value.wide or value.type.digits - value.type.scale > NARROW_DIGITS - type_.scale:
         return sa.func.formula_narrow(widened(value), number(type_.scale), type_=sa.BigInteger())
     if value.type.scale > type_.scale:
@@ -65,6 +65,11 @@ def native_at(value: Sql, scale: int) -> Element:
 def is_native(element: Element) -> Element:
     """Whether the integers held: SQLite turns an overflow into a REAL, and a REAL stays one in all that follows."""
     return sa.func.typeof(element) != sa.literal_column("'real'")
+
+
+def holds(value: Sql, kept: Element) -> Element:
+    """Whether 64 bits hold a number that was made from a value's native one."""
+    return is_native(kept) if value.holds is None else value.holds
 
 
 def compared(emitter: Emitter, left: Sql, right: Sql, operator: Compare, equality: bool) -> Element:
@@ -111,8 +116,8 @@ def _told_by_near(near: tuple[Element, int], bound: Sql, operator: Compare, exac
 def divided(value: Sql, unit: int) -> Element:
     """SQLite: the stored integer divided by a power of ten, half away from zero."""
     element = raw(value.element, sa.BigInteger())
-    half = sa.case((element < number(0), number(-(unit // 2))), else_=number(unit // 2))
-    return pieces("({0} + {1}) / {2}", [element, half, number(unit)], sa.BigInteger())
+    half = unit // 2  # its sign is the sign bit of the number
+    return pieces(f"({{0}} + {half} + ({{0}} >> 63) * {2 * half}) / {unit}", [element], sa.BigInteger())
 
 
 def rescaled(value: Sql, scale: int) -> Element:

@@ -23,6 +23,7 @@ ARGUMENT_LIMIT = 90
 STATEMENT_LIMIT = 200_000
 #: Characters from which an argument is not repeated but named.
 LONG_PART = 120
+_PLACES = re.compile(r"least\(greatest\(\{(\d+)\}, -308\), 20\)")
 _PLACE = re.compile(r"\{(\d+)\}")
 INT_BOUND = 2**31 - 1
 
@@ -86,6 +87,7 @@ def pg(*templates: str) -> Form:
     def form(emitter: Emitter, call: Call) -> Sql:
         args = pg_arguments(emitter, call)
         chosen = ([template for template in templates if needs(template) == len(args)] or [templates[-1]])[0]
+        chosen = _PLACES.sub(lambda found: _known_places(call, int(found.group(1))) or found.group(), chosen)
         if any(part in chosen for part in ("least(", "greatest(", "then 0 ")):  # these make something of a null
             open_ones = [n for n, arg in enumerate(call.args) if not is_whole_constant(arg)]
             present = " and ".join(f"{{{n}}} is not null" for n in open_ones)
@@ -93,6 +95,12 @@ def pg(*templates: str) -> Form:
         return Sql(pieces(chosen, args, bind_type(call.type, "postgresql")), call.type)
 
     return form
+
+
+def _known_places(call: Call, place: int) -> str | None:
+    """A constant number of places within the bounds that every template has for it."""
+    arg = call.args[place]
+    return f"({min(max(arg.value, -308), 20)})" if is_whole_constant(arg) else None  # type: ignore[union-attr]
 
 
 def needs(template: str) -> int:

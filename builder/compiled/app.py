@@ -16,7 +16,7 @@ from builder.compiled.conditional import ConditionalUnique
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.reminders import Reminders, compile_reminders
-from builder.compiled.rounds import Round, direct_relations, rounds_of
+from builder.compiled.rounds import Round, direct_relations, read_over, rounds_of
 from builder.compiled.rules import EntityRules, compile_rules
 from builder.compiled.sight import Sight
 from builder.compiled.system import system_fields
@@ -205,6 +205,11 @@ class CompiledApp:
         read = {(d.entity, d.field) for each in self.rounds for d in each.dependencies}
         after = (r for rules in self.rules.values() for r in rules.after)
         return frozenset(read | self.reminders.watched | {(d.entity, d.field) for r in after for d in r.dependencies})
+
+    @cached_property
+    def read_over(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The paths of references over which related fields read, with the entity where each begins."""
+        return read_over(self.rounds, self)
 
     @cached_property
     def counted_by(self) -> Mapping[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from builder.compiled.computing import Computed, FieldId
 from formulas.dependencies import Dependency
+from formulas.schema import Schema
 from formulas.tree import Rollup, walk
 
 Paths = frozenset[tuple[str, ...]]
@@ -55,3 +56,30 @@ def _relations(field: Computed) -> Paths:
 def direct_relations(rounds: Iterable[Round]) -> frozenset[tuple[str, str]]:
     """Return the to-many relations (entity, key) that are read by records that have them themselves."""
     return frozenset((r.entity, d.path[0]) for r in rounds for d in r.dependencies if len(d.path) == 1)
+
+
+def read_over(rounds: Iterable[Round], schema: Schema) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return every path of to-one relations over which values are read, from wherever it begins: (entity, steps)."""
+    found: set[tuple[str, tuple[str, ...]]] = set()
+    for each in rounds:
+        for dependency in each.dependencies:
+            found |= _to_one_parts(each.entity, dependency.path, schema)
+    longest = (part for part in found if not any(_begins(other, part) for other in found if other != part))
+    return tuple(sorted(longest))
+
+
+def _to_one_parts(entity: str, path: tuple[str, ...], schema: Schema) -> set[tuple[str, tuple[str, ...]]]:
+    found: set[tuple[str, tuple[str, ...]]] = set()
+    owners: list[tuple[str, int]] = []
+    for place, step in enumerate(path):
+        info = schema.find_field(entity, step)
+        if info is None or info.leads_to is None:
+            return found
+        owners = [] if info.many else [*owners, (entity, place)]
+        found |= {(owner, path[start : place + 1]) for owner, start in owners}
+        entity = info.leads_to
+    return found
+
+
+def _begins(longer: tuple[str, tuple[str, ...]], part: tuple[str, tuple[str, ...]]) -> bool:
+    return longer[0] == part[0] and longer[1][: len(part[1])] == part[1]

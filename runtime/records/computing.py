@@ -21,6 +21,7 @@ from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from formulas.dependencies import Dependency
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
+from runtime.records.new_links import hold_new_targets
 from runtime.records.postponing import Later
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _
     Args:
         besides: fields that are recomputed anyway, with the records in which they are.
     """
+    yield from hold_new_targets(w)
     seen = _Seen()
     for each in w.app.rounds:
         ids: set[str] = set()

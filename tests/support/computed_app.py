@@ -134,13 +134,13 @@ def stale_values(database: Database, app: CompiledApp) -> list[tuple[str, str, i
         if computed.place == "volatile" or not all_in_sql(computed.tree):
             continue
         with database.transaction() as connection:
-            count = connection.execute(_count_of_others(app, computed, dialect)).scalar_one()
+            count = int(connection.execute(_count_of_others(app, computed, dialect)).scalar_one())
         if count:
             found.append((computed.entity, computed.key, count))
     return found
 
 
-def _count_of_others(app: CompiledApp, computed: Computed, dialect: Dialect) -> sa.Select[tuple[int]]:
+def _count_of_others(app: CompiledApp, computed: Computed, dialect: Dialect) -> sa.Select[Any]:
     """How many records keep another value; each rollup is a subquery of its own here, which no write makes."""
     entity = app.entities[computed.entity]
     joins = Joins(app, entity, entity.table, dialect)

@@ -180,6 +180,37 @@ async def test_children_written_at_once_all_count_for_their_parent(service: Serv
         assert stale(service) == []
 
 
+async def test_a_new_link_sees_what_becomes_of_its_target_meanwhile(service: Service):
+    """Who changes a customer does not see the payments that others are writing: these have to see the change."""
+    publish_shop(service)
+    database: Database = service.app.services.database
+    async with service.client_of("member", "records:read", "records:write") as client:
+        customer = await make(client, "customer", {"name": "甲", "level": "a"})
+        if database.dialect == "postgresql":
+            with database.engine.connect() as other:
+                other.execute(sa.text("UPDATE shop__customer SET level = 'b'"))
+                writing = asyncio.create_task(make(client, "payment", {"customer": customer, "amount": 1}))
+                while not (await asyncio.to_thread(_somebody_waits, database) or writing.done()):
+                    pass
+                other.commit()
+                await writing
+            assert (await levels(client))[0] == {"b"}
+
+        async def rename(level: str) -> None:
+            assert (await client.patch(f"{RECORDS}/customer/{customer}", json={"level": level})).status_code == 200
+
+        paying = [make(client, "payment", {"customer": customer, "amount": n}) for n in range(6)]
+        await asyncio.gather(*(rename(level) for level in "cdef"), *paying)
+        assert len((await levels(client))[0]) == 1
+        assert stale(service) == []
+
+
+def _somebody_waits(database: Database) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with database.engine.connect() as connection:
+        return bool(connection.scalar(sa.text(waiting)))
+
+
 async def test_plain_children_changed_and_moved_at_once_all_count(service: Service):
     """A child without computed fields is written by one statement on PostgreSQL; its parents follow in the same transaction."""
     publish_shop(service)

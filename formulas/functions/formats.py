@@ -73,7 +73,8 @@ def sections(pattern: str) -> tuple[Section, ...]:
                 parts[-1] += _bracketed(text[1:-1])
         else:
             parts[-1] += _token(kind, text)
-    return tuple(Section(tuple(part), *rest) for part, *rest in zip(parts, conditions, numerals, strict=True))
+    read = zip(parts, conditions, numerals, strict=True)
+    return tuple(Section(tuple(tokens), condition, kind) for tokens, condition, kind in read)
 
 
 def _token(kind: str, text: str) -> list[Token]:

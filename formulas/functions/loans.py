@@ -95,7 +95,7 @@ LOANS.add(
 )(_cumulated(principal=True))
 
 
-def _root(worth: Callable[[Decimal], Any], guess: Number) -> Decimal | CellError:
+def _root(worth: Callable[[Decimal], Decimal], guess: Number) -> Decimal | CellError:
     """Where a function is 0, by the secant; NUM if that is not found."""
     one, other = Decimal(guess), Decimal(guess) + Decimal("0.001")
     at_one, at_other = worth(one), worth(other)
@@ -134,7 +134,7 @@ def _rate(
     if periods <= 0:
         return NUM
 
-    def left(rate: Decimal) -> Any:
+    def left(rate: Decimal) -> Decimal:
         return future_value(rate, periods, payment, present, start) - future
 
     return _root(left, guess)
@@ -156,7 +156,7 @@ def _irr(values: tuple[Any, ...], guess: Number = Decimal("0.1")) -> Any:
     if not (any(flow < 0 for flow in flows) and any(flow > 0 for flow in flows)):
         return NUM
 
-    def worth(rate: Decimal) -> Any:
+    def worth(rate: Decimal) -> Decimal:
         result = Decimal(0)
         for flow in reversed(flows):
             result = result / (1 + rate) + flow

@@ -100,7 +100,9 @@ def pg(*templates: str) -> Form:
 def _known_places(call: Call, place: int) -> str | None:
     """A constant number of places within the bounds that every template has for it."""
     arg = call.args[place]
-    return f"({min(max(arg.value, -308), 20)})" if is_whole_constant(arg) else None  # type: ignore[union-attr]
+    if not (isinstance(arg, Literal) and is_whole_constant(arg)):
+        return None
+    return f"({min(max(int(arg.value), -308), 20)})"
 
 
 def needs(template: str) -> int:

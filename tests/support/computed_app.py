@@ -99,6 +99,8 @@ APP: dict[str, Any] = {
                 {"key": "tax", "type": "formula", "label": "税额", "formula": "ROUND({金额} * {税率}, 2)"},
                 {"key": "gross", "type": "formula", "label": "含税", "formula": "amount + tax"},
                 {"key": "level", "type": "lookup", "label": "客户等级", "path": "customer.level"},
+                {"key": "payer", "type": "reference", "label": "付款人", "entity": "payer"},
+                {"key": "payer_name", "type": "lookup", "label": "付款人名", "path": "payer.name"},
                 {"key": "share", "type": "formula", "label": "占比", "formula": "IFERROR(amount / customer.paid, 0)"},
                 {"key": "overdue", "type": "formula", "label": "逾期天数", "formula": "DAYS(TODAY(), due_on)"},
                 {"key": "is_late", "type": "formula", "label": "已逾期", "formula": "AND(NOT(done), overdue > 0)"},
@@ -111,6 +113,11 @@ APP: dict[str, Any] = {
                 {"key": "customer", "type": "reference", "label": "客户", "entity": "customer", "on_delete": "cascade"},
                 {"key": "minutes", "type": "integer", "label": "分钟"},
             ],
+        },
+        {
+            "key": "payer",
+            "label": "付款人",
+            "fields": [{"key": "name", "type": "text", "label": "名称"}],
         },
     ],
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from builder.checks.finding import Finding, error
 from builder.compiled.computing import draft_schema
-from builder.definition.actions.base import Each, OwnSetting, RecordAction, Setting, TargetSetting
+from builder.definition.actions.base import Each, OwnSetting, Setting, TargetSetting
 from builder.definition.actions.create_task import CreateTask
 from builder.definition.actions.move_stage import MoveStage
 from builder.definition.actions.start_approval import StartApproval
@@ -55,15 +55,6 @@ def check_actions(definition: Definition) -> Iterator[Finding]:
     for place in find_models(definition, Each):
         yield from _check_each(definition, place)
     yield from _check_names(definition)
-    for place in find_models(definition, RecordAction):
-        action = place.model
-        assert isinstance(action, RecordAction)
-        if action.run == "after" and not isinstance(place.within[0], Automation):
-            message = say(
-                "只有自动化里的动作可以在提交之后执行;请改用由阶段或修改触发的自动化",
-                "Only actions of automations run after the commit; use an automation that the stage or the change starts",
-            )
-            yield error("action.run", place.document, f"{place.pointer}/run", message)
 
 
 def _check_names(definition: Definition) -> Iterator[Finding]:

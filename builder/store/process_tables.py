@@ -30,6 +30,11 @@ automation_run = sa.Table(
     sa.Column("next_action", Whole, nullable=False, comment="of a waiting run: the action to go on with"),
     sa.Column("due_at", Instant, comment="of a waiting run: when it goes on"),
     sa.Column("attempts", Whole, nullable=False, comment="of a waiting run: how often it broke down"),
+    sa.Column(
+        "actions",
+        Words,
+        comment="of a run that follows a move, an approval or a reminder: its actions as they were then, JSON list",
+    ),
     sa.Index("ix_dougong_automation_run_app", "app", "automation", "at"),
     sa.Index("ix_dougong_automation_run_record", "record_id", "at"),
     sa.Index("ix_dougong_automation_run_due", "due_at"),

@@ -19,7 +19,7 @@ from builder.store.statement import Unit
 from runtime.approvals import rows
 from runtime.approvals.rows import APPROVED, JUST_DECIDED, REJECTED, RUNNING, Running, Task
 from runtime.automations.actions.base import ActionFailed, Occasion, audience
-from runtime.automations.carrying import carry_out
+from runtime.automations.following import follow
 from runtime.automations.ports import Letter, Ports
 from runtime.expressions.prepared import Subject
 from runtime.records.holding import hold_record
@@ -265,7 +265,7 @@ class Course:
         key = f"approval:{a.id}:{state}"
         occasion = Occasion(w.for_the_app(key), self._ports(), Subject(entity, a.record_id, held.shown), key)
         try:
-            yield from carry_out(occasion, actions, committed=True)
+            yield from follow(occasion, actions, "approval", f"{a.approval}.{state}")
         except ActionFailed as failed:
             raise Problem("approval.refused", failed.message) from failed
 

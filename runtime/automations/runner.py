@@ -12,23 +12,26 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from builder.definition.actions.base import ActionModel
 from builder.definition.automation import Automation
 from builder.definition.kinds import AUTOMATIONS
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
-from builder.kernel.limits import AUTOMATION_FAILURES
+from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import ConstraintRefused, Database
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Whole, Words
-from runtime.automations.actions.base import ActionFailed, Occasion, Outcome
-from runtime.automations.callers import acting_caller
+from runtime.automations.actions.base import ActionFailed, Occasion
+from runtime.automations.callers import acting_caller, find_actor
 from runtime.automations.carrying import carry_out
+from runtime.automations.following import read_actions, tell_failure
 from runtime.automations.ports import Ports
-from runtime.automations.running import BACK, SAVEPOINT, Back, why
-from runtime.automations.runs import Statements, outcome_json, run_table, set_failures, standings, text_json
+from runtime.automations.running import BACK, SAVEPOINT, Back, count_failure, why
+from runtime.automations.runs import Statements, outcome_json, run_table, text_json
 from runtime.expressions.prepared import Subject
+from runtime.identity.actors import SYSTEM
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
 from runtime.records.service import Records
@@ -48,6 +51,8 @@ class _Waiting(NamedTuple):
     reason: Text
     depth: int
     actor: str | None
+    cause: str
+    actions: str | None
 
 
 class Runner:
@@ -92,37 +97,54 @@ class Runner:
         if waiting is None:
             return 0
         automation = w.app.definition.find(AUTOMATIONS, waiting.automation)
-        entity = w.app.entities.get(waiting.entity)
-        if automation is None or entity is None or waiting.next_action >= len(automation.actions):
+        actions: tuple[ActionModel, ...] = automation.actions if automation is not None else ()
+        if waiting.actions is not None:
+            actions = read_actions(waiting.actions)
+        if waiting.entity not in w.app.entities or waiting.next_action >= len(actions):
             gone = say("该自动化已从应用中移除", "The automation has left the app")
             yield from _mark(w, run_id, "failed", gone, waiting.outcomes)
             return 1
         back = Back(w)
         yield Query(SAVEPOINT, {})
         try:
-            outcomes = yield from self._carry_on(w, run_id, automation, waiting)
+            occasion = yield from self._occasion(w, run_id, automation, waiting)
+            carried = yield from carry_out(occasion, actions, start=waiting.next_action, committed=True)
         except (ActionFailed, Problem, ConstraintRefused) as failed:
             yield Query(BACK, {})
             back.go()
             yield from _mark(w, run_id, "failed", why(failed), waiting.outcomes)
-            yield from _failed(w, waiting.automation)
+            yield from self._failed(w, automation, waiting, why(failed))
         else:
-            yield from _mark(w, run_id, "done", waiting.reason, waiting.outcomes + [outcome_json(o) for o in outcomes])
+            done = [outcome_json(outcome) for outcome in carried.outcomes]
+            yield from _mark(w, run_id, "done", waiting.reason, waiting.outcomes + done)
         return 1
 
-    def _carry_on(
-        self, w: Writing, run_id: str, automation: Automation, waiting: _Waiting
-    ) -> Unit[tuple[Outcome, ...]]:
+    def _occasion(self, w: Writing, run_id: str, automation: Automation | None, waiting: _Waiting) -> Unit[Occasion]:
+        """Return what the actions stand on: the record as it is now, in the name the run goes by."""
         entity = w.app.entities[waiting.entity]
         subject = Subject(entity, "", {}, gone=True)
         if waiting.record_id is not None:
             held = yield from hold_record(w, entity, waiting.record_id)
             subject = Subject(entity, waiting.record_id, held.shown)
+        if automation is None or waiting.actions is not None:
+            known = find_uuid(waiting.actor or "")
+            actor = (yield from find_actor(w, known)) if known is not None else None
+            acting = Caller(
+                actor or SYSTEM, w.caller.request_id, "automation", None, waiting.cause, depth=waiting.depth
+            )
+            return Occasion(w.acting_as(acting), self._ports, subject, waiting.cause)
         caused_by = Caller(None, w.caller.request_id, "automation", None, "", waiting.depth)
         acting = yield from acting_caller(w, self._ports, automation, subject, caused_by, run_id)
-        occasion = Occasion(w.acting_as(acting), self._ports, subject, f"run:{run_id}")
-        carried = yield from carry_out(occasion, automation.actions, start=waiting.next_action, committed=True)
-        return carried.outcomes
+        return Occasion(w.acting_as(acting), self._ports, subject, f"run:{run_id}")
+
+    def _failed(self, w: Writing, automation: Automation | None, waiting: _Waiting, reason: Text) -> Unit[None]:
+        """Count a failure of an automation, which is switched off in the end; of anything else those who build the app are told."""
+        if automation is None or waiting.actions is not None:
+            name = waiting.automation
+            yield from tell_failure(w, self._ports, name, waiting.entity, waiting.record_id or "", reason)
+            return
+        entity = w.app.entities[waiting.entity]
+        yield from count_failure(w, self._ports, automation, Subject(entity, waiting.record_id or "", {}))
 
     async def _put_off(self, run_id: str, problem: Problem) -> None:
         """It broke down before its own rules were asked: try again later, in the end give up."""
@@ -160,7 +182,9 @@ def _put_off_statement() -> sa.Update:
 
 def _take(w: Writing, run_id: str) -> Unit[_Waiting | None]:
     r = run_table.c
-    columns = (r.automation, r.entity, r.record_id, r.next_action, r.outcomes, r.reason, r.depth, r.actor)
+    columns = (
+        r.automation, r.entity, r.record_id, r.next_action, r.outcomes, r.reason, r.depth, r.actor, r.cause, r.actions,
+    )  # fmt: skip
 
     def make(dialect: str) -> sa.Select[Any]:
         chosen = sa.select(*columns).where(r.id == sa.bindparam("id", type_=Identifier()), r.state == "waiting")
@@ -169,7 +193,7 @@ def _take(w: Writing, run_id: str) -> Unit[_Waiting | None]:
     rows = yield Query(w.statements.kept(("automation", "take"), make), {"id": run_id})
     if not rows:
         return None
-    automation, entity, record_id, next_action, outcomes, reason, depth, actor = rows[0]
+    automation, entity, record_id, next_action, outcomes, reason, depth, actor, cause, actions = rows[0]
     return _Waiting(
         automation,
         entity,
@@ -179,6 +203,8 @@ def _take(w: Writing, run_id: str) -> Unit[_Waiting | None]:
         Text(**parse_json(reason)),
         depth,
         actor,
+        cause,
+        actions,
     )
 
 
@@ -195,13 +221,3 @@ def _mark(w: Writing, run_id: str, state: str, reason: Text, outcomes: list[JSON
         "v_outcomes": dump_json(outcomes).decode(),
     }
     yield Query(w.statements.kept(("automation", "mark"), make), values)
-
-
-def _failed(w: Writing, automation: str) -> Unit[None]:
-    stand = yield from standings(w)
-    failures = (stand[automation].failures if automation in stand else 0) + 1
-    is_over = failures >= AUTOMATION_FAILURES
-    reason = (
-        say(f"连续失败 {failures} 次,已停用", f"Switched off after {failures} failures in a row") if is_over else None
-    )
-    yield from set_failures(w, automation, failures, reason)

@@ -235,18 +235,28 @@ def _count_failures(
         if failures[key] != before:
             changed[key] = start
     for key, start in changed.items():
-        is_over = failures[key] >= AUTOMATION_FAILURES
-        reason = _switched_off(failures[key]) if is_over else None
-        yield from set_failures(w, key, failures[key], reason)
-        if reason is not None:
-            yield from tell_builders(w, ports, start, reason)
+        yield from _keep_failures(w, ports, start.automation, start.subject, failures[key])
+
+
+def count_failure(w: Writing, ports: Ports, automation: Automation, subject: Subject) -> Unit[None]:
+    """Count one failure more."""
+    stand = yield from standings(w)
+    before = stand[automation.key].failures if automation.key in stand else 0
+    yield from _keep_failures(w, ports, automation, subject, before + 1)
+
+
+def _keep_failures(w: Writing, ports: Ports, automation: Automation, subject: Subject, count: int) -> Unit[None]:
+    reason = _switched_off(count) if count >= AUTOMATION_FAILURES else None
+    yield from set_failures(w, automation.key, count, reason)
+    if reason is not None:
+        yield from tell_builders(w, ports, automation, subject, reason)
 
 
 def _switched_off(count: int) -> Text:
     return say(f"连续失败 {count} 次,已停用", f"Switched off after {count} failures in a row")
 
 
-def tell_builders(w: Writing, ports: Ports, start: Start, reason: Text) -> Unit[None]:
+def tell_builders(w: Writing, ports: Ports, automation: Automation, about: Subject, reason: Text) -> Unit[None]:
     """Put a message down for those who build apps."""
     if ports.outward is None:
         return
@@ -255,10 +265,10 @@ def tell_builders(w: Writing, ports: Ports, start: Start, reason: Text) -> Unit[
         user_ids += yield from ports.people.with_role(w, role)
     if not user_ids:
         return
-    label = label_text(start.automation.label)
+    label = label_text(automation.label)
     subject = say(f"自动化“{label.zh}”已停用", f'The automation "{label.en}" was switched off')
-    key = f"automation:{w.app.key}:{start.automation.key}:off:{w.now.isoformat()}"
-    entity, record_id = start.subject.entity.key, start.subject.record_id
+    key = f"automation:{w.app.key}:{automation.key}:off:{w.now.isoformat()}"
+    entity, record_id = about.entity.key, about.record_id
     letter = Letter(key, tuple(dict.fromkeys(user_ids)), None, subject, reason, w.app.key, entity, record_id)
     yield from ports.outward.post_letter(w, letter)
 

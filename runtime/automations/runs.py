@@ -49,6 +49,8 @@ class Run:
     depth: int = 0
     next_action: int = 0
     due_at: datetime | None = None
+    actions: str | None = None
+    """What it carries along, JSON; None: the actions of the automation as it is published."""
 
 
 class Standing(NamedTuple):
@@ -107,6 +109,7 @@ def _row(w: Writing, run: Run) -> dict[str, Any]:
         "next_action": run.next_action,
         "due_at": run.due_at,
         "attempts": 0,
+        "actions": run.actions,
     }
 
 

@@ -20,6 +20,7 @@ from builder.store.statement import Query, Unit
 from builder.store.tables import event
 from builder.store.types import Identifier, Whole, Words
 from runtime.access.gate import FieldMap, gate, require_role
+from runtime.automations.following import try_again
 from runtime.automations.ports import Ports
 from runtime.automations.running import Start, run_all
 from runtime.automations.runs import (
@@ -230,9 +231,13 @@ class Automations:
             row = (yield from _failed_run(w, known)) if known else None
             if row is None:
                 raise Problem("automation.run_not_found")
-            key, record_id, state = row
+            key, record_id, state, entity, actions = row
             if state != "failed" or record_id is None:
                 raise Problem("automation.run_state")
+            if actions is not None:
+                yield from try_again(w, str(known))
+                later = say("稍后继续", "It goes on presently")
+                return Run(str(known), key, entity, str(record_id), key.partition(":")[0], "waiting", later)
             automation = get_automation(w, key)
             subject = yield from self._subject(w, caller, automation.entity, str(record_id), "select")
             yield from set_failures(w, key, 0, None)
@@ -368,7 +373,7 @@ def _failed_run(w: Writing, run_id: str) -> Unit[Any]:
     r = run_table.c
     statement = w.statements.kept(
         ("automation", "failed_run"),
-        lambda _: sa.select(r.automation, r.record_id, r.state).where(
+        lambda _: sa.select(r.automation, r.record_id, r.state, r.entity, r.actions).where(
             r.app == sa.bindparam("app", type_=Words()), r.id == sa.bindparam("id", type_=Identifier())
         ),
     )

@@ -17,7 +17,7 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.automations.actions.base import ActionFailed, Occasion
-from runtime.automations.carrying import carry_out
+from runtime.automations.following import follow
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards.base import Standing
@@ -220,7 +220,7 @@ class Mover:
         key = f"move:{subject.record_id}:{step.pipeline.key}:{number}"
         occasion = Occasion(w.for_the_app(key), ports, subject, key)
         try:
-            yield from carry_out(occasion, actions, committed=True)
+            yield from follow(occasion, actions, "move", f"{step.pipeline.key}.{step.transition.key}")
         except ActionFailed as failed:
             raise refused("transition.refused", [Todo("action", failed.message)], **step.names) from failed
 

@@ -21,7 +21,7 @@ from builder.kernel.faults import crash_point
 from builder.kernel.text import Text, say
 from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from runtime.automations.actions.base import Occasion, Outcome
-from runtime.automations.carrying import carry_out
+from runtime.automations.following import follow
 from runtime.automations.ports import Ports
 from runtime.automations.running import Start, run_all, started_by_time
 from runtime.expressions.prepared import Subject
@@ -77,8 +77,7 @@ class ActionEffects:
             return (yield from self._start(w, firing.rule.automation, subject))
         step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
         occasion = Occasion(w, self._ports, subject, firing.key)
-        done = yield from carry_out(occasion, step.actions, committed=True)
-        return _words(done.outcomes)
+        return _words((yield from follow(occasion, step.actions, "reminder", firing.rule.key)))
 
     def _start(self, w: Writing, automation: Automation, subject: Subject) -> Unit[Text]:
         """Run the automation that waited for the date; what became of it stands in its own log, too."""

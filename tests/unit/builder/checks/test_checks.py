@@ -168,10 +168,10 @@ def test_transitions_and_approvals_that_actions_name_are_there(action, expected)
     assert processed({**automation({"type": "created"}), "actions": [action]}) == expected
 
 
-def test_only_automations_have_actions_after_the_commit():
+def test_any_list_of_actions_may_go_on_after_the_commit():
     after = {"type": "set_fields", "run": "after", "set": [{"field": "x", "value": "1"}]}
     assert processed({**automation({"type": "created"}), "actions": [after]}) == {}
-    assert processed(on_approved=[after]) == {"/on_approved/0/run": "action.run"}
+    assert processed(on_approved=[after]) == {}
 
 
 def processed(*automations, **approval):

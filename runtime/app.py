@@ -228,7 +228,8 @@ def make_services(
     registry = Registry(database, clock, ids, rehearse=rehearsals.violations)
     expressions = Expressions()
     mover = Mover(lambda: ports)
-    course = Course(lambda: ports)
+    authenticator = Authenticator(database, clock)
+    course = Course(lambda: ports, authenticator.find_actor)
     assigner = RuleAssigner(lambda: ports)
     ports = Ports(
         people=PlatformPeople(),
@@ -267,7 +268,6 @@ def make_services(
         ids=ids,
         file_bytes=settings.file_bytes,
     )
-    authenticator = Authenticator(database, clock)
     captchas = (ProofOfWork(database, clock, ids, sealer), _captcha_service(settings, outbound))
     upkeep = (
         Pruning(settings, clock),

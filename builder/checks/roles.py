@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error, warning
 from builder.definition.entity import SEARCHABLE, Entity
-from builder.definition.kinds import LOCKS, ROLES, Definition, DocumentId
+from builder.definition.kinds import APPROVALS, LOCKS, PIPELINES, ROLES, Definition, DocumentId
 from builder.definition.role import Grant, Role
 from builder.fields.base import label_text
+from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
 
 _DATES = ("date", "datetime", "created_at", "updated_at")
@@ -25,6 +26,8 @@ def check_roles(definition: Definition) -> Iterator[Finding]:
             yield from _masks(here, f"/grants/{number}", grant, entity)
             yield from _required(here, f"/grants/{number}", role, grant, entity)
             yield from _unseen(here, f"/grants/{number}", role, grant)
+            yield from _names(definition, here, f"/grants/{number}", grant)
+    yield from _given_by_nobody(definition)
 
 
 def _masks(here: DocumentId, pointer: str, grant: Grant, entity: Entity) -> Iterator[Finding]:
@@ -67,6 +70,38 @@ def may_give(grant: Grant, key: str) -> bool:
     if key in grant.fixed or any(mask.field == key for mask in grant.masks):
         return False
     return "read" not in grant.may or (key in grant.fields if grant.fields is not None else key not in grant.hidden)
+
+
+def _names(definition: Definition, here: DocumentId, pointer: str, grant: Grant) -> Iterator[Finding]:
+    """Transitions and approvals that a grant names are such of its entity."""
+    ways = [way.key for one in definition.of(PIPELINES) if one.entity == grant.entity for way in one.transitions]
+    approvals = [one.key for one in definition.of(APPROVALS) if one.entity == grant.entity]
+    named = (
+        ("transitions", grant.transitions, ways, say("流转", "transition")),
+        ("approvals", grant.approvals, approvals, say("审批", "approval")),
+    )
+    for member, keys, known, what in named:
+        for place, key in enumerate(() if keys == "all" else keys):
+            if key not in known:
+                hint = nearest_hint(key, known)
+                zh, en = f"没有{what.zh}“{key}”{hint.zh}", f'There is no {what.en} "{key}"{hint.en}'
+                yield error(f"role.{member}", here, f"{pointer}/{member}/{place}", say(zh, en))
+
+
+def _given_by_nobody(definition: Definition) -> Iterator[Finding]:
+    """Where there are roles, an approval is given by those whose grants name it."""
+    grants = [grant for role in definition.of(ROLES) for grant in role.grants]
+    for approval in definition.of(APPROVALS) if grants else ():
+        able = [
+            g for g in grants if g.entity == approval.entity and (g.approvals == "all" or approval.key in g.approvals)
+        ]
+        if not able:
+            label = label_text(approval.label)
+            message = say(
+                f"没有角色的授权写了审批“{label.zh}”(approvals),除管理员外没有人能批准",
+                f'No role\'s grants name the approval "{label.en}" (approvals): only admins can give it',
+            )
+            yield warning("approval.nobody", DocumentId(APPROVALS.name, approval.key), "/steps", message)
 
 
 def _unseen(here: DocumentId, pointer: str, role: Role, grant: Grant) -> Iterator[Finding]:

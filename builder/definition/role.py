@@ -64,7 +64,7 @@ class Grant(Model):
     transitions: Annotated[tuple[Key, ...], Option(max_length=200)] | Literal["all"] = "all"
     """Transitions of the entity's pipeline that may be taken, by key; it takes ``update`` as well."""
     approvals: Annotated[tuple[Key, ...], Option(max_length=200)] | Literal["all"] = ()
-    """Approvals that may be given, by key."""
+    """Approvals of these records that may be given, by key: who is asked and has no such grant cannot answer. Asking takes ``update``."""
 
 
 class Role(Model):

@@ -41,9 +41,18 @@ outbox = sa.Table(
     sa.Column("last_error", Words, comment="JSON text in both languages"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
+    sa.Column("digest", Words, comment="what is due of one digest goes out as one message"),
     sa.Index("ix_dougong_outbox_due", "state", "next_at"),
     sa.Index("ix_dougong_outbox_connection", "connection", "state", "next_at"),
     sa.Index("ix_dougong_outbox_record", "record_id"),
+)
+
+notice_wish = sa.Table(
+    PREFIX + "notice_wish",
+    metadata,
+    sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("wishes", Words, nullable=False, comment="JSON: runtime/outbox/wishes.py"),
+    sa.Column("updated_at", Instant, nullable=False),
 )
 
 rate = sa.Table(

@@ -13,6 +13,7 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.access.gate import require_role
 from runtime.api.http import REQUEST_ID, SAFE_METHODS, client_address, parse_query
+from runtime.approvals.rights import explain_approvals
 from runtime.identity.actors import Known
 from runtime.identity.audit import Origin
 from runtime.query.request import read_parameters
@@ -36,7 +37,14 @@ async def explain(x: Exchange) -> None:
     wanted = read_parameters(parse_query(x.scope), ("actor",)).get("actor")
     person = (await _find(x, wanted or "")).actor
     await x.answer(
-        200, dump_json({"data": await explain_record(x.api.records, x.caller, x.app, x.entity, x.record_id, person)})
+        200,
+        dump_json(
+            {
+                "data": await explain_record(
+                    x.api.records, x.caller, x.app, x.entity, x.record_id, person, {"approvals": explain_approvals}
+                )
+            }
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from runtime.api import (
     hooks,
     inbox,
     jobs,
+    notices,
     ops,
     personal_data,
     providers,
@@ -53,7 +54,7 @@ def make_web(services: Services) -> FastAPI:
         grants.router,
         security_events.router,
     )
-    outward = (connections.router, hooks.router, inbox.router, jobs.router)
+    outward = (connections.router, hooks.router, inbox.router, notices.router, jobs.router)
     sharing = (shares.router, forms.router, personal_data.router)
     for router in (absences.router, ops.router, *sharing, *identity, *outward, docs.router, scenarios.router):
         web.include_router(router)

@@ -17,6 +17,7 @@ from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.approvals import rows
+from runtime.approvals.rights import FindActor, refuse_unable, require_roles, unable
 from runtime.approvals.rows import APPROVED, JUST_DECIDED, REJECTED, RUNNING, Running, Task
 from runtime.automations.actions.base import ActionFailed, Occasion, audience
 from runtime.automations.following import follow
@@ -37,8 +38,9 @@ _LETTERS = {
 class Course:
     """Lets approvals run. It also is the port by which actions and transitions begin them."""
 
-    def __init__(self, ports: Callable[[], Ports]) -> None:
+    def __init__(self, ports: Callable[[], Ports], find_actor: FindActor) -> None:
         self._ports = ports  # asked late: the ports hold the course
+        self._find_actor = find_actor
 
     # -- beginning -------------------------------------------------------------------------------------------------------
 
@@ -99,8 +101,14 @@ class Course:
             manager = (yield from self._ports().people.manager_of(w, asker, 1)) if asker else None
             if manager is not None and manager not in people:
                 people.append(manager)
+        label = label_text(step.label)
+        reasons = yield from unable(w, self._find_actor, subject.entity, subject.record_id, document.key, people)
+        if reasons and (step.mode in ("all", "in_order") or len(reasons) == len(people)):
+            # whoever has to agree cannot be left out; of those who merely may answer, others can
+            what = say(f"步骤“{label.zh}”的审批人没有权限", f"Who is to approve {label.en} may not")
+            refuse_unable(reasons, what)
+        people = [user_id for user_id in people if user_id not in reasons]
         if not people:
-            label = label_text(step.label)
             detail = say(
                 f"步骤“{label.zh}”没有可以审批的人(提交人不能审批自己的单据)",
                 f"There is nobody to approve {label.en} (nobody approves what he asked for)",
@@ -216,6 +224,10 @@ class Course:
             raise Problem("approval.refused", say("没有这个在职用户", "There is no such active user"))
         if user_id == a.asked_by and not a.document.get("allow_self"):
             raise Problem("approval.refused", say("提交人不能审批自己的单据", "Nobody approves what he asked for"))
+        entity = w.app.entities.get(a.entity)
+        if entity is not None:
+            reasons = yield from unable(w, self._find_actor, entity, a.record_id, a.approval, [user_id])
+            refuse_unable(reasons, say("此人没有审批权限", "This person may not give the approval"))
         for task in (yield from rows.tasks_of(w, a.id)):
             if task.step == a.step and task.user_id == user_id and task.state in ("open", "waiting"):
                 raise Problem("approval.refused", say("此人已在这一步的审批人中", "This person is asked already"))
@@ -235,6 +247,9 @@ class Course:
             people = [manager] if manager is not None else []
         there = {t.user_id for t in (yield from rows.tasks_of(w, a.id)) if t.step == a.step and t.state == "open"}
         fresh = [i for i in people if i not in there and (i != a.asked_by or document.allow_self)]
+        if entity is not None:
+            reasons = yield from unable(w, self._find_actor, entity, a.record_id, a.approval, fresh)
+            fresh = [user_id for user_id in fresh if user_id not in reasons]
         made = [self._new_task(w, a, task.step, task.place, user_id, "escalated") for user_id in fresh]
         yield from rows.insert_tasks(w, made)
         for task_row in made:
@@ -332,11 +347,8 @@ def _find(w: Writing, entity: CompiledEntity, key: str) -> Approval:
             f"“{entity.key}”没有审批“{key[:100]}”{hint.zh}", f'"{entity.key}" has no approval "{key[:100]}"{hint.en}'
         )
         raise Problem("approval.not_found", detail)
-    document, actor = known[key], w.caller.actor
-    if document.roles and (actor is None or (actor.role != "admin" and actor.role not in document.roles)):
-        names = "、".join(document.roles), " or ".join(document.roles)
-        raise Problem("access.denied", say(f"发起审批需要角色 {names[0]}", f"Asking for it needs the role {names[1]}"))
-    return document
+    require_roles(w, known[key])
+    return known[key]
 
 
 def _read(a: Running) -> Approval:

@@ -20,6 +20,7 @@ from builder.store.types import Instant
 from runtime.access.gate import FieldMap, gate, require_actor, require_scope
 from runtime.approvals import rows
 from runtime.approvals.listing import Folder, find_one, list_mine, list_of_record
+from runtime.approvals.rights import require_giver
 from runtime.approvals.rows import RUNNING, WITHDRAWN, Running, Task
 from runtime.approvals.running import Course
 from runtime.expressions.prepared import Subject
@@ -28,7 +29,7 @@ from runtime.query.statements import StatementCache
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
 from runtime.records.holding import not_found as record_not_found
-from runtime.records.rights import require_seen
+from runtime.records.rights import require_changeable, require_seen
 from runtime.records.seams import finish
 from runtime.records.service import Records
 from runtime.records.targets import known_id, target_entity, uses_of
@@ -70,6 +71,7 @@ class Approvals:
             held = yield from hold_record(w, owner, known)
             if not (yield from require_seen(w, owner, known)):
                 raise record_not_found(owner, known)
+            yield from require_changeable(w, owner, known)
             return (yield from self._course.begin(w, Subject(owner, known, held.shown), approval, comment))
 
         return await self._carry(caller, app, unit)
@@ -153,6 +155,9 @@ class Approvals:
             return
         task = _own_task(a, tasks, actor.user_id, task_id if act == "delegate" and actor.role == "admin" else None)
         if act in ANSWERS:
+            entity = w.app.entities.get(a.entity)
+            if entity is not None:
+                yield from require_giver(w, actor, entity, a.record_id, a.approval)
             yield from self._course.answer(w, a, task, act, comment)
         elif user_id is None or find_uuid(user_id) is None:
             raise Problem("approval.refused", say("请给出 user_id", "Give user_id"))

@@ -222,14 +222,19 @@ class Authenticator:
     async def see_as(self, user_id: str) -> Known | None:
         """Return another person as an actor who may only look, for an admin who looks through their eyes; None: nobody of this id."""
 
-        def unit() -> Unit[Known | None]:
-            rows = yield Query(prepare(_person_select(), self._database.dialect), {"id": user_id})
-            if not rows:
-                return None
-            actor, epoch = _read_actor(rows[0][:-1]), int(rows[0][-1])
-            return Known((yield from self._placed(actor, epoch)), epoch, None, by_cookie=False)
+        return await self._database.read(lambda: self._find_known(user_id), scan=False)
 
-        return await self._database.read(unit, scan=False)
+    def find_actor(self, user_id: str) -> Unit[Actor | None]:
+        """Return a person with roles and place, inside a transaction; None: nobody of this id."""
+        known = yield from self._find_known(user_id)
+        return None if known is None else known.actor
+
+    def _find_known(self, user_id: str) -> Unit[Known | None]:
+        rows = yield Query(prepare(_person_select(), self._database.dialect), {"id": user_id})
+        if not rows:
+            return None
+        actor, epoch = _read_actor(rows[0][:-1]), int(rows[0][-1])
+        return Known((yield from self._placed(actor, epoch)), epoch, None, by_cookie=False)
 
 
 def _read_actor(row: Sequence[Any]) -> Actor:

@@ -16,6 +16,7 @@ from builder.kernel.text import Text, say
 from runtime.channels.base import Channel, Delivered, Letter, Outcome, Payload, Refused, Roads, Sending
 from runtime.connections.service import Connections, Ready
 from runtime.observe.logs import Log
+from runtime.outbox.digests import merged
 from runtime.outbox.payloads import read_payload
 from runtime.outbox.rows import Claimed, OutboxRows
 
@@ -82,7 +83,7 @@ class Courier:
                 await asyncio.to_thread(self._rows.postpone, key, turn)
                 return
             batch = _batch(ready.channel, waiting)
-            waiting = waiting[len(batch) :]
+            waiting = [row for row in waiting if row not in batch]
             blocked = await self._deliver(ready, batch)
             if blocked is not None:
                 await asyncio.to_thread(self._rows.block, key, blocked)
@@ -90,7 +91,8 @@ class Courier:
     async def _deliver(self, ready: Ready, batch: list[Claimed]) -> datetime | None:
         """Deliver rows that go out as one; return until when the target wants to be left alone."""
         read = [read_payload(row.payload) for row in batch]
-        outcome = await self._try(ready, batch[0].key, [payload for payload, _ in read])
+        payloads = [payload for payload, _ in read]
+        outcome = await self._try(ready, batch[0].key, payloads if ready.channel.merges else [merged(payloads)])
         if isinstance(outcome, Delivered):
             if self._answered is not None and read[0][1]:
                 await self._answered(batch[0], outcome.answer, read[0][1])
@@ -117,8 +119,11 @@ class Courier:
     async def _all_failed(
         self, rows: Sequence[Claimed], reason: Text, *, final: bool, wait: float | None = None
     ) -> None:
+        together: dict[str, datetime] = {}
         for row in rows:
             next_at = None if final or row.attempts + 1 >= TRIES else self._next_try(row.attempts, wait)
+            if next_at is not None and row.digest is not None:  # what goes out as one is tried again as one
+                next_at = together.setdefault(row.digest, next_at)
             await asyncio.to_thread(self._rows.mark_failed, row, reason, next_at)
             event = "delivery.dead" if next_at is None else "delivery.retry"
             self._log.warning(
@@ -133,5 +138,8 @@ class Courier:
 
 
 def _batch(channel: Channel, waiting: Sequence[Claimed]) -> list[Claimed]:
-    """Return the rows that go out together: what waits for a robot becomes one digest."""
-    return list(waiting) if channel.merges else [waiting[0]]
+    """Return the rows that go out together: what waits for a robot becomes one message, and so does a person's digest."""
+    if channel.merges:
+        return list(waiting)
+    digest = waiting[0].digest
+    return [row for row in waiting if row.digest == digest] if digest is not None else [waiting[0]]

@@ -23,6 +23,8 @@ class Letter(NamedTuple):
     app: str
     entity: str
     record_id: str
+    urgent: bool = False
+    """It goes out at once, whatever people wish for."""
 
 
 class Call(NamedTuple):

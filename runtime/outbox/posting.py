@@ -23,6 +23,7 @@ from runtime.channels import BY_KIND
 from runtime.channels.base import Call, Letter, Payload, Recipient
 from runtime.outbox import orders
 from runtime.outbox.payloads import dump_payload
+from runtime.outbox.wishes import Way, Wishes, kind_of, read_wishes, way_for
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -42,17 +43,34 @@ class Outbox:
             Problem: ``connection.not_found``.
         """
         yield from self._to_inbox(w, letter)
-        if letter.channel is None:
+        wishes = yield from _wishes(w, letter.user_ids)
+        if letter.channel is None and not wishes:
             return
-        kind = yield from _kind_of(w, letter.channel)
         people = yield from _people(w, letter.user_ids)
-        if BY_KIND[kind].to_each == "none":
-            phones = tuple(person.phone for person in people if person.phone)
-            yield from self._put_down(w, letter.key, letter.channel, letter, self._letter(w, letter, None, phones))
-            return
+        said: tuple[str, ...] = ()
+        if letter.channel is not None:
+            said = (letter.channel,)
+            kind = yield from _kind_of(w, letter.channel)
+            if BY_KIND[kind].to_each == "none":  # a group's: nobody's own wishes change it
+                said = ()
+                phones = tuple(person.phone for person in people if person.phone)
+                yield from self._put_down(w, letter.key, letter.channel, letter, self._letter(w, letter, None, phones))
         for person in people:
-            key = f"{letter.key}:{person.user_id}"
-            yield from self._put_down(w, key, letter.channel, letter, self._letter(w, letter, person, ()))
+            yield from self._to_person(w, letter, person, said, wishes.get(person.user_id or ""))
+
+    def _to_person(
+        self, w: Writing, letter: orders.Letter, person: Recipient, said: tuple[str, ...], wishes: Wishes | None
+    ) -> Unit[None]:
+        """Put a message down for one person as they wish; connections that are gone since are passed over."""
+        way = Way(said, w.now, "")
+        if wishes is not None:
+            way = way_for(wishes, str(person.user_id), kind_of(letter.key), said, w.now, urgent=letter.urgent)
+            if set(way.connections) - set(said):
+                there = yield from _personal(w)
+                way = way._replace(connections=tuple(key for key in way.connections if key in there or key in said))
+        for key in way.connections:
+            name = f"{letter.key}:{person.user_id}" + ("" if key in said else f":{key}")
+            yield from self._put_down(w, name, key, letter, self._letter(w, letter, person, ()), way=way)
 
     def post_call(self, w: Writing, call: orders.Call) -> Unit[None]:
         """Put a request down. The same key again changes nothing.
@@ -81,6 +99,7 @@ class Outbox:
         about: orders.Letter | orders.Call,
         payload: Payload,
         answer: tuple[tuple[str, str], ...] = (),
+        way: Way | None = None,
     ) -> Unit[None]:
         values = {
             "id": w.ids.record_id(),
@@ -92,8 +111,9 @@ class Outbox:
             "record_id": about.record_id,
             "state": "todo",
             "attempts": 0,
-            "next_at": w.now,
+            "next_at": w.now if way is None else way.at,
             "created_at": w.now,
+            "digest": f"{connection}:{way.digest}" if way is not None and way.digest else None,
         }
         yield Query(
             w.statements.kept(("outbox",), lambda dialect: _insert(delivery_tables.outbox, tuple(values), dialect)),
@@ -150,6 +170,24 @@ def _kind_of(w: Writing, key: str) -> Unit[str]:
         )
         raise Problem("connection.invalid", detail)
     return str(rows[0][0])
+
+
+def _wishes(w: Writing, user_ids: Sequence[str]) -> Unit[dict[str, Wishes]]:
+    """Return what some people wish; who wishes nothing is not in it."""
+    c = delivery_tables.notice_wish.c
+    statement = w.statements.kept(
+        ("notice_wishes",), lambda _: sa.select(c.user_id, c.wishes).where(c.user_id.in_(w.statements.listed()))
+    )
+    rows = yield Query(statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
+    return {str(row[0]): read_wishes(row[1]) for row in rows}
+
+
+def _personal(w: Writing) -> Unit[frozenset[str]]:
+    """Return the connections that carry messages to single people."""
+    c = delivery_tables.connection.c
+    statement = w.statements.kept(("personal_connections",), lambda _: sa.select(c.key, c.kind).where(c.active))
+    rows = yield Query(statement, {})
+    return frozenset(row[0] for row in rows if BY_KIND[row[1]].to_each != "none")
 
 
 def _people(w: Writing, user_ids: Sequence[str]) -> Unit[list[Recipient]]:

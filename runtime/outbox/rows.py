@@ -29,6 +29,7 @@ LEASE = timedelta(minutes=2)
 """Longer than any channel's own deadline."""
 STATES = ("todo", "sending", "done", "dead")
 _CANDIDATES = 500
+_DIGEST = 500
 
 
 class Claimed(NamedTuple):
@@ -43,6 +44,8 @@ class Claimed(NamedTuple):
     record_id: str | None
     attempts: int
     token: str
+    digest: str | None = None
+    """What is due of one digest goes out together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class OutboxRows:
             ids = list(connection.scalars(chosen))
             if not ids:
                 return []
+            ids += self._rest_of_digests(connection, ids, due)
             held = (
                 sa.select(table).where(c.id.in_(ids), free, c.state.in_(("todo", "sending"))).order_by(c.next_at, c.id)
             )
@@ -91,8 +95,18 @@ class OutboxRows:
             taken = sa.update(table).where(c.id.in_([row.id for row in rows]))
             connection.execute(taken.values(state="sending", lease_until=now + LEASE, lease_token=token))
         return [
-            Claimed(r.id, r.key, r.connection, r.payload, r.app, r.entity, r.record_id, r.attempts, token) for r in rows
+            Claimed(r.id, r.key, r.connection, r.payload, r.app, r.entity, r.record_id, r.attempts, token, r.digest)
+            for r in rows
         ]
+
+    def _rest_of_digests(self, connection: sa.Connection, ids: list[str], due: sa.Select[Any]) -> list[str]:
+        """Return what else is due of the digests that some rows are of."""
+        c = table.c
+        digests = list(connection.scalars(sa.select(c.digest).distinct().where(c.id.in_(ids), c.digest.is_not(None))))
+        if not digests:
+            return []
+        rest = due.where(c.digest.in_(digests), c.id.not_in(ids)).order_by(c.id).limit(_DIGEST)
+        return [str(row[0]) for row in connection.execute(rest)]
 
     def mark_done(self, rows: Sequence[Claimed]) -> bool:
         """Note that rows were delivered; False if another holds the lease now."""

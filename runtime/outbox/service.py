@@ -13,6 +13,7 @@ from runtime.identity.audit import Audit
 from runtime.outbox.inbox import Inbox
 from runtime.outbox.posting import Outbox
 from runtime.outbox.rows import OutboxRows
+from runtime.outbox.wishing import NoticeWishes
 from runtime.secrets.sealing import Sealer
 
 
@@ -24,6 +25,7 @@ class Delivery:
     outbox: Outbox
     rows: OutboxRows
     inbox: Inbox
+    wishes: NoticeWishes
     roads: Roads
 
 
@@ -36,5 +38,6 @@ def make_delivery(
         outbox=Outbox(public_url),
         rows=OutboxRows(database, clock, ids),
         inbox=Inbox(database, clock),
+        wishes=NoticeWishes(database, clock),
         roads=roads,
     )

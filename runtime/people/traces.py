@@ -56,6 +56,7 @@ TRACES: tuple[Trace, ...] = (
     Trace(people_tables.provider_login, ("user_id",), deleted=True),
     Trace(sharing_tables.share, ("created_by",), deleted=True),
     Trace(delivery_tables.inbox, ("user_id",), deleted=True),
+    Trace(delivery_tables.notice_wish, ("user_id",), deleted=True),
     Trace(process_tables.absence, ("user_id",), deleted=True),
     Trace(process_tables.absence, ("created_by",)),
     Trace(writing_tables.idempotency, ("actor",), deleted=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
@@ -25,6 +26,7 @@ from runtime.records.service import Records
 from runtime.records.writer import Writing
 
 JSON = Any
+Also = Mapping[str, Callable[[Writing, Actor, CompiledEntity, str], Unit[dict[str, JSON]]]]
 
 
 def explain(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str) -> Unit[dict[str, JSON]]:
@@ -40,7 +42,7 @@ def explain(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str) ->
         "roles": [{"key": role.key, "label": _both(label_text(role.label))} for role in roles],
     }
     if (not app.has_roles and actor.kind != "external") or actor.role == "admin":
-        yield from _holds(w, (), entity, record_id, {})
+        yield from holding_grants(w, actor, entity, record_id, ())
         reason = (
             say("管理员可以做一切", "An admin may do everything")
             if app.has_roles
@@ -52,8 +54,7 @@ def explain(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str) ->
     sight = sight_of(narrow(app, frozenset(role.key for role in roles)))
     assert sight is not None
     grants = sight.grants.get(entity.key, ())
-    moment = viewer_values(viewer(app, actor, w.now))
-    holds = yield from _holds(w, grants, entity, record_id, moment)
+    holds = yield from holding_grants(w, actor, entity, record_id, grants)
     fine = [grant for grant, yes in zip(grants, holds, strict=True) if yes]
     seen = any(grant.may("read") for grant in fine)
     deeds = {}
@@ -71,13 +72,41 @@ def explain(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str) ->
     return {**shown, "deeds": deeds, "fields": fields}
 
 
+def holding_grants(
+    w: Writing, actor: Actor, entity: CompiledEntity, record_id: str, grants: tuple[ReadyGrant, ...]
+) -> Unit[tuple[bool, ...]]:
+    """Return for each of some grants of a person whether a record is among its rows.
+
+    Raises:
+        Problem: ``record.not_found`` for a record that is not there at all.
+    """
+    wanted = tuple((grant.rows,) for grant in grants)
+    context = Context(now=w.now, zone=w.app.zone)
+    statement = w.statements.kept(
+        ("explain", entity.key, wanted),
+        lambda dialect: conditions_statement(w.app, context, entity, wanted, dialect),
+    )
+    moment = viewer_values(viewer(w.app, actor, w.now))
+    rows = yield Query(statement, {**moment, "ids": dump_json([record_id]).decode()})
+    if not rows:
+        raise not_found(entity, record_id)
+    return tuple(bool(value) for value in rows[0][1:])
+
+
 async def explain_record(
-    records: Records, caller: Caller, app: str, entity: str, record_id: str, subject: Actor
+    records: Records, caller: Caller, app: str, entity: str, record_id: str, subject: Actor, also: Also
 ) -> dict[str, JSON]:
-    """Return why somebody may or may not do things with a record; whoever asks has been let in by ``require_role``."""
+    """Return why somebody may or may not do things with a record; whoever asks has been let in by ``require_role``.
+
+    Args:
+        also: what other rooms say about it, by member.
+    """
 
     def make(w: Writing, owner: CompiledEntity, known: str) -> Unit[dict[str, JSON]]:
-        return (yield from explain(w, subject, owner, known))
+        found = yield from explain(w, subject, owner, known)
+        for member, say_more in also.items():
+            found[member] = yield from say_more(w, subject, owner, known)
+        return found
 
     return await records.read_beside(caller, app, entity, record_id, make)
 
@@ -99,19 +128,3 @@ def _field_json(key: str, fine: list[ReadyGrant]) -> dict[str, JSON]:
     part = sorted({grant.role.key for grant in fine if key in grant.masks})
     write = sorted({grant.role.key for grant in fine if grant.may("update") and key in grant.writable})
     return {"read": "whole" if whole else "part" if part else "hidden", "by": whole or part, "write": write}
-
-
-def _holds(
-    w: Writing, grants: tuple[ReadyGrant, ...], entity: CompiledEntity, record_id: str, moment: dict[str, Any]
-) -> Unit[tuple[bool, ...]]:
-    """Return which grants' rows the record is among."""
-    wanted = tuple((grant.rows,) for grant in grants)
-    context = Context(now=w.now, zone=w.app.zone)
-    statement = w.statements.kept(
-        ("explain", entity.key, wanted),
-        lambda dialect: conditions_statement(w.app, context, entity, wanted, dialect),
-    )
-    rows = yield Query(statement, {**moment, "ids": dump_json([record_id]).decode()})
-    if not rows:
-        raise not_found(entity, record_id)
-    return tuple(bool(value) for value in rows[0][1:])

@@ -96,6 +96,20 @@ def require_seen(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[boo
     return bool((yield from seen_ids(w, sight, entity, [record_id])))
 
 
+def require_changeable(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[None]:
+    """Let pass who may change a record that is there.
+
+    Raises:
+        Problem: ``access.denied``.
+    """
+    sight = acting_sight(w)
+    if sight is None:
+        return
+    rows = yield from _judged(w, sight, entity, "changeable", (sight.rows_for(entity.key, "update"),), [record_id])
+    if rows.get(record_id) != (True,):
+        raise Problem("access.denied", say("您的角色不能修改这条记录", "Your roles do not let you change this record"))
+
+
 def seen_of(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[set[str]]:
     """Return which of some records the caller sees, whoever that is."""
     sight = acting_sight(w)

@@ -19,3 +19,5 @@ class Notify(ActionModel):
     """A connection to send through (e-mail, robot …); the inbox in the app if left out."""
     subject: Wording
     text: Wording | None = None
+    urgent: bool = False
+    """It goes out where ``channel`` says at any hour; else people's own wishes count (``/api/me/notifications``)."""

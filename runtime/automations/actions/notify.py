@@ -24,9 +24,8 @@ class NotifyKind:
             zh, en = f"没有可通知的人:{subject.zh}", f"There is nobody to tell: {subject.en}"
             return Outcome("passed", say(zh, en))
         text = yield from o.render(action.text)
-        letter = Letter(
-            key, tuple(user_ids), action.channel, subject, text, o.w.app.key, o.entity.key, o.subject.record_id
-        )
+        about = (o.w.app.key, o.entity.key, o.subject.record_id)
+        letter = Letter(key, tuple(user_ids), action.channel, subject, text, *about, urgent=action.urgent)
         yield from o.ports.outward.post_letter(o.w, letter)
         count = len(user_ids)
         return Outcome("done", say(f"已通知 {count} 人:{subject.zh}", f"Told {count} people: {subject.en}"))

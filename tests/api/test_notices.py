@@ -60,8 +60,8 @@ async def test_wishes_are_kept_and_wrong_ones_named(desk: Desk, admin: Any) -> N
         "zone": "Asia/Shanghai", "quiet": None, "rules": [], "digest_at": ["09:00"],
     }  # fmt: skip
     await connect(admin, "group", "dingtalk", {"access_token": "t"}, url="https://example.com/robot")
-    wrong = {"rules": [{"kinds": ["approval"], "connections": ["group", "mali"]}]}
-    told = problem(await admin.put("/api/me/notifications", json=wrong), "identity.invalid")
+    unknown: Any = {"rules": [{"kinds": ["approval"], "connections": ["group", "mali"]}]}
+    told = problem(await admin.put("/api/me/notifications", json=unknown), "identity.invalid")
     assert pointers(told) == {"/rules/0/connections/0": "unknown", "/rules/0/connections/1": "unknown"}
     for wrong in ({"zone": "Asia/Nowhere"}, {"quiet": {"begins": "25:00"}}, {"rules": [{"kinds": ["rumour"]}]}):
         assert (await admin.put("/api/me/notifications", json=wrong)).status_code == 400, wrong
@@ -93,7 +93,7 @@ async def test_quiet_hours_hold_back_what_is_not_urgent_and_then_it_comes_as_one
         await become(desk, 7)
         (late,) = mails.mails[32:]
         assert (subject(late), str(late["To"])) == ("30 条提醒", "chief <chief@example.com>")
-        text = late.get_payload(decode=True).decode()
+        text = str(late.get_payload(decode=True), "utf-8")  # type: ignore[arg-type]
         assert all(f"提醒 reminder:{n}\n" in text for n in range(30))
         assert {row.state for row in rows(desk)} == {"done"}
 

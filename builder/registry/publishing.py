@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from builder.checks.finding import Finding
 from builder.checks.run import run_checks
 from builder.compiled.app import compile_app
-from builder.definition.kinds import Definition
+from builder.definition.kinds import APP, Definition
 from builder.definition.parse import parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem, Violation
@@ -19,7 +19,7 @@ from builder.publish.diff import Change
 from builder.publish.plan import Plan, make_plan
 from builder.publish.publish import Intent, lock_app, publish
 from builder.registry.busy import busy, told_when_busy
-from builder.registry.drafts import load_draft, replace_draft
+from builder.registry.drafts import list_documents, load_draft, replace_draft
 from builder.registry.registry import PublishedApp, Registry, find_published, get_lineage, get_package
 from builder.store.database import ConstraintRefused
 
@@ -109,9 +109,9 @@ def _rehearse(registry: Registry, app: str) -> str | None:
     if registry.rehearse is None:
         return None
     with registry.database.snapshot() as connection:
+        if not any(each.body.get("test_before_publish") for each in list_documents(connection, app, APP.name)):
+            return None
         definition = load_draft(connection, app)
-    if not definition.app.test_before_publish:
-        return None
     refuse_errors(run_checks(definition))
     violations = registry.rehearse(definition)
     if violations:

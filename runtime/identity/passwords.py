@@ -10,6 +10,7 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -57,7 +58,11 @@ class Passwords:
         self.rules = rules or PasswordRules()
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
-        self._nobody = self._hasher.hash("nobody has this password")
+
+    @cached_property
+    def _nobody(self) -> str:
+        # made when the first password is asked for: instances of scenarios and tests never come to that
+        return self._hasher.hash("nobody has this password")
 
     def hash(self, password: str) -> str:
         """Return the form in which a password is stored."""
@@ -66,9 +71,10 @@ class Passwords:
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Tell whether a password is the stored one. None (no such user, or one without a password) costs the same and is False."""
+        nobody = self._nobody
         with self._turns:
             try:
-                self._hasher.verify(stored or self._nobody, _normal(password))
+                self._hasher.verify(stored or nobody, _normal(password))
             except (VerificationError, InvalidHashError):
                 return False
         return stored is not None

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 
 from builder.kernel.limits import SCHEDULE_BATCH
 from builder.store.delivery_tables import outbox
-from runtime.invariants import audit
-from tests.faults.ticking import begin, open_later, tick_until_quiet
+from tests.faults.ticking import audit_later, begin, open_later, tick_until_quiet
 from tests.support.office import Office, on, open_office
 from tests.support.posting import call, post
 from tests.support.receiver import http_receiver
@@ -47,15 +46,7 @@ async def serials(office: Office) -> Counter[int]:
 
 
 async def look(office: Office) -> list[Any]:
-    return await asyncio.to_thread(_audit, str(office.services.settings.database_url))
-
-
-def _audit(url: str) -> list[Any]:
-    app = open_later(url, 1)
-    try:
-        return audit(app.services)
-    finally:
-        app.services.database.close()
+    return await asyncio.to_thread(audit_later, str(office.services.settings.database_url))
 
 
 async def test_a_schedule_killed_between_its_chunks_counts_every_record_once(

@@ -10,9 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from builder.store.process_tables import automation_run
-from runtime.invariants import audit
 from tests.api.pipelines.test_following import entering, later
-from tests.faults.ticking import begin, open_later, tick_until_quiet
+from tests.faults.ticking import audit_later, begin, open_later, tick_until_quiet
 from tests.support import deals
 from tests.support.desk import Desk, publish_definition
 from tests.support.service import bearer, running
@@ -50,4 +49,4 @@ async def test_what_follows_after_the_commit_survives_kills_and_happens_once(
             assert len(await desk.every("customer")) == DEALS
             with service.app.services.database.snapshot() as connection:
                 assert set(connection.scalars(sa.select(automation_run.c.state))) == {"done"}
-        assert await asyncio.to_thread(audit, service.app.services) == []
+        assert await asyncio.to_thread(audit_later, migrated_database_url) == []

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from builder.kernel.clock import MovableClock
+from builder.kernel.text import Text
 from runtime.app import App, create_app
+from runtime.invariants import audit
 from runtime.settings import Settings
 from tests.support.service import START
 
@@ -33,6 +35,15 @@ async def tick_until_quiet(app: App) -> None:
     """Do what is due until nothing is."""
     async with app.running():
         await app.services.ticker.until_quiet()
+
+
+def audit_later(url: str) -> list[Text]:
+    """What the audit finds, asked of an instance of its own: one that runs has its connections on its own loop."""
+    app = open_later(url, 1)
+    try:
+        return audit(app.services)
+    finally:
+        app.services.database.close()
 
 
 def begin(url: str, days: float, crash_at: str = "") -> subprocess.Popen[bytes]:

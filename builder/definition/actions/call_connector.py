@@ -32,3 +32,5 @@ class CallConnector(ActionModel):
     query: Members = ()
     body: Members = ()
     answer: Annotated[tuple[AnswerField, ...], Option(max_length=SETTINGS_PER_ACTION)] = ()
+    if_connected: bool = False
+    """Passed over while there is no such connection (the run says so); it fails without this."""

@@ -19,5 +19,7 @@ class Notify(ActionModel):
     """A connection to send through (e-mail, robot …); the inbox in the app if left out."""
     subject: Wording
     text: Wording | None = None
+    if_connected: bool = False
+    """While there is no such connection it is the inbox alone; it fails without this."""
     urgent: bool = False
     """It goes out where ``channel`` says at any hour; else people's own wishes count (``/api/me/notifications``)."""

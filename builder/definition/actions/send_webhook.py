@@ -18,3 +18,5 @@ class SendWebhook(ActionModel):
     """Where to and with which secret: a connection of the instance, not part of the app."""
     body: Members = ()
     """What is sent; the whole record if left out."""
+    if_connected: bool = False
+    """Passed over while there is no such connection (the run says so); it fails without this."""

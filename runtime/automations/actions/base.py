@@ -212,6 +212,17 @@ def _of_area(o: Occasion, path: str) -> Unit[list[str]]:
     return (yield from o.ports.people.of_area(o.w, display(value)))
 
 
+def is_not_connected(problem: Problem) -> bool:
+    """Whether there is no connection of the name."""
+    return problem.code == "connection.not_found"
+
+
+def not_connected(connection: str) -> Outcome:
+    """What became of an action that waits for a connection to be made."""
+    zh = f"还没有连接“{connection}”,未发送"
+    return Outcome("passed", say(zh, f'There is no connection "{connection}" yet; nothing was sent'))
+
+
 def missing_port(zh: str, en: str) -> ActionFailed:
     """This instance cannot do that."""
     return ActionFailed(say(f"本实例没有{zh}", f"This instance has no {en}"))

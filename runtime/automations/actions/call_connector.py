@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 from builder.definition.actions.call_connector import CallConnector
 from builder.definition.templating import fill, pieces
+from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.statement import Unit
 from formulas.errors import CellError
 from formulas.values import display
-from runtime.automations.actions.base import Occasion, Outcome, missing_port
+from runtime.automations.actions.base import Occasion, Outcome, is_not_connected, missing_port, not_connected
 from runtime.automations.actions.bodies import members_json
 from runtime.automations.ports import Call
 
@@ -39,7 +40,12 @@ class CallConnectorKind:
             o.subject.record_id,
             tuple((one.at, one.field) for one in action.answer),
         )
-        yield from o.ports.outward.post_call(o.w, call)
+        try:
+            yield from o.ports.outward.post_call(o.w, call)
+        except Problem as problem:
+            if action.if_connected and is_not_connected(problem):
+                return not_connected(action.connection)
+            raise
         text = say(f"将请求“{action.connection}”", f'To be asked of "{action.connection}"')
         return Outcome("done", text)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from builder.definition.actions.notify import Notify
+from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.statement import Unit
-from runtime.automations.actions.base import Occasion, Outcome, audience, missing_port
+from runtime.automations.actions.base import Occasion, Outcome, audience, is_not_connected, missing_port
 from runtime.automations.ports import Letter
 
 
@@ -26,6 +27,11 @@ class NotifyKind:
         text = yield from o.render(action.text)
         about = (o.w.app.key, o.entity.key, o.subject.record_id)
         letter = Letter(key, tuple(user_ids), action.channel, subject, text, *about, urgent=action.urgent)
-        yield from o.ports.outward.post_letter(o.w, letter)
+        try:
+            yield from o.ports.outward.post_letter(o.w, letter)
+        except Problem as problem:
+            if not (action.if_connected and is_not_connected(problem)):
+                raise
+            yield from o.ports.outward.post_letter(o.w, letter._replace(channel=None))
         count = len(user_ids)
         return Outcome("done", say(f"已通知 {count} 人:{subject.zh}", f"Told {count} people: {subject.en}"))

@@ -71,6 +71,7 @@ from runtime.secrets.sealing import Sealer
 from runtime.services import Services
 from runtime.settings import Settings, load_settings
 from runtime.sharing.captcha import ProofOfWork, VerifyingService
+from runtime.sharing.form_files import FormFiles
 from runtime.sharing.forms import Forms
 from runtime.sharing.shares import Shares
 from runtime.ticking.ticker import Due, Ticker
@@ -326,7 +327,7 @@ def make_services(
         resets=resets,
         personal_data=PersonalData(database, clock, records, holdings, identity.users, identity.audit),
         shares=Shares(database, clock, ids, records, authenticator, identity.passwords, identity.audit),
-        forms=Forms(database, clock, records, {each.name: each for each in captchas}, log),
+        forms=Forms(database, clock, records, {each.name: each for each in captchas}, FormFiles(files, sealer), log),
         provider=provider,
         provider_logins=_make_logins(provider, database, clock, ids, identity),
         ticker=Ticker(works, clock, log),

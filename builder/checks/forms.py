@@ -13,7 +13,7 @@ from builder.fields.base import Field, label_text
 from builder.fields.parts.computed import ComputedField
 from builder.kernel.text import say
 
-_NEED_AN_ACCOUNT = ("file", "image", "audio", "signature", "children", "user", "multi_user", "department")
+_NEED_AN_ACCOUNT = ("children", "user", "multi_user", "department")
 """Types whose values only somebody with an account can give."""
 
 

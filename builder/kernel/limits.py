@@ -30,6 +30,7 @@ SEARCHED_FIELDS = 20  # of an entity that names none
 VIEWS_PER_PERSON = 200  # in one app
 SHARES_PER_PERSON = 500  # that can still be opened
 SHARE_DAYS = 366  # until a share link ends
+FORM_FILE_BYTES = 10 * 1024 * 1024  # one file that a stranger brings to a public form
 FORM_SENDINGS = 1_000  # to one public form, from one address, in fifteen minutes
 EXPAND_PATHS = 20
 EXPAND_DEPTH = 3

@@ -41,7 +41,7 @@ from runtime.services import Services
 
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})\Z", re.ASCII)
 _IDLE_SECONDS = 30.0
-_UPLOAD_SECONDS = 900.0
+UPLOAD_SECONDS = 900.0
 _SANDBOX: tuple[Header, ...] = (
     (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
     (b"cache-control", b"private, max-age=600"),
@@ -87,17 +87,8 @@ class FilesApi:
     # -- uploads -------------------------------------------------------------------------------------------------------
 
     async def _upload(self, actor: Actor, app: str, scope: Scope, receive: Receive, send: Send) -> None:
-        declared = find_header(scope, b"content-type") or ""
-        if declared.lower().startswith("application/x-www-form-urlencoded"):
-            detail = say(
-                "请用 multipart/form-data 或直接发送文件内容", "Send multipart/form-data, or the content itself"
-            )
-            raise Problem("request.media_type", detail)
-        async with asyncio.timeout(_UPLOAD_SECONDS):  # its end is a problem limit.time
-            if declared.lower().startswith("multipart/form-data"):
-                name, chunks = await multipart_file(declared, _body(receive))
-            else:
-                name, chunks = name_of_disposition(find_header(scope, b"content-disposition")), _body(receive)
+        async with asyncio.timeout(UPLOAD_SECONDS):  # its end is a problem limit.time
+            name, chunks = await uploaded(scope, receive)
             line = await self._files.take(actor, app, name, chunks)
         await send_json(send, 201, {"data": line.as_json()}, [(b"location", f"/api/{app}/files/{line.id}".encode())])
 
@@ -179,6 +170,21 @@ def _qr_svg(content: str) -> bytes:
     written = io.BytesIO()
     segno.make_qr(content, error="m").save(written, kind="svg", xmldecl=False, scale=4)
     return written.getvalue()
+
+
+async def uploaded(scope: Scope, receive: Receive) -> tuple[str, AsyncIterator[bytes]]:
+    """Return name and content of the file that a request brings, in a form or as it is.
+
+    Raises:
+        Problem: ``request.media_type``, ``request.malformed``; ``limit.time`` while the content is read.
+    """
+    declared = find_header(scope, b"content-type") or ""
+    if declared.lower().startswith("application/x-www-form-urlencoded"):
+        detail = say("请用 multipart/form-data 或直接发送文件内容", "Send multipart/form-data, or the content itself")
+        raise Problem("request.media_type", detail)
+    if declared.lower().startswith("multipart/form-data"):
+        return await multipart_file(declared, _body(receive))
+    return name_of_disposition(find_header(scope, b"content-disposition")), _body(receive)
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

@@ -36,8 +36,12 @@ _LANGUAGE_BYTES = 1_000
 
 def is_upload(scope: Scope) -> bool:
     """Tell whether a request brings a file: it may be larger and take longer than others, within limits of its own."""
-    parts = scope["path"].split("/")
-    return scope["method"] == "POST" and len(parts) == 4 and parts[1] == "api" and parts[3] == "files"
+    if scope["method"] != "POST":
+        return False
+    match scope["path"].split("/"):
+        case ["", "api", _, "files"] | ["", "api", _, "forms", _, "files"]:
+            return True
+    return False
 
 
 class ClientGone(Exception):

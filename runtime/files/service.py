@@ -80,15 +80,21 @@ class Files:
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
-    async def take(self, actor: Actor, app: str, name: str, chunks: AsyncIterator[bytes]) -> FileLine:
+    async def take(
+        self, actor: Actor, app: str, name: str, chunks: AsyncIterator[bytes], *, most_bytes: int | None = None
+    ) -> FileLine:
         """Take an upload in: it can be seen when it is whole, checked, and on the disk.
+
+        Args:
+            most_bytes: fewer than the instance takes otherwise.
 
         Raises:
             Problem: ``file.too_large``, ``file.empty``, ``file.disguised``, ``file.damaged``, ``file.image_too_large``, ``app.not_found``.
         """
         gate(actor, app, FieldMap({("", "", "create")}))
         await self._require_app(app)
-        async with receive(self.folder, self._ids, chunks, self.file_bytes) as arrived:
+        limit = self.file_bytes if most_bytes is None else min(most_bytes, self.file_bytes)
+        async with receive(self.folder, self._ids, chunks, limit) as arrived:
             line = await self._look(actor, app, clean_name(name), arrived)
             await self.store.put(arrived.path, arrived.sha256)
         await self._note(line)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from builder.compiled.app import CompiledApp
 from builder.definition.form import Form
 from builder.definition.kinds import FORMS
-from builder.fields.base import label_text
+from builder.fields.base import Field, label_text
+from builder.fields.parts.files import FileSetField
 from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Language, Text, say
@@ -24,6 +25,7 @@ from runtime.records.caller import Caller, system_caller
 from runtime.records.rights import over_actor
 from runtime.records.service import Records
 from runtime.sharing.captcha import Captcha, Spot, given_answer
+from runtime.sharing.form_files import Brought, FormFiles, most_bytes
 
 JSON = Any
 PER_FORM = 2_000
@@ -35,11 +37,18 @@ class Forms:
     """Shows public forms and takes what is handed in."""
 
     def __init__(
-        self, database: Database, clock: Clock, records: Records, captchas: Mapping[str, Captcha], log: Log
+        self,
+        database: Database,
+        clock: Clock,
+        records: Records,
+        captchas: Mapping[str, Captcha],
+        files: FormFiles,
+        log: Log,
     ) -> None:
         self._clock = clock
         self._records = records
         self._captchas = captchas
+        self._files = files
         self._log = log
         self._throttle = Throttle(database, clock)
 
@@ -63,6 +72,7 @@ class Forms:
                     "help": label_text(asked.help or field.help).pick(language) or None,
                     "required": asked.required or field.required,
                     "schema": field.value_schema(),
+                    "most_bytes": most_bytes(field) if isinstance(field, FileSetField) else None,
                 }
             )
         return {
@@ -74,6 +84,23 @@ class Forms:
             "captcha": None if captcha is None else captcha.challenge(_spot(app, form, address)),
         }
 
+    async def bring(
+        self, app: str, key: str, field: str, name: str, chunks: AsyncIterator[bytes], proof: JSON, *, address: str
+    ) -> Brought:
+        """Take a file in for a field of a form, before it is handed in; it counts like a sending and has to be proved like one.
+
+        Raises:
+            Problem: ``form.not_found``, ``form.captcha``, ``auth.throttled``, ``request.unknown_name``, and what ``FormFiles.take`` raises.
+        """
+        compiled, form = await self._find(app, key)
+        asked = [each.field for each in form.fields]
+        if field not in asked:
+            raise Problem("request.unknown_name", _unknown(field[:100], asked))
+        self._count(app, form, address, "form-file")
+        await self._prove(app, form, address, proof)
+        wanted: Field = compiled.entities[form.entity].fields[field]
+        return await self._files.take(app, form, wanted, _actor(app, form), name, chunks)
+
     async def hand_in(self, app: str, key: str, values: JSON, proof: JSON, *, address: str, request_id: str) -> Text:
         """Create a record of what was handed in; return the thanks. Nothing of the record is told.
 
@@ -84,14 +111,13 @@ class Forms:
         compiled, form = await self._find(app, key)
         thanks = label_text(form.thanks) if form.thanks is not None else _THANKS
         named = _named(form, values)
-        self._count(app, form, address)
+        self._count(app, form, address, "form")
         if named.pop(form.trap, None) not in (None, "", False):
             self._log.info("form.trapped", app=app, form=form.key)
             return thanks
-        captcha = self._captchas.get(form.captcha)
-        if captcha is not None:
-            await captcha.verify(_spot(app, form, address), given_answer(proof))
+        await self._prove(app, form, address, proof)
         _require(form, compiled, named)
+        named = self._files.opened(app, form, compiled.entities[form.entity].fields, named)
         actor = _actor(app, form)
         body = {**named, **self._added(compiled, form, actor)}
         await self._records.create(Caller(actor, request_id, "form"), app, form.entity, body)
@@ -112,9 +138,14 @@ class Forms:
             raise Problem("form.not_found")
         return published.app, form
 
-    def _count(self, app: str, form: Form, address: str) -> None:
+    async def _prove(self, app: str, form: Form, address: str, proof: JSON) -> None:
+        captcha = self._captchas.get(form.captcha)
+        if captcha is not None:
+            await captcha.verify(_spot(app, form, address), given_answer(proof))
+
+    def _count(self, app: str, form: Form, address: str, what: str) -> None:
         place = f"{app}/{form.key}"
-        allowed = {subject_of("form", f"{place} {address}"): form.per_address, subject_of("form", place): PER_FORM}
+        allowed = {subject_of(what, f"{place} {address}"): form.per_address, subject_of(what, place): PER_FORM}
         self._throttle.count(allowed)
 
     def _added(self, app: CompiledApp, form: Form, actor: Actor) -> dict[str, JSON]:

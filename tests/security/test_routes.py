@@ -31,6 +31,7 @@ PUBLIC = {
     ("POST", "/api/shared/open"): "what a share link shows, to who has its secret",
     ("GET", "/api/{app}/forms/{form}"): "a public form",
     ("POST", "/api/{app}/forms/{form}"): "handing a public form in: creates, and nothing else",
+    ("POST", "/api/{app}/forms/{form}/files"): "a file for a public form, proved and counted",
     ("POST", "/api/auth/reset"): "how one who forgot the password gets in; same answer for all",
     ("POST", "/api/{app}/hooks/{automation}"): "messages of other systems: their signature lets them in",
 }
@@ -88,4 +89,5 @@ def test_the_list_of_open_routes_has_no_write_but_the_ways_in() -> None:
         "/api/{app}/hooks/{automation}",
         "/api/shared/open",
         "/api/{app}/forms/{form}",
+        "/api/{app}/forms/{form}/files",
     }

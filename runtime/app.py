@@ -81,6 +81,7 @@ from runtime.timers.service import Timers
 from runtime.upkeep.clearing import Clearing
 from runtime.upkeep.pruning import Pruning
 from runtime.upkeep.schedule import Upkeep
+from runtime.upkeep.search_indexes import SearchIndexes
 from runtime.upkeep.trash import TrashPruning
 
 if TYPE_CHECKING:
@@ -292,6 +293,7 @@ def make_services(
         courier,
         Upkeep(database, jobs, settings.upkeep_cron, [kind.name for kind in upkeep]),
         job_runner,
+        SearchIndexes(registry, settings.search_index_from, log),
         Retention(identity.audit, settings.audit_days),
     )
     return Services(

@@ -23,7 +23,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 
 from builder.calendars.cron import parse_cron
-from builder.kernel.limits import AUTOMATION_RUN_DAYS, BODY_BYTES, FILE_BYTES, REQUEST_SECONDS
+from builder.kernel.limits import AUTOMATION_RUN_DAYS, BODY_BYTES, FILE_BYTES, REQUEST_SECONDS, SEARCH_INDEX_FROM
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, Text, say
 
@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     background: bool = Field(
         True,
         description="Deliver messages, fire timers and run jobs in the server's process; off where `dougong worker` does it (PostgreSQL).",
+    )
+    search_index_from: int = Field(
+        SEARCH_INDEX_FROM,
+        ge=0,
+        description="From how many records on an entity gets a search index; it is built while people work.",
     )
     upkeep_cron: str = Field(
         "30 18 * * *",

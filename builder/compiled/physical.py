@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,12 +15,11 @@ from builder.definition.links import is_link
 from builder.fields.base import Field
 from builder.fields.parts.many import LINK_DOT, SOURCE
 from builder.fields.reference import ReferenceField
+from builder.store.names import cut_name
 from builder.store.tables import PREFIX
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
 
 T = TypeVar("T", "PhysicalColumn", "PhysicalIndex")
-
-_NAME_BYTES = 63  # PostgreSQL's limit; longer names are cut and given a hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +97,6 @@ def _by_name(items: Iterable[T]) -> Mapping[str, T]:
 def table_name(app: str, entity: str) -> str:
     """Return the table of an entity, or of links (``lead.co_sellers``); always fits PostgreSQL's limit."""
     return cut_name(f"{app}__{entity.replace(LINK_DOT, '__')}")
-
-
-def cut_name(name: str) -> str:
-    """Return the name, cut and made unique by a hash if it is longer than a database allows."""
-    if len(name) <= _NAME_BYTES:
-        return name
-    return f"{name[: _NAME_BYTES - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def reference_name(table: str, column: str) -> str:

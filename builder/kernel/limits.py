@@ -26,6 +26,7 @@ DUPLICATE_RULES = 5  # of an entity
 SORT_KEYS = 8
 SEARCH_WORDS = 8
 SEARCH_LENGTH = 200
+SEARCH_INDEX_FROM = 20_000  # records of an entity: a setting
 SEARCHED_FIELDS = 20  # of an entity that names none
 VIEWS_PER_PERSON = 200  # in one app
 SHARES_PER_PERSON = 500  # that can still be opened

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity, LinkOf
-from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, cut_name, table_name
+from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, table_name
 from builder.definition.kinds import ENTITIES, KINDS, Kind, dump_document, key_of
 from builder.definition.renames import follow_renames, match_keys
 from builder.fields.parts.many import SOURCE, TARGET, link_key
@@ -30,6 +30,7 @@ from builder.publish.steps.references import ChangeReferences
 from builder.publish.steps.reminders import reminder_steps
 from builder.publish.steps.rules import ChangeDocument
 from builder.publish.steps.stages import stage_steps
+from builder.store.names import cut_name
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from builder.compiled.physical import PhysicalColumn, PhysicalTable, cut_name, physical_table
+from builder.compiled.physical import PhysicalColumn, PhysicalTable, physical_table
 from builder.definition.entity import Entity
 from builder.definition.kinds import ENTITIES, dump_document
 from builder.definition.links import dump_link, is_link, read_link
@@ -17,6 +17,7 @@ from builder.kernel.canonical import dump_sorted, parse_json
 from builder.publish.lineage import EntityLine, dump_line, read_line
 from builder.publish.step import Work, operations_on
 from builder.store import tables
+from builder.store.names import cut_name
 from builder.store.types import Identifier, type_of_signature
 
 JSON = Any

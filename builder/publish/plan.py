@@ -13,6 +13,7 @@ from builder.kernel.text import Language
 from builder.publish.diff import Change, diff
 from builder.publish.kept import list_kept
 from builder.publish.lineage import Lineage
+from builder.publish.reindexing import search_steps
 from builder.publish.step import Impact, Risk, Step, operations_on
 from builder.store.statement import DIALECTS
 
@@ -67,6 +68,7 @@ def make_plan(connection: sa.Connection, change: Change) -> Plan:
     """Compare two apps and look at the records. Cost: reads each column whose rules become stricter once."""
     target = change.target
     steps, lineage = diff(change, list_kept(connection, target.key))
+    steps += search_steps(connection, target, steps)
     ddl = tuple({dialect: render(step, dialect) for dialect in DIALECTS} for step in steps)
     base_version = change.base.version if change.base else target.version - 1
     identity = [base_version, target.definition.hash(), [[s.kind, s.entity, s.field] for s in steps], list(ddl)]

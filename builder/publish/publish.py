@@ -17,6 +17,7 @@ from builder.publish.diff import Change
 from builder.publish.later import put_down
 from builder.publish.lineage import dump_lineage
 from builder.publish.plan import Plan, make_plan
+from builder.publish.reindexing import set_aside, take_up
 from builder.publish.step import Work, operations_on
 from builder.store import tables
 
@@ -64,11 +65,13 @@ def publish(
     _refuse(plan, intent)
     work = Work(connection, dialect, target.key, target.version, now, ids)
     operations = operations_on(connection)
+    set_aside(connection, target.key)
     for step in plan.steps:
         step.ddl(operations, dialect)
         crash_point("publish.step")
         step.fill(work)
         crash_point("publish.step")
+    take_up(connection, target)
     put_down(work, intent.author)
     connection.execute(
         sa.insert(tables.version).values(

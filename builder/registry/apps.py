@@ -14,11 +14,13 @@ from builder.kernel.text import say
 from builder.publish.impact import count_rows
 from builder.publish.kept import list_kept
 from builder.publish.publish import lock_app
+from builder.publish.reindexing import drop_index
 from builder.registry.busy import told_when_busy
 from builder.registry.drafts import load_draft, lock_draft, replace_draft
 from builder.registry.preconditions import ANYTHING, Precondition
 from builder.registry.registry import Registry, find_published, no_app
 from builder.store import tables
+from builder.store.searching.rows import list_rows
 
 JSON = Any
 
@@ -158,6 +160,8 @@ def delete_app(registry: Registry, app: str, *, confirm: str | None) -> dict[str
         lock_app(connection, app)
         destroyed = _describe_deletion(registry, connection, app)
         published = find_published(registry, connection, app)
+        for index in list_rows(connection, app):
+            drop_index(connection, index)
         for kept in list_kept(connection, app):
             if not kept.column_name:
                 sa.Table(kept.table_name, sa.MetaData()).drop(connection)

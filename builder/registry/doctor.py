@@ -23,9 +23,12 @@ from builder.registry.apps import get_app, list_apps
 from builder.registry.drafts import load_draft
 from builder.registry.physical_state import TableState, expected_state, list_tables, read_tables
 from builder.registry.registry import Registry
+from builder.registry.search_indexes import examine_search_indexes
 from builder.registry.stages import misplaced
 from builder.store import tables
 from builder.store.migrate import VERSION_TABLE, migration_state
+from builder.store.searching.rows import list_rows
+from builder.store.searching.sqlite import index_tables, is_index_table
 
 _REBUILT = "_alembic_tmp_"  # what a rebuild of a table on SQLite is called until it is done
 _SEPARATOR = "__"
@@ -91,6 +94,8 @@ class _App:
         yield from self._counters(app)
         if app is not None:
             for code, subject, words in misplaced(self._connection, app):
+                yield self._say(code, subject, words.zh, words.en)
+            for code, subject, words in examine_search_indexes(self._connection, app):
                 yield self._say(code, subject, words.zh, words.en)
 
     def _say(self, code: str, subject: str, zh: str, en: str) -> DoctorFinding:
@@ -207,7 +212,10 @@ def _own_tables(connection: sa.Connection, app: str) -> set[str]:
 
 
 def _unowned_tables(connection: sa.Connection, apps: Collection[str]) -> Iterator[DoctorFinding]:
+    indexed = {name for row in list_rows(connection) for name in index_tables(row.table)}
     for name in list_tables(connection):
+        if is_index_table(name, indexed):
+            continue
         app, separator, _ = name.partition(_SEPARATOR)
         if name.startswith(_REBUILT):
             words = say(f"{name}:重建未完成的表", f"{name}: a table whose rebuild was not finished")

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.physical import PhysicalTable
+from builder.store.searching.postgresql import PREFIX as SEARCH_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def _index(unique: bool, columns: Iterable[str | None]) -> str:
 
 def _found_indexes(found: Iterable[Any]) -> Iterable[tuple[str, str]]:
     for index in found:
+        if str(index["name"]).startswith(SEARCH_PREFIX):
+            continue  # comes and goes behind publishes: builder/registry/search_indexes.py
         yield str(index["name"]), _index(bool(index["unique"]), index["column_names"])
 
 

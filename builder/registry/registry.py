@@ -24,12 +24,13 @@ from builder.kernel.text import say
 from builder.publish.lineage import Lineage, read_lineage
 from builder.store import tables
 from builder.store.database import Database
+from builder.store.searching.rows import SearchIndex, ready_indexes
 
 _COMPILED_KEPT = 200
 
 
 class PublishedApp(NamedTuple):
-    """A compiled app with the pin it was published under; the pin changes with every publish and every change of a calendar."""
+    """A compiled app with the pin it was published under; the pin changes with every publish, every change of a calendar and of a search index."""
 
     app: CompiledApp
     pin: str
@@ -37,6 +38,8 @@ class PublishedApp(NamedTuple):
     """Its working calendars as they are; a change of their days changes the pin too."""
     key: str
     """The pin, and for a narrowed app what it was narrowed by: statements are kept by it."""
+    search_indexes: Mapping[str, SearchIndex]
+    """Indexes that searches may ask, by entity; one that is ready or goes changes the pin too."""
 
     @property
     def calendar(self) -> WorkingCalendar:
@@ -109,7 +112,8 @@ def find_published(registry: Registry, connection: sa.Connection, app: str) -> P
     if row is None:
         return None
     compiled = _compiled(registry, connection, app, row.version, row.package_hash)
-    return PublishedApp(compiled, row.pin, load_calendars(connection, compiled.definition), row.pin)
+    calendars = load_calendars(connection, compiled.definition)
+    return PublishedApp(compiled, row.pin, calendars, row.pin, ready_indexes(connection, app))
 
 
 def _compiled(registry: Registry, connection: sa.Connection, app: str, version: int, package_hash: str) -> CompiledApp:

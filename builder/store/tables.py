@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from builder.store import delivery_tables, people_tables, platform, process_tables, sharing_tables, writing_tables
+from builder.store import (
+    delivery_tables,
+    people_tables,
+    platform,
+    process_tables,
+    search_tables,
+    sharing_tables,
+    writing_tables,
+)
 from builder.store.types import Day, Identifier, Instant, TransactionId, Whole, Words, YesNo
 
 PREFIX = platform.PREFIX
@@ -13,6 +21,7 @@ _ROOMS = (
     process_tables,
     delivery_tables,
     people_tables,
+    search_tables,
     sharing_tables,
     writing_tables,
 )  # once this module is there, all are

@@ -1,4 +1,7 @@
-"""``search=``: records whose texts hold every word, the best match first. See docs/decisions/0007."""
+"""``search=``: records whose texts hold every word, the best match first. See docs/decisions/0007.
+
+Where the entity has an index that leaves few records, only those are read: the condition stays the same.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ from builder.fields.base import Field
 from builder.fields.integer import IntegerField
 from builder.kernel.limits import SEARCH_LENGTH, SEARCH_WORDS
 from builder.kernel.text import say
+from builder.store.searching import postgresql, sqlite
+from builder.store.searching.grams import WORTHWHILE, estimate, grams_of_word
+from builder.store.searching.rows import SearchIndex
+from builder.store.statement import SQLITE
 from builder.store.types import Whole
 from formulas.filters import join
 from formulas.sql import to_condition
@@ -28,6 +35,7 @@ RANK = ("@rank",)
 RANK_KEYS = (SortKey(RANK, descending=True), SortKey(("id",), descending=True))
 RANK_FIELD: Field = IntegerField.of(key="rank")
 _FIRST = 30_000  # the number of the parameter of the first word
+_NARROW = "narrow"  # what the parameters of the index begin with
 _EQUAL, _BEGINS, _IN_TITLE, _ELSEWHERE = 8, 6, 4, 1
 
 
@@ -37,6 +45,8 @@ class SearchShape(NamedTuple):
     title: str | None
     fields: tuple[str, ...]
     words: int
+    narrowed: tuple[int, ...] = ()
+    """The words that are looked up in the index; none: all records are read."""
 
 
 class Search(NamedTuple):
@@ -47,7 +57,9 @@ class Search(NamedTuple):
     values: dict[str, Any]
 
 
-def plan_search(app: CompiledApp, entity: CompiledEntity, text: str, field_map: FieldMap) -> Search | None:
+def plan_search(
+    app: CompiledApp, entity: CompiledEntity, text: str, field_map: FieldMap, index: SearchIndex | None = None
+) -> Search | None:
     """Return how to search; None if there is nothing to look for.
 
     Raises:
@@ -70,10 +82,35 @@ def plan_search(app: CompiledApp, entity: CompiledEntity, text: str, field_map: 
     for key in fields:
         field_map.add(entity.key, key, "search")
     title = entity.title_key if entity.title_key in fields else None
-    shape = SearchShape(title, fields, len(words))
+    if app.sight is not None and not all(app.sight.is_plain(entity.key, key) for key in fields):
+        index = None  # it knows the texts as they are, not as they are shown
+    narrowed, looked_up = _look_up(index, fields, words)
+    shape = SearchShape(title, fields, len(words), narrowed)
     found = [join("or", [_holds("CONTAINS", key, place) for key in fields]) for place in range(len(words))]
-    values = {f"p{_FIRST + place}": word for place, word in enumerate(words)}
+    values: dict[str, Any] = {f"p{_FIRST + place}": word for place, word in enumerate(words)} | looked_up
     return Search(shape, join("and", found), values)
+
+
+def _look_up(
+    index: SearchIndex | None, fields: tuple[str, ...], words: tuple[str, ...]
+) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """Return which words are looked up, and the values of that."""
+    if index is None or not index.columns.issuperset(fields):
+        return (), {}
+    pairs = {place: grams_of_word(word) for place, word in enumerate(words) if len(word) > 1}
+    if not pairs or estimate(pairs.values(), index.common) > WORTHWHILE:
+        return (), {}
+    asked = sqlite.asked([words[place] for place in pairs])
+    return tuple(pairs), {_NARROW: asked} | {f"{_NARROW}{place}": grams for place, grams in pairs.items()}
+
+
+def narrowed(search: SearchShape | None, table: sa.Table, dialect: str) -> Element | None:
+    """Return the condition that leaves what the index knows of the words; None if it is not asked."""
+    if search is None or not search.narrowed:
+        return None
+    if dialect == SQLITE:
+        return sqlite.narrow(table, _NARROW)
+    return postgresql.narrow(table, search.fields, [f"{_NARROW}{place}" for place in search.narrowed])
 
 
 def rank(search: SearchShape, joins: Joins) -> Element:

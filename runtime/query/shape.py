@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
 from builder.kernel.problems import Problem
+from builder.store.searching.rows import SearchIndex
 from formulas.filters import join
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
@@ -48,6 +50,7 @@ def plan_list(
     now: datetime,
     user_id: str | None,
     field_map: FieldMap,
+    search_indexes: Mapping[str, SearchIndex] | None = None,
 ) -> ListPlan:
     """Look up every name of a request, note every path it touches, and split it into shape and values.
 
@@ -73,7 +76,9 @@ def plan_list(
         wrong.append(problem)
     search: Search | None = None
     try:
-        search = None if request.search is None else plan_search(app, entity, request.search, field_map)
+        if request.search is not None:
+            index = (search_indexes or {}).get(entity.key)
+            search = plan_search(app, entity, request.search, field_map, index)
     except Problem as problem:
         wrong.append(problem)
     try:

@@ -26,7 +26,7 @@ from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import as_bytes, joined_rows, json_list, json_object, json_values
 from runtime.query.pending import pending_jobs
-from runtime.query.searching import RANK, RANK_FIELD, rank
+from runtime.query.searching import RANK, RANK_FIELD, narrowed, rank
 from runtime.query.selection import ERRORS, IDS_ONLY, Selection
 from runtime.query.shape import ListShape
 
@@ -183,7 +183,7 @@ def _sort_key(column: Element, field: Field) -> Element:
 
 def _condition(shape: ListShape, joins: Joins, dialect: str) -> Element | None:
     asked = None if shape.condition is None else to_condition(shape.condition, joins, joins.dialect)
-    return both(asked, joins.visible())
+    return both(narrowed(shape.search, joins.entity.table, dialect), both(asked, joins.visible()))
 
 
 def both(one: Element | None, other: Element | None) -> Element | None:

@@ -32,7 +32,7 @@ def count_records(
     """Return how many records a list has without limit and cursor."""
     if how == "none":
         return None
-    matching = (shape.selection.entity, shape.condition)
+    matching = (shape.selection.entity, shape.condition, shape.search)
     if how == "exact":
         statement = cache.get((pin, "count", *matching), lambda: count_statement(app, shape, cache.dialect))
         return Counted(int((yield Query(statement, values))[0][0]), "exact")

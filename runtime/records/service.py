@@ -131,7 +131,10 @@ class Records:
         owner = get_entity(published, entity)
         field_map = FieldMap()
         user_id = caller.actor.user_id if caller.actor else None
-        plan = plan_list(published.app, owner, request, now=now, user_id=user_id, field_map=field_map)
+        indexes = published.search_indexes
+        plan = plan_list(
+            published.app, owner, request, now=now, user_id=user_id, field_map=field_map, search_indexes=indexes
+        )
         made = PagePlan(plan, field_map)
         if request.text and request.cursor is None and is_constant(request.filter):
             self._page_plans.keep(key, made)

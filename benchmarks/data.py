@@ -53,7 +53,7 @@ def customers(sizes: Sizes) -> Iterator[Row]:
     chance = random.Random(1)  # noqa: S311 - repeatable on purpose
     for number in range(sizes.customers):
         yield {
-            **_system(customer_id(number), number),
+            **system_values(customer_id(number), number),
             "name": f"{chance.choice(_NAMES)}客户{number:06}",
             "region": chance.choice(REGIONS),
             "level": chance.choice(LEVELS),
@@ -71,7 +71,7 @@ def payments(sizes: Sizes) -> Iterator[Row]:
         due_on = FIRST_DAY + timedelta(days=chance.randrange(DAYS))
         status = chance.choice(STATUSES)
         yield {
-            **_system(payment_id(number), number),
+            **system_values(payment_id(number), number),
             "number": f"PAY-{number:08}",
             "customer": customer_id(chance.randrange(sizes.customers)),
             "due_on": due_on,
@@ -82,7 +82,7 @@ def payments(sizes: Sizes) -> Iterator[Row]:
         }
 
 
-def _system(identifier: str, number: int) -> Row:
+def system_values(identifier: str, number: int) -> Row:
     at = _START + timedelta(seconds=number)
     return {
         "id": identifier,

@@ -61,9 +61,9 @@ def seed_ours(url: str, sizes: Sizes) -> str:
         published = load_published(services.registry, APP)
         assert published is not None
         tables = {key: entity.table for key, entity in published.app.entities.items()}
-        _fill(services.database.engine, tables["customer"], customers(sizes))
-        _fill(services.database.engine, tables["payment"], payments(sizes))
-        _settle(services.database.engine)
+        fill(services.database.engine, tables["customer"], customers(sizes))
+        fill(services.database.engine, tables["payment"], payments(sizes))
+        settle(services.database.engine)
         user = services.identity.users.create_user({"username": "bench", "name": "Bench"})
         secret, _ = services.identity.tokens.create_token(user, "bench", ["records:read", "records:write"])
         return secret
@@ -82,9 +82,9 @@ def seed_yardstick(url: str, sizes: Sizes) -> str:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         yardstick.Base.metadata.create_all(engine)
         tables = yardstick.Base.metadata.tables
-        _fill(engine, tables["customer"], map(_with_uuids, customers(sizes)))
-        _fill(engine, tables["payment"], map(_with_uuids, payments(sizes)))
-        _settle(engine)
+        fill(engine, tables["customer"], map(_with_uuids, customers(sizes)))
+        fill(engine, tables["payment"], map(_with_uuids, payments(sizes)))
+        settle(engine)
         secret = secrets.token_urlsafe(32)
         with engine.begin() as connection:
             hashed = hashlib.sha256(secret.encode()).hexdigest()
@@ -101,7 +101,7 @@ def _with_uuids(row: Row) -> Row:
     return made
 
 
-def _fill(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> None:
+def fill(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             for chunk in _chunks(rows):
@@ -122,7 +122,7 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _settle(engine: sa.Engine) -> None:
+def settle(engine: sa.Engine) -> None:
     """Leave the database as it would be after a quiet hour."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "sqlite":

@@ -83,6 +83,7 @@ def payments(sizes: Sizes) -> Iterator[Row]:
 
 
 def system_values(identifier: str, number: int) -> Row:
+    """Return what a record has besides its fields."""
     at = _START + timedelta(seconds=number)
     return {
         "id": identifier,

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.__main__ import FOLDER, POSTGRES
 from benchmarks.data import Row, record_id, system_values
-from benchmarks.seeding import fill, settle, drop_postgres_database, new_postgres_database, new_sqlite_file
+from benchmarks.seeding import drop_postgres_database, fill, new_postgres_database, new_sqlite_file, settle
 from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
 from builder.registry.apps import create_app
@@ -151,7 +151,7 @@ async def _compare(services: Services, what: str, question: dict[str, Any], roun
     taken: dict[str, list[float]] = {"index": [], "scan": []}
     answers: dict[str, Any] = {}
     for _ in range(rounds):
-        for way in taken:
+        for way, seconds in taken.items():
             published = await services.records._pins.get(APP)
             if way == "scan":
                 apps[APP] = published._replace(key=published.key + " scan", search_indexes={})
@@ -161,7 +161,7 @@ async def _compare(services: Services, what: str, question: dict[str, Any], roun
                 answers[way] = (page.records, page.counted)
             except Problem as problem:
                 answers[way] = problem.code
-            taken[way].append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
             apps[APP] = published
     index, scan = (statistics.median(taken[way]) * 1000 for way in taken)
     cut = isinstance(answers["scan"], str)

@@ -102,6 +102,7 @@ def _with_uuids(row: Row) -> Row:
 
 
 def fill(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> None:
+    """Write rows, past the write path."""
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             for chunk in _chunks(rows):
@@ -123,6 +124,7 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def settle(engine: sa.Engine) -> None:
+    """Let the database count what it has."""
     """Leave the database as it would be after a quiet hour."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "sqlite":

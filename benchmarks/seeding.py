@@ -124,7 +124,6 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def settle(engine: sa.Engine) -> None:
-    """Let the database count what it has."""
     """Leave the database as it would be after a quiet hour."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "sqlite":

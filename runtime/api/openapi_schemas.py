@@ -270,10 +270,12 @@ def _or_null(schema: Mapping[str, JSON]) -> Schema:
 
 
 def _described(schema: Schema, field: Field, language: Language) -> Schema:
-    described = {**schema, "title": label_text(field.label).pick(language)}
+    described = {**schema, "title": label_text(field.label).pick(language), "x-field-type": field.type}
     words = pick_words(field.help, language)
     if words:
         described["description"] = words
+    if isinstance(field, ReferenceField | ManyField):
+        described["x-entity"] = field.entity
     if isinstance(field, ChoiceField):
         described["x-enum-labels"] = {option.key: label_text(option.label).pick(language) for option in field.options}
     return described

@@ -46,7 +46,8 @@ def show_problem(problem: Problem) -> None:
     language = shell_language()
     typer.echo(problem.detail.pick(language), err=True)
     for violation in problem.violations:
-        typer.echo(f"  - {violation.message.pick(language)}", err=True)
+        place = f"{violation.pointer}: " if violation.pointer else ""
+        typer.echo(f"  - {place}{violation.message.pick(language)}", err=True)
 
 
 def _refuse_other_forms(services: Services) -> None:

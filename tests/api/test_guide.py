@@ -67,6 +67,8 @@ class Shell:
                 case "-d" | "--data-urlencode":
                     name, _, value = words.pop(0).partition("=")
                     pairs.append((name, value))
+                case "--data-binary":
+                    body = words.pop(0)
                 case "--json":
                     body = words.pop(0)
                     headers["content-type"] = "application/json"

@@ -7,7 +7,7 @@ from builder.store.searching.postgresql import CREATE_FUNCTION
 from builder.store.types import Identifier, Instant, Words
 
 revision = "0020_search_index"
-down_revision = "0017_sharing"
+down_revision = "0019_following"
 
 
 def upgrade() -> None:

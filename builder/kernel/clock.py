@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -11,6 +12,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present as an aware UTC datetime, cut to milliseconds (what the API and JavaScript can carry)."""
+        ...
+
+    def milliseconds(self) -> int:
+        """Return the present in whole milliseconds since 1970."""
         ...
 
 
@@ -26,6 +31,10 @@ class SystemClock:
         """Return the machine's time in UTC."""
         return cut_to_milliseconds(datetime.now(UTC))
 
+    def milliseconds(self) -> int:
+        """Return the machine's time."""
+        return time.time_ns() // 1_000_000
+
 
 class MovableClock:
     """A clock that stands still until it is moved (scenarios, tests)."""
@@ -36,6 +45,10 @@ class MovableClock:
     def now(self) -> datetime:
         """Return the instant the clock was last set to."""
         return self._at
+
+    def milliseconds(self) -> int:
+        """Return the instant the clock was last set to."""
+        return int(self._at.timestamp() * 1000)
 
     def advance(self, by: timedelta) -> None:
         """Move the clock forward."""

@@ -18,6 +18,9 @@ _SAMPLE_NAMESPACE = uuid.UUID("6f1c1e9e-8d0b-5b53-9c55-6a3f1f0d6a11")
 _TAIL_BYTES = 10
 _TAILS = 256
 _LOW = (1 << 62) - 1  # of a tail: what stands behind the variant's bits
+_TIME = (1 << 48) - 1
+_VERSION = 0x7 << 76 | 0x2 << 62
+_FREE = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
 _STEP = (1 << 32) - 1
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -50,7 +53,7 @@ class SystemIds:
 
     def record_id(self) -> str:
         """Return a new UUIDv7."""
-        milliseconds = int(self._clock.now().timestamp() * 1000)
+        milliseconds = self._clock.milliseconds()
         if os.getpid() != self._process:  # a forked child must not draw what its parent draws
             self._process, self._tails = os.getpid(), []
         try:
@@ -86,7 +89,7 @@ class CountingIds:
     def record_id(self) -> str:
         """Return the next UUIDv7 of the row."""
         self._count += 1
-        return _uuid7(int(self._clock.now().timestamp() * 1000), self._count)
+        return _uuid7(self._clock.milliseconds(), self._count)
 
     def secret(self) -> str:
         """Return the next secret of the row."""
@@ -105,10 +108,7 @@ def random_fraction() -> float:
 
 
 def _uuid7(milliseconds: int, tail: int) -> str:
-    number = (milliseconds & ((1 << 48) - 1)) << 80 | tail
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    text = f"{number:032x}"
+    text = f"{(milliseconds & _TIME) << 80 | tail & _FREE | _VERSION:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

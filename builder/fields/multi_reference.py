@@ -161,6 +161,11 @@ class MultiReferenceField(ManyField):
         """A list of ids."""
         return {"type": "array", "items": {"type": "string", "format": "uuid"}, "maxItems": self.max_count}
 
+    @property
+    def counts(self) -> bool:
+        """Whether it matters how many links there are."""
+        return self.required or self.min_count > 0 or self.max_count < CHILD_RECORDS
+
     def count_wrong(self, count: int) -> Invalid | None:
         """Say what is wrong with a number of links; None: nothing."""
         if not count:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from runtime.api.http import ROUTE, request_language, send_reply
+from runtime.api.http import ROUTE, request_language
+from runtime.api.writes import carry
+from runtime.records.caller import Caller, Reply
 
 if TYPE_CHECKING:
     from runtime.api.records import Exchange, Handler
@@ -33,8 +36,7 @@ async def explain(x: Exchange) -> None:
 
 async def claim(x: Exchange) -> None:
     """``POST …/records/{entity}/{id}/claim``."""
-    await x.api.assignments.claim(x.caller, x.app, x.entity, x.record_id)
-    await send_reply(x.send, 204, ())
+    await _carry(x, lambda caller: x.api.assignments.claim(caller, x.app, x.entity, x.record_id))
 
 
 async def release(x: Exchange) -> None:
@@ -43,8 +45,11 @@ async def release(x: Exchange) -> None:
     reason = body.get("reason") if isinstance(body, dict) and set(body) == {"reason"} else None
     if not isinstance(reason, str) or not 0 < len(reason.strip()) <= _REASON_LENGTH:
         raise Problem("request.malformed", say('应形如 {"reason": "…"}', 'Send {"reason": "…"}'))
-    await x.api.assignments.release(x.caller, x.app, x.entity, x.record_id, reason.strip())
-    await send_reply(x.send, 204, ())
+    await _carry(x, lambda caller: x.api.assignments.release(caller, x.app, x.entity, x.record_id, reason.strip()))
+
+
+async def _carry(x: Exchange, make: Callable[[Caller], Awaitable[None]]) -> None:
+    await carry(x, make, lambda _: Reply(204, (), b""), dry_run=False)
 
 
 async def _list_pool(x: Exchange) -> None:

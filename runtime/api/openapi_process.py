@@ -10,6 +10,7 @@ from typing import Any
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.definition.kinds import APPROVALS, ASSIGNMENTS, AUTOMATIONS, REMINDERS
 from builder.definition.triggers.button import Button
+from builder.definition.triggers.webhook import Webhook
 from builder.fields.barcode import BarcodeField
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
@@ -31,6 +32,7 @@ _PLACE: Schema = {"type": "object", "properties": {"stage": _WORDS, "node": _WOR
 _BOTH: Schema = {"type": ["object", "null"], "properties": {"zh": _TEXT, "en": _TEXT}}
 _IF_MATCH: Schema = {"name": "If-Match", "in": "header", "schema": _TEXT}
 _DONE: Schema = {"204": {"description": "Done"}}
+_KEYED: Schema = {"parameters": [IDEMPOTENCY_KEY]}
 
 
 def process_schemas() -> Schema:
@@ -133,6 +135,8 @@ def process_paths(d: Described, entity: CompiledEntity, base: str, record_id: Sc
         paths |= routes.timers()
     if any(rule.entity == entity.key for rule in definition.of(ASSIGNMENTS)):
         paths |= routes.assignments()
+    if d.app.sight is None:
+        paths |= routes.explanation()
     for field in entity.fields.values():
         if isinstance(field, BarcodeField) and field.symbology == "qr":
             paths |= routes.code(field.key)
@@ -167,7 +171,7 @@ def app_process_paths(app: CompiledApp, language: Language) -> Schema:
             "answerApproval",
             {"200": one},
             WRITING,
-            parameters=[IDEMPOTENCY_KEY],
+            **_KEYED,
             requestBody={**_body(body), "required": False},
         )
         paths |= {
@@ -178,6 +182,18 @@ def app_process_paths(app: CompiledApp, language: Language) -> Schema:
             },
             f"{base}/{{id}}/{{act}}": {"parameters": [place, act], "post": answer},
         }
+    if app.sight is None and any(isinstance(a.trigger, Webhook) for a in app.definition.of(AUTOMATIONS)):
+        key: Schema = {"name": "automation", "in": "path", "required": True, "schema": _TEXT}
+        minutes = {"type": "integer", "minimum": 0, "maximum": limits.HOOK_FORMER_MINUTES * 7}
+        made = _object(("secret", "former_until", "path"), secret=_TEXT, former_until=_WHEN, path=_TEXT)
+        secret = operation(
+            say("换 Webhook 密钥", "Make a webhook's secret anew"),
+            "changeHookSecret",
+            {"200": _answer(made)},
+            WRITING,
+            requestBody={**_body(_members((), former_minutes=minutes)), "required": False},
+        )
+        paths[f"/api/{app.key}/automations/{{automation}}/secret"] = {"parameters": [key], "post": secret}
     if app.definition.of(ASSIGNMENTS):
         rule: Schema = {"name": "rule", "in": "path", "required": True, "schema": _TEXT}
         pool = operation(say("候选池", "A pool"), "getPool", {"200": _answer({})}, READING)
@@ -263,7 +279,7 @@ class _Routes:
             "askApproval",
             {"201": _answer(_ref("Approval"))},
             WRITING,
-            parameters=[IDEMPOTENCY_KEY],
+            **_KEYED,
             requestBody=_body(body),
         )
         return self._below("approvals", get=self._operation(say("的审批", "Approvals of"), "approvals", many), post=ask)
@@ -277,7 +293,7 @@ class _Routes:
             "press",
             {"200": _answer(_ref("AutomationRun"))},
             WRITING,
-            parameters=[IDEMPOTENCY_KEY],
+            **_KEYED,
         )
         return {
             **self._below("actions", get=self._operation(say("的按钮", "Buttons of"), "actions", many)),
@@ -298,8 +314,10 @@ class _Routes:
         found = {"200": _answer(_ref("Timers"))}
         reminder: Schema = {"name": "reminder", "in": "path", "required": True, "schema": _TEXT}
         until = _body({"oneOf": [_members(("for",), **{"for": _TEXT}), _members(("until",), until=_TEXT)]})
-        snooze = self._operation(say("推迟提醒", "Snooze a timer of"), "snooze", found, WRITING, requestBody=until)
-        done = self._operation(say("确认提醒", "Acknowledge a timer of"), "acknowledge", found, WRITING)
+        snooze = self._operation(
+            say("推迟提醒", "Snooze a timer of"), "snooze", found, WRITING, requestBody=until, **_KEYED
+        )
+        done = self._operation(say("确认提醒", "Acknowledge a timer of"), "acknowledge", found, WRITING, **_KEYED)
         return {
             **self._below("timers", get=self._operation(say("的提醒", "Timers of"), "timers", found)),
             **self._below("timers/{reminder}/acknowledge", reminder, post=done),
@@ -309,14 +327,33 @@ class _Routes:
     def assignments(self) -> Schema:
         """Who has a record and why; taking one from a pool and giving it back."""
         reason = _body(_members(("reason",), reason={"type": "string", "minLength": 1, "maxLength": 500}))
-        claim = self._operation(say("领取", "Claim"), "claim", _DONE, WRITING)
-        release = self._operation(say("退回", "Release"), "release", _DONE, WRITING, requestBody=reason)
+        claim = self._operation(say("领取", "Claim"), "claim", _DONE, WRITING, **_KEYED)
+        release = self._operation(say("退回", "Release"), "release", _DONE, WRITING, requestBody=reason, **_KEYED)
         why = {"200": _answer({"type": "array", "items": {"type": "object"}})}
         return {
             **self._below("assignments", get=self._operation(say("的分配", "Assignments of"), "assignments", why)),
             **self._below("claim", post=claim),
             **self._below("release", post=release),
         }
+
+    def explanation(self) -> Schema:
+        """Why somebody may or may not do things with a record; for admins."""
+        verdict = _object(("allowed", "because"), allowed=_YES, because={"type": "array", "items": _BOTH})
+        found = _object(
+            ("actor", "roles", "deeds", "fields"),
+            actor={"type": "object"},
+            roles={"type": "array", "items": {"type": "object"}},
+            deeds={"type": "object", "additionalProperties": verdict},
+            fields={"type": "object"},
+        )
+        person = {**query_parameter("actor", _UUID), "required": True, "description": "The id of a person."}
+        why = self._operation(
+            say("的权限说明", "Why somebody may or may not write"),
+            "explain",
+            {"200": _answer(found)},
+            parameters=[person],
+        )
+        return self._below("explain", get=why)
 
     def code(self, field: str) -> Schema:
         """A code as a picture."""

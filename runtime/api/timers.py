@@ -11,6 +11,8 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
 from runtime.api.http import ROUTE
+from runtime.api.writes import carry
+from runtime.records.caller import Caller, Reply
 
 if TYPE_CHECKING:
     from runtime.api.records import Exchange
@@ -44,15 +46,20 @@ async def list_timers(x: Exchange) -> None:
 
 async def acknowledge(x: Exchange) -> None:
     """``POST …/timers/{reminder}/acknowledge``."""
-    found = await _timers(x).acknowledge(x.caller, x.app, x.entity, x.record_id, x.part)
-    await x.answer(200, dump_json({"data": found}))
+    await _carry(x, lambda caller: _timers(x).acknowledge(caller, x.app, x.entity, x.record_id, x.part))
 
 
 async def snooze(x: Exchange) -> None:
     """``POST …/timers/{reminder}/snooze``: ``{"for": "2 h"}`` or ``{"until": "2026-11-24T09:00:00Z"}``."""
     until = _read_until(await x.json())
-    found = await _timers(x).snooze(x.caller, x.app, x.entity, x.record_id, x.part, until)
-    await x.answer(200, dump_json({"data": found}))
+    await _carry(x, lambda caller: _timers(x).snooze(caller, x.app, x.entity, x.record_id, x.part, until))
+
+
+async def _carry(x: Exchange, make: Callable[[Caller], Awaitable[JSON]]) -> None:
+    def render(found: JSON) -> Reply:
+        return Reply(200, (("content-type", "application/json"),), dump_json({"data": found}))
+
+    await carry(x, make, render, dry_run=False)
 
 
 def _read_until(body: JSON) -> datetime | timedelta:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from builder.compiled.app import CompiledApp
 from builder.kernel.canonical import dump_json
 from runtime.access.gate import FieldMap, gate
-from runtime.api.http import request_language, send_reply
+from runtime.api.http import request_language
 from runtime.api.writes import carry
 from runtime.records.caller import Reply
 from runtime.records.views import SavedView, document_view
@@ -65,8 +65,13 @@ async def change_view(x: Exchange) -> None:
 async def delete_view(x: Exchange) -> None:
     """``DELETE …/views/{id}``."""
     app = await _app(x, writes=True)
-    await asyncio.to_thread(x.api.records.views.delete_view, app, _user(x), x.record_id)
-    await send_reply(x.send, 204, ())
+    delete = x.api.records.views.delete_view
+    await carry(
+        x,
+        lambda caller: asyncio.to_thread(delete, app, caller, x.record_id),
+        lambda _: Reply(204, (), b""),
+        dry_run=False,
+    )
 
 
 def _reply(x: Exchange, app: CompiledApp, status: int, made: SavedView, *headers: tuple[str, str]) -> Reply:

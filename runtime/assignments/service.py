@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
+from builder.kernel.problems import Problem
 from builder.kernel.text import Language
 from builder.store import tables
 from builder.store.database import Database
@@ -79,7 +80,12 @@ class Assignments:
         Raises:
             Problem: ``pool.refused`` with the reason, ``record.not_found``.
         """
-        await self._records.get(caller, app, entity, record_id)
+        try:
+            await self._records.get(caller, app, entity, record_id)
+        except Problem as problem:
+            # sent again, it may be hidden since: then what was answered is found by its key, and the write looks itself
+            if caller.once is None or problem.code != "record.not_found":
+                raise
         release = partial(self._assigner.release, reason=reason)
         await self._records.work(caller, app, partial(self._with, entity, record_id, release))
 

@@ -184,6 +184,7 @@ def plan_change(
         w.changes.pointers[record_id] = pointer
         if w.app.rules.get(entity.key):
             judge_own(w, entity, change.whole, canonical(entity, held.shown), pointer, violations, seen)
+        yield from _check_other_links(w, change, seen, listed.links, violations)
     if changed and entity.listing:
         violations += yield from check_listed(w, entity, [(changed, held.shown, pointer)])
     for key, wish in listed.links.items():
@@ -320,13 +321,26 @@ def _plan_links(
             planned.changes.append(
                 (yield from plan_change(w, entity, known.id, body, place, violations, parent=parent))
             )
-    if planned.writes:
+    if planned.writes or change.changed:
         refuse_count(definition, len(held) - len(planned.gone) + len(planned.fresh), pointer, violations)
+    if planned.writes:
         change.told[key] = [
             told(definition, [link.held.shown for link in held]),
             _links_after(definition, held, planned),
         ]
     return planned
+
+
+def _check_other_links(
+    w: Writing, change: Change, seen: CompiledEntity, given: Mapping[str, Links], violations: list[Violation]
+) -> Unit[None]:
+    """The rule of ``_check_whole`` for links that the change leaves alone: of each field there are not too few and not too many."""
+    for definition in change.entity.links:
+        if definition.key in given or definition.key not in seen.fields or not definition.counts:
+            continue
+        limit = {"id": change.id, "limit": definition.max_count + 1}
+        rows = yield Query(w.statements.referring(w.app.entities[definition.rows], definition.by), limit)
+        refuse_count(definition, len(rows), f"{change.pointer}/{definition.key}", violations)
 
 
 def _links_after(definition: MultiReferenceField, held: list[HeldRecord], planned: ChildList) -> list[JSON]:

@@ -194,15 +194,17 @@ class Views:
             once.keep(made)
         return made
 
-    def delete_view(self, app: CompiledApp, user_id: str | None, view_id: str) -> None:
+    def delete_view(self, app: CompiledApp, caller: Caller, view_id: str) -> None:
         """Delete an own view.
 
         Raises:
             Problem: ``view.not_found``, ``access.denied``.
         """
-        before = self._own(app, user_id, view_id)
         with self._database.transaction() as connection:
+            once = OnceIn(connection, caller, app.key, self._clock.now())
+            before = self._own(app, _user_of(caller), view_id)  # after the key: a view that is gone was deleted for it
             connection.execute(sa.delete(tables.view).where(tables.view.c.id == before.id))
+            once.keep(None)
 
     def _own(self, app: CompiledApp, user_id: str | None, view_id: str) -> SavedView:
         found = self.get_view(app, view_id, user_id)

@@ -114,7 +114,9 @@ async def test_a_person_saves_changes_shares_and_deletes_a_view(clients: Any):
     ]
     await client.patch(place, json={"filter": None, "sort": ["-amount"], "limit": 1})
     assert await titles(client, view=saved["id"]) == ["deal 24"]
-    assert (await client.delete(place)).status_code == 204
+    gone = [await client.delete(place, headers={"idempotency-key": "d1"}) for _ in range(2)]
+    assert [reply.status_code for reply in gone] == [204, 204]
+    assert gone[1].headers["idempotency-replayed"] == "true"
     problem(await client.get(place), "view.not_found")
 
 

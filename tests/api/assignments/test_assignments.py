@@ -164,7 +164,10 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
         assert (await winner.post(f"{second}/claim", headers=own)).status_code == 204
         problem(await winner.post(f"{third}/claim", headers=own), "pool.refused")
         problem(await loser.post(f"{path}/release", json={"reason": "x"}, headers=own), "pool.refused")
-        assert (await winner.post(f"{path}/release", json={"reason": "不对口"}, headers=own)).status_code == 204
+        once = {**own, "idempotency-key": "r1"}
+        given = [await winner.post(f"{path}/release", json={"reason": "不对口"}, headers=once) for _ in range(2)]
+        assert [reply.status_code for reply in given] == [204, 204]
+        assert given[1].headers["idempotency-replayed"] == "true"
         problem(await winner.post(f"{path}/claim", headers=own), "pool.refused")  # not again so soon
         assert (await loser.post(f"{path}/claim", headers=own)).status_code == 204
     await team.change("customer", customers[0]["id"], level="B")  # somebody works on this one

@@ -201,6 +201,9 @@ async def test_the_secret_is_shown_once_sealed_and_changed_without_a_gap(office:
     async with office.service.client(headers=bearer(office.service.session_of("member"))) as member:
         problem(await member.post("/api/shop/automations/a0/secret"), "access.denied")
     problem(await office.send("POST", "automations/a0/secret", {"former_minutes": -1}), "request.malformed")
+    paths = (await office.send("GET", "openapi.json")).json()["paths"]
+    assert "post" in paths["/api/shop/automations/{automation}/secret"]
+    assert any(path.endswith("/{id}/explain") for path in paths)
 
 
 def follows(app: str, **members: JSON) -> JSON:

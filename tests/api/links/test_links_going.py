@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from builder.registry.registry import load_published
 from tests.support.desk import Desk, publish_definition
 from tests.support.links_app import APP, definition
 from tests.support.service import pointers, problem, running
@@ -51,7 +53,7 @@ async def test_a_target_is_held_by_its_links(shared: Desk) -> None:
 async def test_a_target_that_goes_takes_its_links_along_and_brings_them_back(clearing: Desk) -> None:
     a, b = await sellers(clearing, 2)
     x = await clearing.create("customer", name="x", sellers=[{"id": a, "attributes": {"share": 70}}, b])
-    y = await clearing.create("customer", name="y", sellers=[a])
+    y = await clearing.create("customer", name="y", sellers=[a, b])
     assert (await clearing.delete("seller", a)).status_code == 204
     found = await clearing.get("customer", x["id"])
     assert (found["sellers"], found["given"], found["revision"]) == ([b], 10, 2)
@@ -92,6 +94,36 @@ async def test_numbers_of_links_are_kept(clearing: Desk) -> None:
     refused = await clearing.patch("customer", made["id"], {"sellers": {"remove": listed}})
     assert pointers(problem(refused, "record.invalid")) == {"/sellers": "required"}
     await clearing.change("customer", made["id"], name="y")
+
+
+async def test_numbers_of_links_are_kept_where_others_go_or_are_merged(clearing: Desk) -> None:
+    a, b, c, d = await sellers(clearing, 4)
+    only = await clearing.create("customer", name="only", sellers=[a])
+    document = problem(await clearing.delete("seller", a), "record.invalid")
+    [said] = document["errors"]
+    assert (said["code"], said["params"]) == ("required", {"entity": "customer", "record_id": only["id"]})
+    other = await clearing.create("customer", name="other", sellers=[b, c, d])
+    path = f"records/customer/{only['id']}/merge"
+    document = problem(await clearing.send("POST", path, {"others": [other["id"]]}), "record.invalid")
+    assert [error["code"] for error in document["errors"]] == ["max_count"]
+    assert (await clearing.get("customer", only["id"]))["sellers"] == [a]
+    assert (await clearing.get("customer", other["id"]))["sellers"] == [b, c, d]
+
+
+async def test_a_change_has_to_keep_the_number_of_links_it_leaves_alone(clearing: Desk) -> None:
+    (a,) = await sellers(clearing, 1)
+    made = await clearing.create("customer", name="x", sellers=[a])
+    services = clearing.service.app.services
+    published = load_published(services.registry, clearing.app)
+    assert published is not None
+    with services.database.transaction() as connection:  # as it may be of records from before the rule
+        connection.execute(sa.delete(published.app.entities["customer.sellers"].table))
+    refused = await clearing.patch("customer", made["id"], {"name": "y"})
+    assert pointers(problem(refused, "record.invalid")) == {"/sellers": "required"}
+    refused = await clearing.patch("customer", made["id"], {"name": "y", "sellers": []})
+    assert pointers(problem(refused, "record.invalid")) == {"/sellers": "required"}
+    changed = await clearing.change("customer", made["id"], name="y", sellers=[a])
+    assert (changed["name"], changed["sellers"]) == ("y", [a])
 
 
 async def test_merged_targets_share_their_links_and_undoing_parts_them(shared: Desk) -> None:

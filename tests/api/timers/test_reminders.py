@@ -187,13 +187,20 @@ async def test_acknowledge_snooze_and_why(migrated_database_url: str):
         why = (await desk.timers_of(lead["id"]))["follow"]["why"]
         assert why["zh"] == "最后更新:2026-11-23 09:00,24 小时后是 2026-11-24 09:00。"
         assert why["en"] == "Last changed: 2026-11-23 09:00, 24 hours later is 2026-11-24 09:00."
-        reply = await desk.send("POST", f"{place}/snooze", {"for": "30 h"})
+        once = {"idempotency-key": "s1"}
+        reply = await desk.send("POST", f"{place}/snooze", {"for": "30 h"}, headers=once)
         assert reply.status_code == 200, reply.text
+        again = await desk.send("POST", f"{place}/snooze", {"for": "30 h"}, headers=once)
+        assert (again.headers["idempotency-replayed"], again.json()) == ("true", reply.json())
+        problem(await desk.send("POST", f"{place}/snooze", {"for": "31 h"}, headers=once), "request.key_reused")
         timer = (await desk.timers_of(lead["id"]))["follow"]
         assert (timer["state"], timer["due_at"]) == ("snoozed", "2026-11-24T07:00:00.000Z")
         assert await desk.at("2026-11-24T14:59") == []
         assert await desk.at("2026-11-24T15:00") == ["24 小时未跟进:甲"]
-        assert (await desk.send("POST", f"{place}/acknowledge")).status_code == 200
+        for _ in range(2):
+            reply = await desk.send("POST", f"{place}/acknowledge", headers={"idempotency-key": "a1"})
+            assert reply.status_code == 200, reply.text
+        assert reply.headers["idempotency-replayed"] == "true"
         timer = (await desk.timers_of(lead["id"]))["follow"]
         assert (timer["state"], timer["acknowledged_by"], timer["due_at"]) == (
             "acknowledged",

@@ -69,9 +69,11 @@ async def write(client: httpx.AsyncClient, name: str, told: Counter[str], begun:
     return made
 
 
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_a_restart_under_load_loses_and_doubles_nothing(
-    postgres: Postgres, database: str, tmp_path: Path
+    postgres: Postgres, database: str, tmp_path: Path, mode: str
 ) -> None:
+    """``immediate`` is what a crash is: nobody is told, and the server recovers from its log."""
     url = database
     await asyncio.to_thread(migrate, url)
     service = Service(url)
@@ -88,7 +90,7 @@ async def test_a_restart_under_load_loses_and_doubles_nothing(
             for _ in writers:
                 await begun.acquire()
             assert postgres.restart is not None
-            await asyncio.to_thread(postgres.restart, "fast")
+            await asyncio.to_thread(postgres.restart, mode)
             made = [record for records in await asyncio.gather(*writers) for record in records]
             assert told["503"] > 0  # they did notice
             page = await client.get("/note", params={"limit": 1, "count": "exact"})

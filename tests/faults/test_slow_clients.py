@@ -90,6 +90,31 @@ def test_trickled_heads_and_silence_are_let_go_and_others_served(migrated_databa
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
+def test_who_never_reads_the_answer_holds_up_nobody_and_is_no_failure(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    with opened(migrated_database_url, tmp_path, request_seconds=3) as shop, contextlib.ExitStack() as stack:
+        token = b"Authorization: " + shop.headers["authorization"].encode() + b"\r\n\r\n"
+        stream = b"GET /api/shop/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n" + token
+        deaf = [stack.enter_context(shop.connect(stream)) for _ in range(10)]
+        with shop.server.client() as client:
+            for _ in range(8):  # what is told of them is more than the buffers between take
+                records = [{"text": "字" * 9_000} for _ in range(30)]
+                made = client.post("/api/shop/records/note/batch", json={"create": records}, headers=shop.headers)
+                assert made.status_code == 201, made.text
+        page = b"GET /api/shop/records/note?limit=240 HTTP/1.1\r\nHost: x\r\n" + token
+        deaf += [stack.enter_context(shop.connect(page)) for _ in range(10)]
+        assert shop.serves()
+        shop.server.wait_in_flight(0)  # they are let go, though nobody has closed anything
+        assert shop.serves()
+        for connection in deaf:
+            connection.close()
+        assert shop.serves()
+        assert "Traceback" not in shop.server.output
+        assert '"failed"' not in shop.server.output
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_two_thousand_open_connections_and_one_more_is_served(migrated_database_url: str, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = OPEN if hard == resource.RLIM_INFINITY else min(OPEN, hard - SPARE)

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from builder.api.context import Author, Context, author_id, exact_body, language_of, moment, read_object, reply
-from builder.checks.finding import Finding
 from builder.definition.kinds import dump_definition
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
@@ -29,7 +28,7 @@ def make(context: Context) -> APIRouter:
     def check(app: str, request: Request, author: Builder) -> Response:
         """Return all findings of the draft, errors first."""
         language = language_of(context, request)
-        return reply([_finding(finding, language) for finding in check_draft(registry, app)])
+        return reply([finding.to_json(language) for finding in check_draft(registry, app)])
 
     @router.get("/apps/{app}/plan")
     def plan(app: str, request: Request, author: Builder, to_version: int | None = None) -> Response:
@@ -90,16 +89,6 @@ def make(context: Context) -> APIRouter:
         return reply(line_json(purge_kept(registry, app, kept_id, confirm=confirm)))
 
     return router
-
-
-def _finding(finding: Finding, language: Language) -> dict[str, JSON]:
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "document": f"{finding.document.kind}/{finding.document.key}",
-        "pointer": finding.pointer,
-        "message": finding.message.pick(language),
-    }
 
 
 def _published(made: Publication, language: Language) -> Response:

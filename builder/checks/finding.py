@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from builder.definition.kinds import DocumentId
-from builder.kernel.text import Text
+from builder.kernel.text import Language, Text
 
 Severity = Literal["error", "warning"]
 
@@ -18,6 +18,16 @@ class Finding(NamedTuple):
     document: DocumentId
     pointer: str
     message: Text
+
+    def to_json(self, language: Language) -> dict[str, str]:
+        """Write the finding for the API."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "document": f"{self.document.kind}/{self.document.key}",
+            "pointer": self.pointer,
+            "message": self.message.pick(language),
+        }
 
 
 def error(code: str, document: DocumentId, pointer: str, message: Text) -> Finding:

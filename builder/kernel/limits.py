@@ -80,6 +80,7 @@ SCHEDULE_BATCH = 100  # records of a schedule's run in one transaction
 SCHEDULE_SLOTS = 100  # missed times of a schedule that are made up for
 HOOK_BYTES = 256 * 1024  # of an inbound message
 HOOK_SECONDS = 300  # how far the clock of its sender may be off
+HOOK_MISSES = 20  # wrong signatures a minute from one address; then it is not looked at for the rest of it
 HOOK_FORMER_MINUTES = 24 * 60  # how long the former secret is taken after a change
 EVENTS_FOLLOWED = 50  # of another app, in one transaction
 SETTINGS_PER_ACTION = 100

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from builder.checks.finding import Finding
 from builder.kernel.canonical import content_hash
 from builder.kernel.text import Language
 from builder.publish.diff import Change, diff
@@ -33,6 +34,8 @@ class Plan:
     hash: str
     lineage: Lineage
     """The ids of the version to be."""
+    warnings: tuple[Finding, ...] = ()
+    """What the app expects around it and is not there: it may come later."""
 
     @property
     def risk(self) -> Risk:
@@ -46,6 +49,7 @@ class Plan:
             "base_version": self.base_version,
             "hash": self.hash,
             "risk": self.risk,
+            "warnings": [finding.to_json(language) for finding in self.warnings],
             "steps": [
                 {
                     "kind": step.kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from builder.publish.publish import Intent, lock_app, publish
 from builder.registry.busy import busy, told_when_busy
 from builder.registry.drafts import list_documents, load_draft, replace_draft
 from builder.registry.registry import PublishedApp, Registry, find_published, get_lineage, get_package
+from builder.registry.surroundings import look_around
 from builder.store.database import ConstraintRefused
 
 JSON = Any
@@ -39,7 +40,9 @@ def check_draft(registry: Registry, app: str) -> list[Finding]:
     """Return all findings of the draft."""
     with registry.database.snapshot() as connection:
         published = find_published(registry, connection, app)
-        return run_checks(load_draft(connection, app), published.app.definition if published else None)
+        draft = load_draft(connection, app)
+        found = run_checks(draft, published.app.definition if published else None)
+        return [*found, *look_around(connection, draft)]
 
 
 def plan_draft(registry: Registry, app: str) -> Plan:
@@ -60,7 +63,9 @@ def _plan(registry: Registry, app: str, former_version: int | None) -> Plan:
     for left in reversed(range(_PLAN_TRIES)):
         try:
             with registry.database.snapshot() as connection:
-                return make_plan(connection, _make_change(registry, connection, app, former_version))
+                change = _make_change(registry, connection, app, former_version)
+                warnings = tuple(look_around(connection, change.target.definition))
+                return replace(make_plan(connection, change), warnings=warnings)
         except sa.exc.ProgrammingError as moved:
             # on PostgreSQL a publish may rename a table between two looks: a snapshot holds rows, not names
             if not left:

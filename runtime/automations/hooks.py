@@ -21,7 +21,7 @@ from builder.definition.triggers.webhook import Webhook
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock, instant_text
 from builder.kernel.ids import Ids, secret_hash
-from builder.kernel.limits import HOOK_SECONDS
+from builder.kernel.limits import HOOK_MISSES, HOOK_SECONDS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store import process_tables
@@ -46,6 +46,7 @@ JSON = Any
 table = process_tables.automation_message
 _MINUTE = timedelta(minutes=1)
 _ID_LENGTH = 200
+_ADDRESSES = 10_000  # remembered; the one that was wrong longest ago goes first
 
 
 class Received(NamedTuple):
@@ -79,6 +80,7 @@ class Hooks:
         self._clock = clock
         self._ids = ids
         self._sealer = sealer
+        self._misses: dict[str, tuple[datetime, int]] = {}
 
     async def change_secret(self, caller: Caller, origin: Origin, app: str, key: str, former_minutes: int) -> NewSecret:
         """Make the secret of a webhook, or a new one; the former is taken for some minutes more.
@@ -103,16 +105,27 @@ class Hooks:
 
         return await self._records.work(caller, app, unit)
 
-    async def receive(self, request_id: str, app: str, key: str, headers: Mapping[str, str], body: bytes) -> Received:
+    async def receive(
+        self, request_id: str, app: str, key: str, headers: Mapping[str, str], body: bytes, address: str = ""
+    ) -> Received:
         """Take a message.
+
+        Args:
+            address: where it comes from; who signs wrongly too often is not looked at for a while.
 
         Raises:
             Problem: ``automation.not_found``, ``hook.signature``, ``hook.expired``, ``limit.rate``,
                 ``request.malformed``, ``automation.disabled``, ``automation.failed``.
         """
-        seconds = self._check_time(headers)
+        self._refuse_guesser(address)
         caller = system_caller(request_id, "connector")
-        await self._check_sender(caller, app, key, headers, seconds, body)
+        try:
+            seconds = self._check_time(headers)
+            await self._check_sender(caller, app, key, headers, seconds, body)
+        except Problem as problem:
+            if problem.code in ("hook.signature", "automation.not_found"):
+                self._note_miss(address)
+            raise
         message = _read(body)
 
         def unit(w: Writing) -> Unit[Received]:
@@ -158,6 +171,24 @@ class Hooks:
                 f"签名不符:{SIGNATURE_HEADER} 应为 v1= 加上以密钥对 “时间戳.正文” 计算的 HMAC-SHA256(十六进制)",
                 f"{SIGNATURE_HEADER} is v1= and the HMAC-SHA256 (hex) of timestamp.body with the webhook's secret",
             )
+
+    def _refuse_guesser(self, address: str) -> None:
+        """Answer a flood of wrong signatures without reading anything: counted per process, in memory, so that a flood writes nothing.
+
+        Raises:
+            Problem: ``limit.rate``.
+        """
+        since, count = self._misses.get(address, (None, 0))
+        if since is not None and count >= HOOK_MISSES and self._clock.now() < since + _MINUTE:
+            detail = say("签名错误次数过多,请一分钟后再试", "Too many wrong signatures; try again in a minute")
+            raise Problem("limit.rate", detail, retry_after_seconds=60)
+
+    def _note_miss(self, address: str) -> None:
+        now = self._clock.now()
+        since, count = self._misses.pop(address, (now, 0))
+        self._misses[address] = (since, count + 1) if now < since + _MINUTE else (now, 1)  # the latest stands last
+        if len(self._misses) > _ADDRESSES:
+            self._misses.pop(next(iter(self._misses)))
 
     def _check_time(self, headers: Mapping[str, str]) -> int:
         text = headers.get(TIME_HEADER, "")

@@ -36,6 +36,7 @@ def _make() -> typer.Typer:
     cli.command("serve", help=told("提供服务", "Serve"))(serve.serve)
     cli.command("worker", help=told("处理后台工作(PostgreSQL)", "Work in the background (PostgreSQL)"))(worker.worker)
     cli.command("migrate", help=told("把数据库升级到当前结构", "Bring the database to today's form"))(database.migrate)
+    cli.command("reseal", help=told("换密钥后重新封存", "Seal anew after a change of keys"))(database.reseal)
     cli.command("doctor", help=told("检查设置与数据库", "Check settings and database"))(doctor.doctor)
     cli.command("install", help=told("安装模板或应用包", "Install a template or an app package"))(apps.install)
     cli.command("plan", help=told("查看发布草稿会做什么", "Show what publishing a draft would do"))(apps.plan)

@@ -159,16 +159,6 @@ class Connections:
             connection.execute(sa.delete(table).where(table.c.key == key))
             self._audit.note(connection, "secret.changed", by, key, {"removed": True})
 
-    def reseal(self) -> int:
-        """Seal everything with the key that seals now; return how many changed. After that the former key may go."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(sa.select(table).with_for_update()).all()
-            old = [row for row in rows if not self._sealer.is_current(row.secrets)]
-            for row in old:
-                sealed = self._sealer.seal(dump_json(self._opened(row)).decode(), _place(row.key))
-                connection.execute(sa.update(table).where(table.c.key == row.key).values(secrets=sealed))
-        return len(old)
-
     # -- details -------------------------------------------------------------------------------------------------------
 
     def _opened(self, row: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import sqlalchemy as sa
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store import delivery_tables
+from builder.store import delivery_tables, people_tables, process_tables
 from runtime.outbox.rows import LEASE
+from runtime.secrets.resealing import reseal_all
+from runtime.secrets.sealing import Sealer
 from runtime.settings import Settings
 from tests.support.desk import Desk, open_desk
 from tests.support.posting import call, letter, post
@@ -285,11 +288,23 @@ async def test_a_key_can_be_changed_and_a_lost_one_is_told(prepared: Prepared) -
         async with desk.service.client_of("chief") as admin:
             await connect(admin, "hook", "webhook", {"secret": "s"}, url="https://x.example/")
     async with open_desk(prepared.url, prepared.token, secret_keys=("new", "old")) as desk:
-        connections = desk.service.app.services.delivery.connections
-        assert connections.find_ready("hook") is not None
-        assert (connections.reseal(), connections.reseal()) == (1, 0)
+        services = desk.service.app.services
+        assert services.delivery.connections.find_ready("hook") is not None
+        both, old, chief = Sealer(("new", "old"), Path()), Sealer(("old",), Path()), user_id(desk)
+        state, factor = process_tables.automation_state, people_tables.factor
+        with services.database.transaction() as connection:
+            kept = {"failures": 0, "reason": "{}", "position": "", "secret": old.seal("w", "webhook/shop/in")}
+            connection.execute(sa.insert(state).values(app="shop", automation="in", **kept))
+            kept = {"last_step": 0, "recovery": "[]", "secret": old.seal("f", f"factor/{chief}")}
+            connection.execute(sa.insert(factor).values(user_id=chief, **kept))
+        assert (reseal_all(services.database, both), reseal_all(services.database, both)) == (3, 0)
     async with open_desk(prepared.url, prepared.token, secret_keys=("new",)) as desk:
-        assert desk.service.app.services.delivery.connections.find_ready("hook") is not None
+        services, new = desk.service.app.services, Sealer(("new",), Path())
+        assert services.delivery.connections.find_ready("hook") is not None
+        with services.database.transaction() as connection:
+            assert new.open(connection.scalar(sa.select(state.c.secret)) or "", "webhook/shop/in") == "w"
+            assert new.open(connection.scalar(sa.select(factor.c.secret)) or "", f"factor/{chief}") == "f"
+            connection.execute(sa.delete(factor))
     async with (
         open_desk(prepared.url, prepared.token, secret_keys=("other",)) as desk,
         desk.service.client_of("chief") as admin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from builder.kernel.canonical import dump_json
-from builder.kernel.limits import AUTOMATION_DEPTH, HOOK_BYTES, HOOK_SECONDS
+from builder.kernel.limits import AUTOMATION_DEPTH, HOOK_BYTES, HOOK_MISSES, HOOK_SECONDS
 from runtime.channels.webhook import sign
 from tests.support.office import Office, on, open_office, sets
 from tests.support.service import bearer, problem
@@ -290,3 +291,35 @@ async def test_an_app_does_not_follow_itself(office: Office):
     with pytest.raises(Exception, match=r".") as refused:
         office.automate(copies("shop"))
     assert re.search("trigger.field", str(getattr(refused.value, "violations", refused.value)))
+
+
+async def test_who_signs_wrongly_too_often_is_not_looked_at_for_a_minute(office: Office):
+    sender = await sender_of(office, PAID)
+    guesser = Sender(office, "wrong")
+    for _ in range(HOOK_MISSES):
+        problem(await guesser.send({"id": "m"}), "hook.signature")
+    assert problem(await guesser.send({"id": "m"}), "limit.rate")["status"] == 429
+    reply = await sender.send({"id": "m", "kind": "paid"})
+    assert (reply.status_code, reply.headers["retry-after"]) == (429, "60")  # the same address; it comes again
+    office.service.clock.advance(timedelta(seconds=61))
+    assert (await sender.send({"id": "m", "kind": "paid"})).status_code == 200
+
+
+async def test_a_plan_warns_of_apps_and_connections_that_are_not_there(office: Office):
+    other = {"type": "app_event", "app": "sales", "of_entity": "deal"}
+    there = {"type": "app_event", "app": "shop", "of_entity": "ordre"}
+    told = {"type": "notify", "to": [{"user": "builder"}], "channel": "mail", "subject": "x"}
+    office.automate(on({"type": "created"}, told))
+    office.automate(on(other, sets(note="x")), on(there, sets(note="y")), app="second")
+    async with office.service.client(headers=bearer(office.service.token_of("builder", "builder"))) as builder:
+        for app, expected in (
+            ("second", {("automations/a0", "/trigger/app"), ("automations/a1", "/trigger/of_entity")}),
+            ("shop", {("automations/a0", "/actions/0/channel")}),
+        ):
+            plan = (await builder.get(f"/builder/v1/apps/{app}/plan")).json()["data"]
+            assert {(w["document"], w["pointer"]) for w in plan["warnings"]} == expected
+            found = (await builder.get(f"/builder/v1/apps/{app}/check")).json()["data"]
+            assert {(f["document"], f["pointer"]) for f in found if f["code"] in ELSEWHERE} == expected
+
+
+ELSEWHERE = ("trigger.elsewhere", "connection.missing")

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVER_CORE = 0
 LOAD_CORE = 1 % (os.cpu_count() or 1)
 _START_SECONDS = 120.0
+#: Settings of either, and the habit of some machines to compile everything at each start: an installation has its bytecode.
+_NOT_PASSED_ON = ("DOUGONG_", "YARDSTICK_", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Launch:
     token: str
     ready_path: str
     """Answered with 200 as soon as records can be read."""
+    database_url: str
 
 
 class Server:
@@ -41,7 +44,7 @@ class Server:
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
         started = time.monotonic()
-        keep = {name: value for name, value in os.environ.items() if not name.startswith(("DOUGONG_", "YARDSTICK_"))}
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
         self.process = subprocess.Popen(
             ["taskset", "-c", str(SERVER_CORE), *launch.command],
             env={**keep, "PYTHONPATH": str(ROOT), **launch.environment},
@@ -167,7 +170,7 @@ def ours(database_url: str, token: str, ready_path: str, *, durable: bool) -> La
     port = free_port()
     environment = {"DOUGONG_SQLITE_DURABLE": str(durable).lower()}
     command = (sys.executable, "-m", "runtime", "serve", "--port", str(port), "--database-url", database_url)
-    return Launch("ours", command, environment, port, token, ready_path)
+    return Launch("ours", command, environment, port, token, ready_path, database_url)
 
 
 def yardstick(database_url: str, token: str, ready_path: str, *, remember_seconds: float) -> Launch:
@@ -179,4 +182,4 @@ def yardstick(database_url: str, token: str, ready_path: str, *, remember_second
         *(sys.executable, "-m", "uvicorn", "benchmarks.yardstick:app", "--port", str(port)),
         *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error"),
     )
-    return Launch("yardstick", command, environment, port, token, ready_path)
+    return Launch("yardstick", command, environment, port, token, ready_path, database_url)

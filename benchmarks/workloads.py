@@ -154,5 +154,14 @@ SUMS = Workload(
     {"sqlite": 1, "postgresql": 1.3},
     connections=1,
 )
-WORKLOADS = (GET, LIST, EXPAND, CREATE, UPDATE, SUMS)
+INDEXED_SUMS = Workload(
+    "indexed_sums",
+    "the same with an index the app declares",
+    SUMS.ours,
+    SUMS.yardstick,
+    {"sqlite": 5, "postgresql": 1.3},
+    connections=1,
+)
+SUMS_INDEX = ("payment", ["status", "due_on", "amount"])
+WORKLOADS = (GET, LIST, EXPAND, CREATE, UPDATE, SUMS, INDEXED_SUMS)
 IMPORT_TARGETS = {"sqlite": 2.0, "postgresql": 2.0}

@@ -17,10 +17,10 @@ BETWEEN = "\x1e"
 """Stands between the rows of a text: no JSON has it, inside a string or out of one."""
 
 
-class _RowJson(FunctionElement[Any]):
-    """``row_to_json`` of a row made here: the fastest writer PostgreSQL has, without its limit of 100 arguments to a function."""
+class _Row(FunctionElement[Any]):
+    """A row made here, to which ``row_to_json`` gives its names: the fastest writer PostgreSQL has, without its limit of 100 arguments."""
 
-    name = "row_json"
+    name = "row"
     inherit_cache = False  # statements are kept by shape, not by SQLAlchemy
 
     def __init__(self, members: Sequence[tuple[str, Element]]) -> None:
@@ -28,14 +28,31 @@ class _RowJson(FunctionElement[Any]):
         super().__init__(*(value for _, value in members))
 
 
-@compiles(_RowJson)
-def _write_row_json(element: _RowJson, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_Row)
+def _write_row(element: _Row, compiler: SQLCompiler, **options: Any) -> str:
+    options = {name: value for name, value in options.items() if name not in ("asfrom", "lateral", "from_linter")}
     quote = compiler.preparer.quote_identifier
     values = [
         f"{compiler.process(value, **options)} AS {quote(name)}"
         for name, value in zip(element.names, element.clauses, strict=True)
     ]
-    return f"(SELECT row_to_json(o) FROM (SELECT {', '.join(values)}) AS o)"  # noqa: S608 - names are checked keys, values are compiled
+    return f"(SELECT {', '.join(values)})"
+
+
+class _RowJson(_Row):
+    """The JSON of such a row, by itself."""
+
+
+@compiles(_RowJson)
+def _write_row_json(element: _RowJson, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(SELECT row_to_json(_row) FROM {_write_row(element, compiler, **options)} AS _row)"  # noqa: S608 - names are checked keys, values are compiled
+
+
+def joined_object(members: Sequence[tuple[str, Element]]) -> tuple[sa.FromClause, Element]:
+    """Return a row to be joined (PostgreSQL), and the JSON object of it: the planner takes it up, where an object by itself costs a subplan."""
+    # numbered by SQLAlchemy; no field's key begins so: a column of the alias's name would be written instead of the row
+    row = _Row(members).table_valued(*(sa.column(name) for name, _ in members), name="_row").lateral()
+    return row, sa.func.row_to_json(row.table_valued())
 
 
 def json_object(members: Sequence[tuple[str, Element]], dialect: str) -> Element:

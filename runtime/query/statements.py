@@ -24,7 +24,7 @@ from formulas.errors import FormulaError
 from formulas.sql import Dialect, to_condition, to_error_kind
 from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
-from runtime.query.json_rows import as_bytes, joined_rows, json_list, json_object, json_values
+from runtime.query.json_rows import as_bytes, joined_object, joined_rows, json_list, json_object, json_values
 from runtime.query.pending import pending_jobs
 from runtime.query.searching import RANK, RANK_FIELD, narrowed, rank
 from runtime.query.selection import ERRORS, IDS_ONLY, Selection
@@ -71,7 +71,8 @@ def guard_columns() -> tuple[Element, Element]:
     return pin.label("pin"), epoch.label("epoch")
 
 
-_Joins = list[tuple[sa.FromClause, Element]]
+_Joins = list[tuple[sa.FromClause, Element | None]]
+"""What is joined and where it meets, kept or not; None: it is there once for every row."""
 _KEY = "_k"  # columns by which a page is sorted; no field's key begins so
 _ATTRIBUTE = "_a_"  # columns that tell of a link
 
@@ -85,8 +86,7 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     g = guard(*pending_jobs(entity, dialect))
     wanted = seen_when(app, entity, table, sql_dialect(dialect), table.c.id == sa.bindparam("id"))
     source: sa.FromClause = g.outerjoin(table, wanted)
-    for target, condition in joins:
-        source = source.outerjoin(target, condition)
+    source = _joined(source, joins)
     columns = (g.c.pin, g.c.epoch, table.c.revision, as_text(shown, dialect))
     return sa.select(*columns, *list(g.c)[2:]).select_from(source)
 
@@ -103,9 +103,7 @@ def list_statement(app: CompiledApp, shape: ListShape, limit: int, dialect: str)
     root = _root(app, entity, shape, limit, dialect)
     joins: _Joins = []
     shown = _object(app, shape.selection, root, joins, dialect)
-    source: sa.FromClause = root
-    for target, condition in joins:
-        source = source.outerjoin(target, condition)
+    source = _joined(root, joins)
     keys = [root.c[f"{_KEY}{place}"] for place in range(len(shape.sort))]
     fields = [RANK_FIELD if key.path == RANK else field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
@@ -267,7 +265,18 @@ def _object(
     joins += (
         reach.joined() if reach is not None else []
     ) + pointed  # what a reference is seen by stands before its target
-    return json_object([*members, *besides], dialect)
+    members += besides
+    if dialect == "sqlite":
+        return json_object(members, dialect)
+    row, written = joined_object(members)
+    joins.append((row, None))
+    return written
+
+
+def _joined(source: sa.FromClause, joins: _Joins) -> sa.FromClause:
+    for target, condition in joins:
+        source = source.join(target, sa.true()) if condition is None else source.outerjoin(target, condition)
+    return source
 
 
 def _errors(entity: CompiledEntity, reach: Joins) -> Element:
@@ -340,10 +349,7 @@ def _many(app: CompiledApp, field: ManyField, inner: Selection, source: sa.FromC
         shown: Element = sa.func.json_quote(page.c.id) if dialect == "sqlite" else page.c.id
     else:
         shown = _row_object(app, entity, inner, page, joins, dialect)
-    rows: sa.FromClause = page
-    for target, on in joins:
-        rows = rows.outerjoin(target, on)
-    listed = sa.select(shown.label("o")).select_from(rows)
+    listed = sa.select(shown.label("o")).select_from(_joined(page, joins))
     ordered = listed.order_by(*_orders([page.c[key.name] for key in keys], asked.sort, dialect))
     return json_list(ordered.correlate(source), "o", dialect)
 

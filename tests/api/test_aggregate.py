@@ -9,6 +9,12 @@ import httpx
 import pytest
 
 from builder.kernel import limits
+from builder.registry.registry import load_published
+from builder.store.statement import prepare
+from runtime.query.aggregate_request import read_aggregate
+from runtime.query.aggregate_statement import aggregate_statement
+from runtime.records.aggregates import plan_groups
+from runtime.records.caller import system_caller
 from tests.support.query_app import definition, identifier, load, publish
 from tests.support.service import Service, pointers, problem
 
@@ -331,3 +337,22 @@ async def test_a_token_needs_the_right_to_read(service: Service, client: httpx.A
     writer = service.client_of("member", "records:write")
     problem(await writer.post(URL, json={"measures": {"n": {"count": "*"}}}), "access.denied")
     problem(await service.client().post(URL, json={}), "auth.required")
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_an_index_that_an_app_declares_answers_a_report_by_itself(service: Service):
+    value = definition()
+    deal = next(entity for entity in value["entities"] if entity["key"] == "deal")
+    deal["indexes"] = [["title", "due_on", "amount"]]
+    publish(service, value)
+    services = service.app.services
+    published = load_published(services.registry, "sales")
+    assert published is not None
+    asked = read_aggregate({"group_by": ["title", "due_on:month"], "measures": {"amount": {"sum": "amount"}}})
+    caller = system_caller("test", "rest")
+    plan, _ = plan_groups(published.app, caller, published.app.own["deal"], asked, service.clock.now())
+    statement = prepare(aggregate_statement(published.app, plan.shape, "sqlite"), "sqlite")
+    with services.database.engine.connect() as connection:
+        values = statement.bind({**plan.values, "app": "sales"})
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.sql}", values).fetchall()
+    assert any("USING COVERING INDEX ix_sales__deal__title__due_on__amount" in step[3] for step in steps), steps

@@ -9,7 +9,7 @@ import pytest
 
 from builder.kernel import limits
 from builder.store.statement import Statement
-from tests.support.query_app import definition, identifier, load, publish
+from tests.support.query_app import definition, field, identifier, load, publish
 from tests.support.service import Service, pointers, problem
 
 pytestmark = pytest.mark.anyio
@@ -162,3 +162,21 @@ async def test_what_cannot_be_is_refused_where_it_stands(client: httpx.AsyncClie
     assert "/expand" in pointers(problem(await client.post(URL, json={"expand": many}), "query.invalid"))
     twice = [{"path": "deals", "limit": 1}, "deals"]
     assert "/expand/1" in pointers(problem(await client.post(URL, json={"expand": twice}), "query.invalid"))
+
+
+async def test_fields_that_are_called_like_parts_of_a_statement(service: Service):
+    keys = ("o", "r", "g", "at", "page", "anon_1", "pin", "present")
+    fields = [field(key, "text") for key in keys]
+    value = definition()
+    value["entities"] += [{"key": "odd", "label": "odd", "fields": [*fields, field("next", "reference", entity="odd")]}]
+    publish(service, value)
+    first = {"id": identifier(1), **{key: f"first {key}" for key in keys}}
+    second = {"id": identifier(2), **{key: f"second {key}" for key in keys}, "next": identifier(1)}
+    await load(service, odd=[first, second])
+    member = service.client_of("member")
+    listed = (await member.get("/api/sales/records/odd", params={"sort": "page", "expand": "next"})).json()["data"]
+    single = (await member.get(f"/api/sales/records/odd/{identifier(2)}", params={"expand": "next"})).json()["data"]
+    assert listed[1] == single
+    assert [{key: row[key] for key in keys} for row in (listed[0], single, single["next"])] == [
+        {key: f"{name} {key}" for key in keys} for name in ("first", "second", "first")
+    ]

@@ -46,6 +46,8 @@ class DatabaseReport:
     lines: list[Line] = field(default_factory=list)
     cold_start_seconds: dict[str, float] = field(default_factory=dict)
     memory_mib: dict[str, float] = field(default_factory=dict)
+    own_memory_mib: dict[str, float] = field(default_factory=dict)
+    """Without what is mapped from files: libraries, and pages of an SQLite file, which the system takes back when it needs them."""
     p99_quiet_ms: float = 0.0
     p99_during_scan_ms: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -72,6 +74,7 @@ def write_table(reports: Sequence[DatabaseReport]) -> str:
         for title, figures, unit in (
             ("cold start", report.cold_start_seconds, "s"),
             ("memory after the run (PSS)", report.memory_mib, "MiB"),
+            ("  without mapped files", report.own_memory_mib, "MiB"),
         ):
             shown = ", ".join(f"{name} {value:.2f} {unit}" for name, value in figures.items())
             rows.append(f"{title:<40}{shown}")

@@ -118,6 +118,7 @@ def _measure(database: str, targets: dict[str, Server], options: Options, report
         say(f"{database}: {line.title}: {line.ratio:.1f}")
     for name, target in targets.items():
         report.memory_mib[name] = target.memory_mib()
+        report.own_memory_mib[name] = target.memory_mib("Pss_Anon")
     if not options.workloads or "scan" in options.workloads:
         _measure_scan(targets["ours"], options, report)
 

@@ -102,9 +102,9 @@ class Server:
         except ValueError:
             return reply.status, content
 
-    def memory_mib(self) -> float:
-        """Return the proportional set size of the process tree."""
-        return sum(_pss_kib(pid) for pid in _tree(self.process.pid)) / 1024
+    def memory_mib(self, kind: str = "Pss") -> float:
+        """Return the proportional set size of the process tree; of kind ``Pss_Anon`` without files that are mapped."""
+        return sum(_memory_kib(pid, kind) for pid in _tree(self.process.pid)) / 1024
 
     def cpu_seconds(self, helpers: Iterable[int] = ()) -> float:
         """Return the processor time used so far by the process tree and by ``helpers`` (PostgreSQL's processes that serve it)."""
@@ -133,9 +133,9 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _tree(int(child)))]
 
 
-def _pss_kib(pid: int) -> int:
+def _memory_kib(pid: int, kind: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1])
     return 0
 

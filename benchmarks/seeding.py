@@ -81,7 +81,7 @@ def declare_index(url: str, entity: str, keys: list[str]) -> None:
         ]
         put_draft(services.registry, parse_definition({**PACKAGE, "entities": entities}), None)
         publish_draft(services.registry, APP, base_version=1, plan_hash=None)
-        _settle(services.database.engine)
+        settle(services.database.engine)
     finally:
         services.database.close()
 

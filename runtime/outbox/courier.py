@@ -79,8 +79,8 @@ class Courier:
         while waiting:
             turn = await asyncio.to_thread(self._rows.take_turn, key, ready.channel.rate)
             if turn is not None:
-                await asyncio.to_thread(self._rows.put_back, waiting, turn)
-                await asyncio.to_thread(self._rows.postpone, key, turn)
+                await asyncio.to_thread(self._rows.block, key, turn)  # nobody looks at the others before
+                await asyncio.to_thread(self._rows.put_back, waiting)
                 return
             batch = _batch(ready.channel, waiting)
             waiting = [row for row in waiting if row not in batch]

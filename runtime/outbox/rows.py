@@ -79,7 +79,9 @@ class OutboxRows:
         now, token = self._clock.now(), self._ids.secret()
         c = table.c
         free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
-        due = sa.select(c.id, c.connection).where(c.state.in_(("todo", "sending")), c.next_at <= now, free)
+        r = rate_table.c
+        resting = sa.exists().where(r.bucket == c.connection, r.blocked_until > now)  # its turn has not come
+        due = sa.select(c.id, c.connection).where(c.state.in_(("todo", "sending")), c.next_at <= now, free, ~resting)
         place = sa.func.row_number().over(partition_by=c.connection, order_by=(c.next_at, c.id)).label("place")
         ranked = due.add_columns(place).order_by(c.next_at, c.id).limit(_CANDIDATES * 20).subquery()
         chosen = sa.select(ranked.c.id).where(ranked.c.place <= per_connection).limit(most)
@@ -119,16 +121,9 @@ class OutboxRows:
             return self._mark([row], state="dead", ended_at=self._clock.now(), last_error=told, counted=True)
         return self._mark([row], state="todo", next_at=next_at, last_error=told, counted=True)
 
-    def put_back(self, rows: Sequence[Claimed], next_at: datetime) -> bool:
-        """Give rows back untried: they wait for their turn."""
-        return self._mark(rows, state="todo", next_at=next_at, counted=False)
-
-    def postpone(self, connection_key: str, until: datetime) -> None:
-        """Let everything that waits for a connection wait until its turn comes, so that nobody looks at it before."""
-        c = table.c
-        waiting = (c.connection == connection_key, c.state == "todo", c.next_at < until)
-        with self._database.transaction() as connection:
-            connection.execute(sa.update(table).where(*waiting).values(next_at=until))
+    def put_back(self, rows: Sequence[Claimed]) -> bool:
+        """Give rows back untried, in the order they had: they wait for their connection's turn."""
+        return self._mark(rows, state="todo", counted=False)
 
     def _mark(self, rows: Sequence[Claimed], *, counted: bool, **values: Any) -> bool:
         if not rows:
@@ -167,7 +162,7 @@ class OutboxRows:
             return None
 
     def block(self, bucket: str, until: datetime) -> None:
-        """Send nothing to a target before a moment, because it asked for that."""
+        """Send nothing to a target before a moment: its turn comes then, or it asked for that."""
         with self._database.transaction() as connection:
             connection.execute(sa.update(rate_table).where(rate_table.c.bucket == bucket).values(blocked_until=until))
 

@@ -184,10 +184,7 @@ async def test_a_robots_rate_is_kept_by_all_and_what_waits_becomes_a_digest(desk
         receiver.answer = answer
         await connect(admin, "group", "dingtalk", {"access_token": "t"}, url=receiver.url)
         boss = user_id(desk)
-        for start in range(0, 1_000, 500):
-            await post(
-                desk.service, "shop", *[letter(f"k{n}", boss, channel="group") for n in range(start, start + 500)]
-            )
+        await post(desk.service, "shop", *[letter(f"k{n}", boss, channel="group") for n in range(450)])
         for _ in range(200):
             await tick(desk)
             if all(row.state == "done" for row in rows(desk)):
@@ -196,7 +193,7 @@ async def test_a_robots_rate_is_kept_by_all_and_what_waits_becomes_a_digest(desk
     assert {row.state for row in rows(desk)} == {"done"}
     for first in times:
         assert sum(first <= other < first + timedelta(seconds=60) for other in times) <= 20
-    assert len(times) >= 50  # twenty letters a digest
+    assert len(times) >= 23  # twenty letters a digest
 
 
 # --- leases -----------------------------------------------------------------------------------------------------------

@@ -62,9 +62,9 @@ async def test_a_schedule_killed_between_its_chunks_counts_every_record_once(
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_two_processes_share_a_schedule(office: Office, migrated_database_url: str):
+async def test_four_processes_share_a_schedule_and_it_fires_once(office: Office, migrated_database_url: str):
     await prepare(office)
-    processes = [begin(migrated_database_url, 1) for _ in range(2)]
+    processes = [begin(migrated_database_url, 1) for _ in range(4)]
     for process in processes:
         assert await asyncio.to_thread(process.wait, 100) == 0
     assert await serials(office) == {1: ORDERS}

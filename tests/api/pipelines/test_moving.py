@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import deals
-from tests.support.desk import Desk, many, one
+from tests.support.desk import Desk, many, one, publish_definition
 from tests.support.service import pointers, problem
 
 JSON = Any
@@ -73,6 +73,35 @@ async def test_no_other_write_changes_a_stage(desk: Desk) -> None:
     assert desk.fingerprint() == before
     same = await desk.patch("deal", deal["id"], {"stage": "new", "name": "A2"})  # what is as it was may come along
     assert same.status_code == 200
+
+
+async def test_neither_upserts_nor_filters_nor_merges_nor_restores_change_a_stage(desk: Desk) -> None:
+    document = deals.definition()
+    document["entities"][1]["trash"] = True
+    publish_definition(desk.service.app.services.registry, document)
+    first = await desk.create("deal", name="A", contact="张")
+    second = await desk.create("deal", name="B", contact="李")
+    await moved(desk, second["id"], "meet")
+    for body in ({"stage": "won"}, {"node": "sent"}, {"stage": "visit"}):
+        record = {"id": first["id"], "name": "A", **body}
+        for orders in ({"update": [record]}, {"upsert": {"by": ["id"], "records": [record]}}):
+            reply = await desk.send("POST", "records/deal/batch", orders)
+            assert reply.status_code in (400, 422), reply.text
+        reply = await desk.client.patch(
+            f"/api/{deals.APP}/records/deal", params={"filter": 'name = "A"', "max_affected": "5"}, json=body
+        )
+        assert set(pointers(problem(reply, "record.invalid")).values()) == {"stage"}
+    taken = {"others": [second["id"]], "fields": {"stage": second["id"]}}
+    reply = await desk.send("POST", f"records/deal/{first['id']}/merge", taken)
+    assert (await desk.get("deal", first["id"]))["stage"] == "new", reply.text
+    third = await desk.create("deal", name="C", contact="王")
+    await moved(desk, third["id"], "meet")
+    assert (await desk.delete("deal", third["id"])).status_code == 204
+    back = await desk.send("POST", f"records/deal/{third['id']}/restore")
+    assert back.status_code == 200, back.text
+    assert (await desk.get("deal", third["id"]))["stage"] == "visit"
+    assert [stay["stage"] for stay in await stays(desk, third["id"])][-1] == "visit"
+    await moved(desk, third["id"], "offer")  # it stands where it stood, and goes on from there
 
 
 async def test_a_move_writes_the_record_its_event_and_its_history(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import load
+from benchmarks import load, process_speed
 from benchmarks.data import CUSTOMERS, PAYMENTS, Sizes
 from benchmarks.report import DatabaseReport, write_json, write_table
 from benchmarks.run import Options, run, say
@@ -21,6 +21,9 @@ POSTGRES = os.environ.get("DOUGONG_BENCH_POSTGRES", "postgresql://postgres@127.0
 
 def main() -> int:
     """Run what the command line asks for."""
+    if sys.argv[1:2] == ["process"]:
+        process_speed.main(sys.argv[2:])
+        return 0
     arguments = _read_arguments()
     missing = load.missing_tools()
     if missing:

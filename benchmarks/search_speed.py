@@ -23,6 +23,7 @@ from builder.kernel.problems import Problem
 from builder.registry.apps import create_app
 from builder.registry.publishing import publish_draft
 from builder.registry.registry import load_published
+from builder.store.database import StatementTimeout
 from builder.store.migrate import migrate_database
 from runtime.app import make_services
 from runtime.query.request import read_members
@@ -136,14 +137,21 @@ async def _build(services: Services, count: int) -> None:
 
 
 async def _create(services: Services) -> dict[str, float]:
+    """Return seconds: of the clock, and of this process, which is where SQLite works."""
     values = [{k: v for k, v in row.items() if k in ("name", "contact", "phone", "note")} for row in _records(_CREATED)]
-    started = time.perf_counter()
+    began = time.perf_counter(), time.process_time()
     for each in values:
         await services.records.create(CALLER, APP, ENTITY, each)
-    alone = time.perf_counter() - started
-    started = time.perf_counter()
+    alone = time.perf_counter() - began[0], time.process_time() - began[1]
+    began = time.perf_counter(), time.process_time()
     await services.records.load(CALLER, APP, [(ENTITY, values)])
-    return {"create": alone, "batch of 400": time.perf_counter() - started}
+    batch = time.perf_counter() - began[0], time.process_time() - began[1]
+    return {
+        "create": alone[0],
+        "create, by processor": alone[1],
+        "batch of 400": batch[0],
+        "batch of 400, by processor": batch[1],
+    }
 
 
 async def _compare(services: Services, what: str, question: dict[str, Any], rounds: int) -> None:
@@ -159,8 +167,8 @@ async def _compare(services: Services, what: str, question: dict[str, Any], roun
             try:
                 page = await services.records.list_page(CALLER, APP, ENTITY, read_members(question))
                 answers[way] = (page.records, page.counted)
-            except Problem as problem:
-                answers[way] = problem.code
+            except (Problem, StatementTimeout) as cut_off:
+                answers[way] = type(cut_off).__name__
             seconds.append(time.perf_counter() - started)
             apps[APP] = published
     index, scan = (statistics.median(taken[way]) * 1000 for way in taken)

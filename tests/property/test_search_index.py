@@ -112,10 +112,10 @@ class Life:
     # -- looking ----------------------------------------------------------------------------------------------------------
 
     def words(self) -> list[str]:
-        text = self.chance.choice(self.texts)
+        text = self.chance.choice(self.texts[-6:])  # what was written last is what may be missed
         at = self.chance.randrange(len(text))
         piece = text[at : at + self.chance.randint(1, 4)].strip()
-        return [*self.chance.sample(WORDS, 3), piece or "张三", self.chance.choice(self.texts)[-3:]]
+        return [*self.chance.sample(WORDS, 3), piece or "张三", self.texts[-1][:3], self.chance.choice(self.texts)[-3:]]
 
     async def compare(self) -> None:
         for word in self.words():

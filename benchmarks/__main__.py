@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import load, process_speed
+from benchmarks import formulas_speed, formulas_writes, load, process_speed
 from benchmarks.data import CUSTOMERS, PAYMENTS, Sizes
 from benchmarks.report import DatabaseReport, write_json, write_table
 from benchmarks.run import Options, run, say
@@ -24,6 +24,8 @@ def main() -> int:
     if sys.argv[1:2] == ["process"]:
         process_speed.main(sys.argv[2:])
         return 0
+    if sys.argv[1:2] == ["formulas"]:
+        return _formulas(sys.argv[2:])
     arguments = _read_arguments()
     missing = load.missing_tools()
     if missing:
@@ -61,8 +63,19 @@ def main() -> int:
     return 0
 
 
+def _formulas(databases: list[str]) -> int:
+    """The language, then records with computed fields, on the databases that are named, or on both."""
+    chosen = tuple(databases) or (("sqlite", "postgresql") if _unreachable() is None else ("sqlite",))
+    formulas_speed.measure(chosen)
+    for database in chosen:
+        formulas_writes.measure_on(database)
+    return 0
+
+
 def _read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, epilog="`make bench ARGS=formulas`: the formula language"
+    )
     parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s: a first impression")
     parser.add_argument("--rounds", type=int, help="rounds per target and workload (3)")
     parser.add_argument("--seconds", type=float, help="length of a round (3)")

@@ -219,11 +219,16 @@ def empty_database(dialect: str) -> Iterator[str]:
     server.dispose()
 
 
+def measure_on(dialect: str) -> None:
+    """All of it on a database of its own."""
+    with empty_database(dialect) as url:
+        asyncio.run(measure(url, dialect))
+
+
 def main() -> None:
     """Measure on the databases that are named, or on both."""
     for dialect in sys.argv[1:] or ("sqlite", "postgresql"):
-        with empty_database(dialect) as url:
-            asyncio.run(measure(url, dialect))
+        measure_on(dialect)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from formulas.sqlforms.core import (
     Sql,
 )
 from formulas.sqlforms.kinds import error_kind
-from formulas.sqlforms.numbers import fitted
+from formulas.sqlforms.numbers import fitted, is_native
 from formulas.sqlforms.template import pieces
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
@@ -123,10 +123,19 @@ def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Conte
     """What to order by: the value, except that SQLite keeps numbers of many digits as text, which sorts otherwise."""
     value = _emitter(resolver, dialect, context).value(tree)
     if value.wide:
-        return sa.func.formula_sort_key(value.element, type_=sa.Text())
+        key = sa.func.formula_sort_key(value.element, type_=sa.Text())
+        return key if value.native is None or not value.firm else _native_key(value.native, key)
     if dialect == "postgresql" and value.type.is_textual and value.column is None:
         return sa.collate(value.element, "C")
     return value.element
+
+
+def _native_key(native: Element, key: Element) -> Element:
+    """SQLite sorts texts after all numbers: as integers while they hold, what is above them by its exact key.
+
+    What is below them stays a REAL: numbers of more than 18 digits below zero are told apart by their first 15.
+    """
+    return sa.case((sa.or_(is_native(native), native < sa.literal_column("0")), native), else_=key)
 
 
 def to_error_kind(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element | None:

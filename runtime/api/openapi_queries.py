@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from builder.kernel import limits
 from runtime.api.openapi_problems import READING, WRITING, with_problems
+from runtime.api.openapi_schemas import pending_schema
 from runtime.query.aggregate_request import BUCKETS, FUNCTIONS, MEMBERS
 from runtime.query.request import Count
 
@@ -93,7 +94,7 @@ def aggregate_answer() -> Schema:
     meta: Schema = {
         "type": "object",
         "required": ["has_more"],
-        "properties": {"has_more": {"type": "boolean"}, "totals": row, "labels": labels},
+        "properties": {"has_more": {"type": "boolean"}, "totals": row, "labels": labels, "pending": pending_schema()},
     }
     return {
         "type": "object",

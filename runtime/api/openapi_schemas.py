@@ -291,9 +291,13 @@ def pick_words(words: str | BothLanguages | None, language: Language) -> str | N
 def pending_schema() -> Schema:
     """Return the schema of the computed fields whose values are on their way."""
     fields: Schema = {"type": "array", "items": {"type": "string"}}
-    properties: Schema = {"job_id": {"type": "string", "format": "uuid"}, "fields": fields}
-    job: Schema = {"type": "object", "required": ["job_id", "fields"], "properties": properties}
-    said = "Jobs that still compute fields of this entity: a value of these may be the one before. Missing if there are none."
+    properties: Schema = {
+        "job_id": {"type": "string", "format": "uuid"},
+        "entity": {"type": "string"},
+        "fields": fields,
+    }
+    job: Schema = {"type": "object", "required": ["job_id", "entity", "fields"], "properties": properties}
+    said = "Jobs that still compute fields of what is shown: a value of these may be the one before. Missing if there are none."
     return {"type": "array", "description": said, "items": job}
 
 

@@ -27,6 +27,8 @@ async def aggregate(x: Exchange) -> None:
 async def _answer_groups(x: Exchange, request: AggregateRequest) -> None:
     found = await x.api.records.aggregate(x.caller, x.app, x.entity, request)
     meta: dict[str, JSON] = {"has_more": found.has_more}
+    if found.pending:
+        meta["pending"] = found.pending
     if found.totals is not None:
         meta["totals"] = found.totals
     if not request.labels:

@@ -25,7 +25,7 @@ from formulas.sql import Dialect, to_condition, to_error_kind
 from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import as_bytes, joined_object, joined_rows, json_list, json_object, json_values
-from runtime.query.pending import pending_jobs
+from runtime.query.pending import pending_jobs, shown_entities
 from runtime.query.searching import RANK, RANK_FIELD, narrowed, rank
 from runtime.query.selection import ERRORS, IDS_ONLY, Selection
 from runtime.query.shape import ListShape
@@ -83,7 +83,7 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     joins: _Joins = []
     table = entity.table
     shown = _object(app, selection, table, joins, dialect, Joins(app, entity, table, sql_dialect(dialect)))
-    g = guard(*pending_jobs(entity, dialect))
+    g = guard(*pending_jobs(shown_entities(app, selection), dialect))
     wanted = seen_when(app, entity, table, sql_dialect(dialect), table.c.id == sa.bindparam("id"))
     source: sa.FromClause = g.outerjoin(table, wanted)
     source = _joined(source, joins)
@@ -108,16 +108,17 @@ def list_statement(app: CompiledApp, shape: ListShape, limit: int, dialect: str)
     fields = [RANK_FIELD if key.path == RANK else field_at(app, entity, key.path) for key in shape.sort]
     at = json_values([field.json_sql(key, dialect) for field, key in zip(fields, keys, strict=True)], dialect)
     columns = (*guard_columns(), sa.func.count(root.c.id))
+    pending = pending_jobs(shown_entities(app, shape.selection), dialect)
     if dialect == "sqlite":
         # loops run in the order of ``root``, whose order they cannot change: joins that keep every row are nested as written
         texts = joined_rows(at, dialect), as_bytes(joined_rows(shown, dialect), dialect)
-        return sa.select(*columns, *texts, *pending_jobs(entity, dialect)).select_from(source)
+        return sa.select(*columns, *texts, *pending).select_from(source)
     order = _orders(keys, shape.sort, dialect)
     page = sa.select(root.c.id, at.label("at"), as_text(shown, dialect).label("o")).select_from(source).order_by(*order)
     rows = page.subquery("page")
     texts = joined_rows(rows.c.at, dialect), as_bytes(joined_rows(rows.c.o, dialect), dialect)
     columns = (*guard_columns(), sa.func.count(rows.c.id))
-    return sa.select(*columns, *texts, *pending_jobs(entity, dialect)).select_from(rows)
+    return sa.select(*columns, *texts, *pending).select_from(rows)
 
 
 def count_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Select[Any]:

@@ -25,6 +25,7 @@ from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.aggregate_rows import AggregateReader
 from runtime.query.aggregate_shape import AggregatePlan, plan_aggregate
 from runtime.query.aggregate_statement import aggregate_statement
+from runtime.query.pending import Pending, pending_jobs, read_pending
 from runtime.query.statements import StatementCache, sql_dialect
 from runtime.query.variables import variables
 from runtime.records.caller import Caller
@@ -42,6 +43,8 @@ class Groups:
     totals: dict[str, JSON] | None = None
     labels: dict[str, dict[str, Text]] = field(default_factory=dict)
     """Of the keys of groups that are options or references."""
+    pending: Pending = ()
+    """Jobs that still compute fields which were read for it."""
 
 
 class _Titles(NamedTuple):
@@ -73,7 +76,12 @@ def plan_groups(
 
 
 def read_groups(
-    published: PublishedApp, caller: Caller, plan: AggregatePlan, request: AggregateRequest, cache: StatementCache
+    published: PublishedApp,
+    caller: Caller,
+    plan: AggregatePlan,
+    request: AggregateRequest,
+    touched: FieldMap,
+    cache: StatementCache,
 ) -> Unit[Groups]:
     """Return groups with their measures, the totals over all records if the plan has them, and labels of keys."""
     app, shape, limit = published.app, plan.shape, request.limit
@@ -91,7 +99,18 @@ def read_groups(
     named: dict[str, dict[str, Text]] = {}
     if request.labels:
         named = yield from _labels(published, plan, groups, cache)
-    return Groups(groups, len(rows) > limit and limit > 0, totals, named)
+    pending = yield from _pending(app, touched, cache)
+    return Groups(groups, len(rows) > limit and limit > 0, totals, named, pending)
+
+
+def _pending(app: CompiledApp, touched: FieldMap, cache: StatementCache) -> Unit[Pending]:
+    """Ask only where computed fields that are kept have been read."""
+    among = {(entity, path) for entity, path, _ in touched.uses if (entity, path) in app.computed}
+    columns = pending_jobs([app.entities[key] for key in sorted({entity for entity, _ in among})], cache.dialect)
+    if not columns:
+        return ()
+    rows = yield Query(cache.get((app.key, "pending", str(columns[0])), lambda: sa.select(*columns)), {"app": app.key})
+    return read_pending(app, rows[0], among)
 
 
 def _labels(

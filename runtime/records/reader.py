@@ -36,7 +36,7 @@ class OneRecord:
     revision: int
     body: bytes
     pending: Pending = ()
-    """Jobs that have values of its entity still to compute, and which fields."""
+    """Jobs that have values of what is shown still to compute, and which fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def read_one(
     check_guard(published, caller, pin, epoch)
     if revision is None:
         raise not_found(plan.entity, record_id)
-    return OneRecord(revision, body.encode(), read_pending(plan.entity, pending))
+    return OneRecord(revision, body.encode(), read_pending(published.app, pending))
 
 
 def read_guard(published: PublishedApp, caller: Caller, cache: StatementCache) -> Unit[None]:
@@ -141,5 +141,5 @@ def read_page(
     elif found > limit:
         joined = joined[: joined.rindex(_BETWEEN)]
         cursor = write_cursor(plan.order, at.split(BETWEEN)[limit - 1])
-    pending = read_pending(app.entities[shape.selection.entity], column)
+    pending = read_pending(app, column)
     return RecordPage(joined, cursor, counted, pending)

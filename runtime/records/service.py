@@ -147,7 +147,9 @@ class Records:
             owner, now = get_entity(published, entity), self._clock.now()
             plan, field_map = plan_groups(published.app, caller, owner, request, now)
             gate(caller.actor, app, field_map, sight_of(published.app))
-            return await self._database.read(lambda: read_groups(published, caller, plan, request, self._cache))
+            return await self._database.read(
+                lambda: read_groups(published, caller, plan, request, field_map, self._cache)
+            )
 
         return await self.pinned(app, caller, run)
 

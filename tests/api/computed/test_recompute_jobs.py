@@ -78,10 +78,19 @@ async def test_a_change_that_reaches_many_is_a_job_whose_progress_is_seen(servic
 
         seen, pending = await levels(client)
         assert seen == {"a"}
-        assert [job["fields"] for job in pending] == [["level"]]
+        assert [(job["entity"], job["fields"]) for job in pending] == [("payment", ["level"])]
         one = (await client.get(f"{RECORDS}/payment/{payment}")).json()
         assert one["meta"]["pending"] == pending
         assert "pending" not in (await client.get(f"{RECORDS}/customer")).json()["meta"]
+        expanded = (await client.get(f"{RECORDS}/customer?fields=name,payments.level")).json()
+        assert expanded["meta"]["pending"] == pending
+        for measure, told in (
+            ({"count": "*"}, None),
+            ({"count_distinct": "level"}, pending),
+        ):
+            body = {"group_by": [], "measures": {"n": measure}}
+            answer = (await client.post(f"{RECORDS}/payment/aggregate", json=body)).json()
+            assert answer["meta"].get("pending") == told, answer
         job = (await client.get(f"/api/jobs/{pending[0]['job_id']}")).json()["data"]
         assert (job["kind"], job["state"], job["done_count"]) == ("recompute", "waiting", 0)
 

@@ -48,6 +48,7 @@ APP: dict[str, Any] = {
             "label": "订单",
             "fields": [
                 {"key": "customer", "type": "reference", "label": "客户", "entity": "customer", "on_delete": "restrict"},
+                {"key": "number", "type": "text", "label": "单号", "unique": True},
                 {"key": "status", "type": "select", "label": "状态", "default": "open", "options": [{"key": k, "label": k} for k in ("open", "won", "lost")]},
                 {"key": "amount", "type": "decimal", "label": "金额", "scale": 2, "digits": 12},
                 {"key": "reason", "type": "text", "label": "丢单原因", "required_if": '{状态} = "lost"'},

@@ -164,6 +164,40 @@ async def test_a_value_is_unique_among_the_records_of_a_condition(client: httpx.
     assert violations(reply) == [("/customer", "unique")]
 
 
+LATE = {"signed_on": "2024-03-01", "delivered_on": "2024-02-01"}
+
+
+async def test_many_at_once_keep_every_rule(client: httpx.AsyncClient):
+    """Defaults, required-if over a relation, a rule over the record and one over what was before, unique-if: on the doors for many."""
+    key = await create(client, "customer", name="甲", level="a")
+    won = await create(client, "order", number="W", status="won")
+    rows = [{"status": "lost"}, {"customer": key["id"]}, LATE, {"signed_on": "2024-02-01"}]
+    wrong = [("reason", "required"), ("note", "required"), ("delivered_on", "rule")]
+
+    reply = await client.post(f"{RECORDS}/order/batch", json={"create": rows})
+    assert violations(reply) == [(f"/create/{place}/{field}", code) for place, (field, code) in enumerate(wrong)]
+    upsert = {"by": ["number"], "records": [{"number": f"N{n}", **row} for n, row in enumerate(rows)]}
+    reply = await client.post(f"{RECORDS}/order/batch", json={"upsert": upsert, "mode": "partial"})
+    results = parse_json(reply.content)["data"]
+    assert [item.get("deed") for item in results] == ["refused", "refused", "refused", "created"], results
+    assert [item["problem"]["errors"][0]["pointer"].rpartition("/")[2] for item in results[:3]] == [f for f, _ in wrong]
+    found = parse_json((await client.get(f'{RECORDS}/order?filter=number = "N3"')).content)["data"]
+    assert [row["delivered_on"] for row in found] == ["2024-03-02"]  # a default that reads what was given
+
+    upsert = {"by": ["number"], "records": [{"number": "W", "status": "open"}, {"number": "N3", "status": "lost"}]}
+    codes = [code for _, code in violations(await client.post(f"{RECORDS}/order/batch", json={"upsert": upsert}))]
+    assert codes == ["rule", "required"]
+    changed = [{"id": won["id"], "status": "open"}, {"id": found[0]["id"], **LATE}]
+    assert [code for _, code in violations(await client.post(f"{RECORDS}/order/batch", json={"update": changed}))] == [
+        "rule",
+        "rule",
+    ]
+    contacts = [{"name": name, "customer": key["id"], "main": True} for name in "张李"]
+    reply = await client.post(f"{RECORDS}/contact/batch", json={"create": contacts})
+    assert [code for _, code in violations(reply)] == ["unique"]
+    assert (await client.get(f"{RECORDS}/contact?count=exact")).json()["meta"]["count"] == 0
+
+
 async def test_a_plan_counts_the_records_that_break_a_new_rule(service: Service, client: httpx.AsyncClient):
     for amount in ("10", "20", None):
         await create(client, "order", amount=amount, discount="0.5", approver="王总")

@@ -30,6 +30,8 @@ _TEMPLATES = {
 def plain(element: Element, type_: Type, emitter: Emitter) -> Sql:
     """A computed value in the storage form of its type."""
     wide = is_wide(type_) and not emitter.postgresql
+    if isinstance(element, sa.BindParameter):  # which `type_coerce` would bind as another number
+        element = pieces("{0}", [element], element.type)
     return Sql(sa.type_coerce(element, bind_type(type_, emitter.dialect)), type_, wide)
 
 

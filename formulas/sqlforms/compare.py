@@ -34,7 +34,21 @@ def _compared(emitter: Emitter, left: Tree, right: Tree, operator: Compare, equa
     if emitter.postgresql and first.type.is_textual and first.column is None and second.column is None:
         # without a column nothing says that texts are ordered by code point
         one = sa.collate(one, "C")
-    found: Element = operator(one, two)
+    found: Element = operator(one, two) if equality else _in_order(emitter, one, two, operator)
+    return found
+
+
+def _in_order(emitter: Emitter, one: Element, two: Element, operator: Compare) -> Element:
+    """SQLAlchemy orders no constants that are null, true or false."""
+    if isinstance(one, sa.Null) or isinstance(two, sa.Null):
+        return sa.false()
+    words = ("true", "false") if emitter.postgresql else ("1", "0")
+    sides = []
+    for side in (one, two):
+        if isinstance(side, sa.True_ | sa.False_):
+            side = sa.literal_column(words[isinstance(side, sa.False_)], sa.Boolean())
+        sides.append(side)
+    found: Element = operator(*sides)
     return found
 
 

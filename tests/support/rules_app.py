@@ -48,7 +48,6 @@ APP: dict[str, Any] = {
             "label": "订单",
             "fields": [
                 {"key": "customer", "type": "reference", "label": "客户", "entity": "customer", "on_delete": "restrict"},
-                {"key": "number", "type": "text", "label": "单号", "unique": True},
                 {"key": "status", "type": "select", "label": "状态", "default": "open", "options": [{"key": k, "label": k} for k in ("open", "won", "lost")]},
                 {"key": "amount", "type": "decimal", "label": "金额", "scale": 2, "digits": 12},
                 {"key": "reason", "type": "text", "label": "丢单原因", "required_if": '{状态} = "lost"'},
@@ -57,6 +56,7 @@ APP: dict[str, Any] = {
                 {"key": "signed_on", "type": "date", "label": "签约日期", "default_formula": "TODAY()"},
                 {"key": "delivered_on", "type": "date", "label": "交付日期", "default_formula": "signed_on + 30"},
                 {"key": "note", "type": "text", "label": "备注", "required_if": 'customer.level = "a"'},
+                {"key": "number", "type": "text", "label": "单号", "unique": True},
             ],
             "rules": [
                 {

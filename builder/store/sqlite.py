@@ -107,7 +107,6 @@ class SqliteDatabase:
             "journal_mode=WAL",
             f"synchronous={self._synchronous}",
             "foreign_keys=ON",
-            "temp_store=MEMORY",
             "cache_size=-32768",
             "mmap_size=268435456",
             "trusted_schema=OFF",
@@ -183,6 +182,8 @@ class SqliteDatabase:
     def _connect_reader(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute("PRAGMA query_only=ON")
+        # sorts stay in memory; not so a writer's copies of pages, which SQLite keeps there in a list and walks along for each statement
+        connection.execute("PRAGMA temp_store=MEMORY")
         self._reading.append(connection)
         return connection
 
@@ -288,7 +289,7 @@ class SqliteDatabase:
             with self._write_lock:
                 connection.execute("BEGIN IMMEDIATE")
                 for waiting in group:
-                    outcomes.append(_run_in_savepoint(connection, waiting))
+                    outcomes.append(_run_unit(connection, waiting, alone=len(group) == 1))
                     if not connection.in_transaction:
                         break
                 else:
@@ -327,17 +328,25 @@ def _deliver(outcomes: list[_Outcome]) -> None:
             waiting.done.set_exception(error)
 
 
-def _run_in_savepoint(connection: sqlite3.Connection, waiting: _Waiting) -> _Outcome:
-    connection.execute("SAVEPOINT unit")
+def _run_unit(connection: sqlite3.Connection, waiting: _Waiting, *, alone: bool) -> _Outcome:
+    """Run one unit so that it can be taken back: to a savepoint, or with the whole transaction if there is nobody else in it.
+
+    A savepoint is not free: SQLite keeps a copy of every page that each statement with a trigger changes, for as long as it is open.
+    """
+    if not alone:
+        connection.execute("SAVEPOINT unit")
     try:
         result = _drive(connection, waiting.make())
     except BaseException as error:  # noqa: BLE001 - belongs to the caller of this unit; the writer thread goes on
+        if alone:
+            _roll_back(connection)
         if not connection.in_transaction:
             return _Outcome(waiting, None, _translate(error), lost_all=True)
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
         return _Outcome(waiting, None, _translate(error))
-    connection.execute("RELEASE unit")
+    if not alone:
+        connection.execute("RELEASE unit")
     return _Outcome(waiting, result)
 
 

@@ -61,7 +61,8 @@ rate = sa.Table(
     sa.Column("bucket", Words, primary_key=True, comment="a connection"),
     sa.Column("taken_at", Instant, nullable=False, comment="when the last turn was taken"),
     sa.Column("taken", Whole, nullable=False, comment="turns so far"),
-    sa.Column("blocked_until", Instant, comment="nothing before: its turn comes then, or it asked us to wait"),
+    # nothing before: its turn comes then, or it asked us to wait
+    sa.Column("blocked_until", Instant, comment="the target asked us to wait"),
 )
 
 inbox = sa.Table(

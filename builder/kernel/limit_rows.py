@@ -38,6 +38,12 @@ ROWS: tuple[LimitRow, ...] = (
         "STATEMENT_SECONDS", limits.STATEMENT_SECONDS, say("一次查询的秒数", "seconds of one query"), "limit.time"
     ),
     LimitRow("PAGE_RECORDS", limits.PAGE_RECORDS, say("一页的记录", "records of a page"), "query.invalid"),
+    LimitRow(
+        "PAGE_SKIPPED",
+        limits.PAGE_SKIPPED,
+        say("按页码翻页时之前的记录", "records before a numbered page"),
+        "query.invalid",
+    ),
     LimitRow("FILTER_NODES", NODE_LIMIT, say("一个筛选的条件", "conditions of a filter"), "query.invalid"),
     LimitRow("FILTER_DEPTH", DEPTH_LIMIT, say("筛选的嵌套层数", "levels of a filter"), "query.invalid"),
     LimitRow("QUERY_HOPS", limits.QUERY_HOPS, say("一条路径经过的关联", "relations of a path"), "query.invalid"),

@@ -15,6 +15,7 @@ STATEMENT_SECONDS = 20
 
 PAGE_RECORDS = 500
 PAGE_RECORDS_DEFAULT = 50
+PAGE_SKIPPED = 100_000  # records before a numbered page; cursors have no such bound
 BATCH_RECORDS = 10_000
 CHILD_RECORDS = 500
 IDEMPOTENCY_HOURS = 24  # how long the answer to an Idempotency-Key is kept

@@ -130,6 +130,10 @@ def list_members(entity: str) -> dict[str, Schema]:
             "description": "Records of a page.",
         },
         "cursor": {"schema": {"type": "string"}, "description": "next_cursor of the page before."},
+        "page": {
+            "schema": {"type": "integer", "minimum": 1},
+            "description": f"Number of the page instead of a cursor, with at most {limits.PAGE_SKIPPED} records before it; shifts while others write.",
+        },
         "count": {
             "schema": {"type": "string", "enum": list(get_args(Count))},
             "description": "Whether meta.count is wanted; estimated is cheap: meta.count_is tells exact, estimate or at_least.",
@@ -188,6 +192,7 @@ def query_body(entity: str) -> Schema:
     members["filter"] = filter_value(entity)
     for name in ("cursor", "search", "view"):
         members[name] = {**members[name], "type": ["string", "null"]}
+    members["page"] = {**members["page"], "type": ["integer", "null"]}
     members["expand"] = {"type": "array", "maxItems": limits.EXPAND_PATHS, "items": {"anyOf": [_TEXT, relation]}}
     return {"type": "object", "properties": members, "additionalProperties": False}
 

@@ -104,7 +104,7 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
             "examples": [{key: value for key, value in _example(entity, needed).items() if key in creating}],
         },
         f"{name}Update": _object(title, _marked(write, changing), []) | rules,
-        f"{name}Page": page_of(name, ("next_cursor", "count", "count_is", "pending")),
+        f"{name}Page": page_of(name, ("next_cursor", "page", "count", "count_is", "pending")),
         f"{name}Filter": filter_schema(d.app, entity.key, d.names),
         **{
             f"{d.name(field.names)}Filter": filter_schema(d.app, field.names, d.names)
@@ -305,6 +305,7 @@ def page_of(name: str, meta: tuple[str, ...]) -> Schema:
     """Return the schema of a page of something."""
     kinds: Schema = {
         "next_cursor": {"type": ["string", "null"]},
+        "page": {"type": "integer"},
         "after": {"type": ["string", "null"]},
         "before": {"type": ["string", "null"]},
         "has_more": {"type": "boolean"},

@@ -311,6 +311,8 @@ async def _query(x: Exchange) -> None:
 async def _answer_list(x: Exchange, request: ListRequest) -> None:
     page = await x.api.records.list_page(x.caller, x.app, x.entity, request)
     meta: dict[str, JSON] = {"next_cursor": page.next_cursor}
+    if request.page is not None:
+        meta["page"] = request.page
     if page.counted is not None:
         meta |= {"count": page.counted.number, "count_is": page.counted.kind}
     if page.pending:

@@ -17,7 +17,7 @@ JSON = Any
 Count = Literal["none", "exact", "estimated"]
 
 EXPAND_MEMBERS = ("path", "filter", "sort", "limit", "fields", "expand")
-MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "count", "search", "view")
+MEMBERS = ("filter", "sort", "fields", "expand", "limit", "cursor", "page", "count", "search", "view")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class ListRequest:
     """The members of ``expand`` that say more than a path."""
     limit: int = limits.PAGE_RECORDS_DEFAULT
     cursor: str | None = None
+    page: int | None = None
+    """The number of the page, from 1; instead of a cursor."""
     count: Count = "none"
     search: str | None = None
     """Words that the texts of a record hold."""
@@ -57,7 +59,7 @@ class ListRequest:
 
 
 def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
-    """Read ``filter=…&sort=-a,b&fields=…&expand=…&limit=…&cursor=…&count=exact``.
+    """Read ``filter=…&sort=-a,b&fields=…&expand=…&limit=…&cursor=…&page=…&count=exact``.
 
     A filter is a formula (``level = "A" AND budget > 5``), a JSON tree (``{"level":{"_eq":"A"}}``), or ``filter[level][_eq]=A``.
 
@@ -82,11 +84,12 @@ def read_query_string(pairs: Iterable[tuple[str, str]]) -> ListRequest:
     for name in ("sort", "fields", "expand"):
         if name in members:
             members[name] = [part.strip() for part in members[name].split(",") if part.strip()]
-    if "limit" in members:
-        text = members["limit"]
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise _bad_limit()
-        members["limit"] = int(text)
+    for name, bad in (("limit", _bad_limit), ("page", _bad_page)):
+        if name in members:
+            text = members[name]
+            if not (text.isascii() and text.isdigit() and len(text) < 10):
+                raise bad()
+            members[name] = int(text)
     return read_members(members)
 
 
@@ -107,6 +110,11 @@ def read_members(members: JSON) -> ListRequest:
     cursor = members.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
         raise Problem("query.cursor")
+    page = as_integer(members.get("page"))
+    if page is not None and (type(page) is not int or page < 1):
+        raise _bad_page()
+    if page is not None and cursor:
+        raise invalid("page", say("page 与 cursor 不能同时使用", "Use either page or cursor"))
     search = members.get("search")
     if search is not None and not isinstance(search, str):
         raise invalid("search", say("search 是文本", "search is text"))
@@ -122,6 +130,7 @@ def read_members(members: JSON) -> ListRequest:
         rows=rows,
         limit=limit,
         cursor=cursor or None,
+        page=page,
         count=cast("Count", count),
         search=search,
         view=view,
@@ -150,6 +159,10 @@ def _bad_limit() -> Problem:
     return invalid(
         "limit", say(f"limit 是 0 到 {most} 的整数", f"limit is a whole number from 0 to {most}"), maximum=most
     )
+
+
+def _bad_page() -> Problem:
+    return invalid("page", say("page 是从 1 开始的整数", "page is a whole number from 1"))
 
 
 def _names(members: JSON, name: str, most: int, where: str = "") -> tuple[str, ...]:

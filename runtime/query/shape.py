@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import Field
+from builder.kernel.limits import PAGE_SKIPPED
 from builder.kernel.problems import Problem
+from builder.kernel.text import say
 from builder.store.searching.rows import SearchIndex
 from formulas.filters import join
 from formulas.tree import Tree
@@ -16,7 +18,7 @@ from runtime.access.gate import FieldMap
 from runtime.query.conditions import Asker, SortKey, plan_filter, plan_sort
 from runtime.query.cursor import read_cursor
 from runtime.query.expanding import plan_rows
-from runtime.query.problems import together
+from runtime.query.problems import invalid, together
 from runtime.query.request import ListRequest
 from runtime.query.searching import RANK_FIELD, RANK_KEYS, Search, SearchShape, plan_search
 from runtime.query.selection import Selection, select
@@ -31,6 +33,8 @@ class ListShape(NamedTuple):
     after: tuple[bool, ...] | None
     """With a cursor: which of its values are blank."""
     search: SearchShape | None = None
+    skips: bool = False
+    """With a numbered page but the first."""
 
 
 class ListPlan(NamedTuple):
@@ -85,8 +89,17 @@ def plan_list(
         sort, fields = plan_sort(app, entity, request.sort, field_map)
     except Problem as problem:
         wrong.append(problem)
+    skipped = 0 if request.page is None else (request.page - 1) * request.limit
+    if skipped > PAGE_SKIPPED:
+        text = say(
+            f"页码之前最多 {PAGE_SKIPPED} 条记录,更深请用 cursor 或缩小筛选",
+            f"At most {PAGE_SKIPPED} records come before a numbered page; go further by cursor, or narrow the filter",
+        )
+        wrong.append(invalid("page", text, maximum=PAGE_SKIPPED))
     if wrong:
         raise together(wrong)
+    if skipped:
+        values["skipped"] = skipped
     if search is not None:
         condition = search.condition if condition is None else join("and", (condition, search.condition))
         values |= search.values
@@ -98,4 +111,5 @@ def plan_list(
         at = read_cursor(request.cursor, order, fields)
         after = tuple(value is None for value in at)
         values |= {f"k{place}": value for place, value in enumerate(at) if value is not None}
-    return ListPlan(ListShape(selection, condition, sort, after, search and search.shape), values, order)
+    shape = ListShape(selection, condition, sort, after, search and search.shape, skipped > 0)
+    return ListPlan(shape, values, order)

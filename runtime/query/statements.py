@@ -162,7 +162,10 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, limit: int
     if shape.after is not None:
         statement = statement.where(_after(keys, shape.sort, shape.after))
     order = _orders(keys, shape.sort, dialect)
-    return statement.order_by(*order).limit(sa.literal_column(str(limit))).subquery("r")
+    statement = statement.order_by(*order).limit(sa.literal_column(str(limit)))
+    if shape.skips:
+        statement = statement.offset(sa.bindparam("skipped", type_=sa.Integer()))
+    return statement.subquery("r")
 
 
 def _key_of(app: CompiledApp, entity: CompiledEntity, key: SortKey, shape: ListShape, joins: Joins) -> Element:

@@ -140,6 +140,7 @@ ATTEMPTS: dict[str, Attempt] = {
     ),
     "URL_BYTES": address,
     "PAGE_RECORDS": listing(limit=lambda n: n + 1),
+    "PAGE_SKIPPED": listing(limit=lambda _: 100, page=lambda n: n // 100 + 2),
     "FILTER_NODES": question("records/customer/query", lambda n: {"filter": {"_or": [{"name": "x"}] * (n + 1)}}),
     "FILTER_DEPTH": question(
         "records/customer/query", lambda n: {"filter": nested(n + 1, {"name": "x"}, lambda inner: {"_not": inner})}

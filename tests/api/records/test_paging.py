@@ -193,3 +193,34 @@ async def test_values_that_nobody_could_store_are_refused_in_a_cursor_with_a_tru
         problem(await desk.query("thing", sort=[key], cursor=write_cursor(order, '{"a": 1}')), "query.cursor")
     good = write_cursor("shop thing name,id", f'["x", "{ident}"]')
     assert (await desk.query("thing", sort=["name"], cursor=good)).status_code == 200
+
+
+async def test_numbered_pages_together_are_the_list(desk: Desk, prepared: Prepared) -> None:
+    await fill(desk, prepared, 23)
+    whole = [row["id"] for row in await desk.every("thing", sort=["level", "-whole"])]
+    found: list[str] = []
+    for page in (1, 2, 3, 4):
+        reply = await desk.query("thing", sort=["level", "-whole"], limit=10, page=page, count="exact")
+        assert (reply.json()["meta"]["page"], reply.json()["meta"]["count"]) == (page, 23)
+        assert (reply.json()["meta"]["next_cursor"] is None) == (page >= 3)
+        found += [row["id"] for row in reply.json()["data"]]
+    assert found == whole
+    listed = await desk.send("GET", "records/thing", params={"sort": "level,-whole", "limit": 10, "page": 2})
+    assert [row["id"] for row in listed.json()["data"]] == whole[10:20]
+    onward = {"sort": "level,-whole", "limit": 10, "cursor": listed.json()["meta"]["next_cursor"]}
+    rest = await desk.send("GET", "records/thing", params=onward)
+    assert [row["id"] for row in rest.json()["data"]] == whole[20:]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "x", "1.5", "", "99999999999"])
+async def test_a_page_is_a_number_from_one(desk: Desk, wrong: str) -> None:
+    problem(await desk.send("GET", "records/thing", params={"page": wrong}), "query.invalid")
+
+
+async def test_a_page_goes_with_no_cursor(desk: Desk, prepared: Prepared) -> None:
+    await fill(desk, prepared, 5)
+    cursor = (await desk.query("thing", limit=2)).json()["meta"]["next_cursor"]
+    problem(await desk.query("thing", limit=2, cursor=cursor, page=2), "query.invalid")
+    for body in ({"page": True}, {"page": 0}, {"page": "2"}, {"page": [1]}):
+        problem(await desk.query("thing", **body), "query.invalid")
+    assert len((await desk.query("thing", page=None, limit=2)).json()["data"]) == 2

@@ -111,7 +111,7 @@ async def test_what_is_old_goes_by_the_settings_on_the_cron_line(office: Office)
     assert left(database, answer, "key") == []
     assert "automation/x" not in left(database, slot, "schedule")
     kinds = left(database, job, "kind")
-    assert kinds == ["old", "upkeep.files", "upkeep.prune", "upkeep.trash"]
+    assert kinds == ["directory.sync", "old", "upkeep.files", "upkeep.prune", "upkeep.trash"]
     with database.snapshot() as connection:
         rows = connection.execute(sa.select(job.c.state, job.c.result).where(job.c.kind == "upkeep.prune")).all()
     assert [row.state for row in rows] == ["done"]

@@ -117,7 +117,7 @@ async def test_what_is_old_goes_by_the_settings_on_the_cron_line(office: Office)
     assert [row.state for row in rows] == ["done"]
     assert '"outbox":1' in rows[0].result.replace(" ", "")
     await office.pass_time(hours=12)
-    assert len(left(database, job, "kind")) == 4
+    assert len(left(database, job, "kind")) == 5
     assert (await office.get("order", order["id"]))["note"] == "y"
 
 

@@ -160,7 +160,6 @@ class App:
             yield self
         finally:
             await self.services.ticker.stop()
-            await self.services.job_runner.stop()
             await self.services.resets.settle()
             self.services.records.feeds.following.stop()
             await self.services.files.store.close()

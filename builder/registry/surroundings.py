@@ -61,7 +61,7 @@ def _connections(connection: sa.Connection, definition: Definition) -> Iterator[
         (place, key, member)
         for kind, member in ((Notify, "channel"), (SendWebhook, "connection"), (CallConnector, "connection"))
         for place in find_models(definition, kind)
-        if (key := getattr(place.model, member)) is not None
+        if (key := getattr(place.model, member)) is not None and not place.model.if_connected  # type: ignore[attr-defined]  # is told to do without
     ]
     if not named:
         return

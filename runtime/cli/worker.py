@@ -36,5 +36,4 @@ async def _work(services: Services) -> None:
         await stop.wait()
     finally:
         await services.ticker.stop()
-        await services.job_runner.stop()
         await services.database.stop()

@@ -41,6 +41,15 @@ class Lasting(Protocol):
         ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A work that breaks off what is under way when the process ends."""
+
+    async def stop(self) -> None:
+        """Let go of it; nothing of it holds a connection afterwards."""
+        ...
+
+
 @dataclass(frozen=True)
 class Due:
     """Makes a work of something that looks at its own clock."""
@@ -108,9 +117,12 @@ class Ticker:
         self._scheduler.start()
 
     async def stop(self) -> None:
-        """End ticking; what is under way is finished."""
+        """End ticking; what is under way is finished, or broken off where it may take long."""
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
         async with self._running:
             pass
+        for work in self._works:
+            if isinstance(work, Stoppable):
+                await work.stop()

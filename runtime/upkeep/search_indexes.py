@@ -6,7 +6,11 @@ Every step is a transaction of its own and goes on from what is there, so a proc
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -37,6 +41,8 @@ class SearchIndexes:
         self._log = log
         self._looked: tuple[_Pins, datetime] | None = None
         self._building: asyncio.Task[int] | None = None
+        self._break_off: Callable[[], None] | None = None
+        self._stopping = False
 
     async def run_due(self, now: datetime) -> int:
         """Look where an index is wanted, and go a step on with those there are; return how many things were done."""
@@ -56,6 +62,16 @@ class SearchIndexes:
         """Wait for what is being built."""
         if self._building is not None:
             await asyncio.wait([self._building])
+
+    async def stop(self) -> None:
+        """Break off what is being built; who comes next finds it half done and begins it anew."""
+        self._stopping = True
+        if self._building is None:
+            return
+        if self._break_off is not None:
+            self._break_off()
+        await asyncio.gather(self._building, return_exceptions=True)
+        self._building = None
 
     # -- which ------------------------------------------------------------------------------------------------------------
 
@@ -167,13 +183,15 @@ class SearchIndexes:
             if not postgresql.try_to_lead(connection):
                 return 0
             connection.exec_driver_sql("SET lock_timeout = 0")
+            self._break_off = partial(_cancel, connection.connection.driver_connection)
             try:
                 done = self._survey()
                 for row in list_rows(connection):
-                    if _is_due_on_postgresql(row, now):
+                    if _is_due_on_postgresql(row, now) and not self._stopping:
                         done += self._build_one(connection, row, now)
                 return done
             finally:
+                self._break_off = None
                 connection.exec_driver_sql("RESET lock_timeout")
                 postgresql.stop_leading(connection)
 
@@ -189,6 +207,12 @@ class SearchIndexes:
                 return 0
             self._make_ready(own, row, now)
         return 1
+
+
+def _cancel(driver: Any) -> None:
+    """End the statement that a connection of another thread runs, if it runs one."""
+    with contextlib.suppress(Exception):
+        driver.cancel()
 
 
 def _has(connection: sa.Connection, table: sa.Table, count: int) -> bool:

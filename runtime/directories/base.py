@@ -16,7 +16,7 @@ from runtime.channels.base import ChannelOptions, Refused, Roads, read_answer, s
 from runtime.identity.directory import ListedDepartment, ListedUser
 
 JSON = Any
-Said = TypeVar("Said", bound="VendorAnswer")
+Said = TypeVar("Said", bound=BaseModel)
 UsernameFrom = Literal["id", "phone", "email"]
 
 
@@ -71,10 +71,6 @@ class Source(Protocol):
         ...
 
 
-class VendorAnswer(BaseModel):
-    """An answer of a vendor, as far as we need it."""
-
-
 @dataclass(frozen=True)
 class Vendor:
     """Asks the API of a vendor."""
@@ -102,7 +98,7 @@ class Vendor:
         told = shown(answer.body)
         problem = self._unreadable(path, Text(told, told))
         code = said.get("errcode", 0) if isinstance(said, dict) else None
-        if code in self.busy:
+        if isinstance(code, int) and code in self.busy:
             raise NotNow(problem)
         if code != 0:
             raise problem

@@ -13,14 +13,14 @@ from pydantic import BaseModel, Field, field_validator
 
 from builder.kernel.text import Text, say
 from runtime.channels.base import Roads, safe_url
-from runtime.directories.base import DirectoryOptions, Gathering, Listed, Vendor, VendorAnswer, username_of
+from runtime.directories.base import DirectoryOptions, Gathering, Listed, Vendor, username_of
 from runtime.identity.directory import UNSAID, ListedDepartment, ListedUser
 
 _PAGE = 100
 _BUSY = frozenset({-1, 88, 90002, 90018})
 
 
-class _Token(VendorAnswer):
+class _Token(BaseModel):
     access_token: str
 
 
@@ -30,11 +30,11 @@ class _Department(BaseModel):
     parent_id: int | None = None
 
 
-class _OneDepartment(VendorAnswer):
+class _OneDepartment(BaseModel):
     result: _Department
 
 
-class _Departments(VendorAnswer):
+class _Departments(BaseModel):
     result: list[_Department]
 
 
@@ -55,7 +55,7 @@ class _Page(BaseModel):
     next_cursor: int | None = None
 
 
-class _Persons(VendorAnswer):
+class _Persons(BaseModel):
     result: _Page
 
 

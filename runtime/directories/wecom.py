@@ -12,14 +12,14 @@ from pydantic import BaseModel, Field, field_validator
 
 from builder.kernel.text import Text, say
 from runtime.channels.base import Roads, safe_url
-from runtime.directories.base import DirectoryOptions, Gathering, Listed, Vendor, VendorAnswer, username_of
+from runtime.directories.base import DirectoryOptions, Gathering, Listed, Vendor, username_of
 from runtime.identity.directory import UNSAID, ListedDepartment, ListedUser
 
 _BUSY = frozenset({-1, 45009, 45033})
 _DISABLED, _LEFT = 2, 5
 
 
-class _Token(VendorAnswer):
+class _Token(BaseModel):
     access_token: str
 
 
@@ -30,7 +30,7 @@ class _Department(BaseModel):
     department_leader: list[str] = Field(default_factory=list)
 
 
-class _Departments(VendorAnswer):
+class _Departments(BaseModel):
     department: list[_Department]
 
 
@@ -48,7 +48,7 @@ class _Person(BaseModel):
     status: int = 1
 
 
-class _Persons(VendorAnswer):
+class _Persons(BaseModel):
     userlist: list[_Person]
 
 

@@ -64,11 +64,16 @@ class DirectorySync:
             chosen = [one for one in ready if one.key == arguments["connection"]]
             return {one.key: await self._bring_in(one, running) for one in chosen}
         result: dict[str, JSON] = {}
+        later: NotNow | None = None
         for one in (one for one in ready if one.options.nightly):
             try:
                 result[one.key] = await self._bring_in(one, running)
             except Problem as problem:
                 result[one.key] = {"error": problem.detail._asdict()}
+            except NotNow as busy:
+                later = busy
+        if later is not None:
+            raise later  # all are asked again: bringing the same in twice changes nothing
         return result
 
     async def _bring_in(self, ready: ReadySource, running: Running) -> JSON:

@@ -217,7 +217,13 @@ async def test_a_busy_vendor_is_asked_again_and_a_refusal_is_told_without_the_se
     desk.service.clock.advance(timedelta(minutes=1))
     await desk.service.app.services.ticker.until_quiet()
     assert user(desk, "zhang").active
-    for broken in ({"errcode": 60011, "errmsg": "no privilege"}, {"errcode": 0}, ["no object"], "text"):
+    for broken in (
+        {"errcode": 60011, "errmsg": "no privilege"},
+        {"errcode": 0},
+        {"errcode": [-1]},
+        ["no object"],
+        "text",
+    ):
         company.broken = broken
         failed = await sync(desk, admin)
         assert failed["state"] == "failed", broken
@@ -248,6 +254,21 @@ async def test_it_is_brought_in_every_night_unless_it_is_not_to_be(desk: Desk, a
     desk.service.clock.advance(timedelta(days=1))
     await ticker.until_quiet()
     assert len(receiver.requests) == asked
+
+
+async def test_a_directory_that_is_busy_at_night_holds_up_no_other(desk: Desk, admin: Any, receiver: HttpReceiver):
+    await connect(admin, receiver, "wecom")
+    async with http_receiver() as elsewhere:
+        elsewhere.answer = lambda _: Reply(200, {"errcode": 45009, "errmsg": "too many requests"})
+        options = {"corp_id": "them", "url": elsewhere.url}
+        body = {"key": "a_first", "kind": "wecom_directory", "options": options, "secrets": {"corp_secret": "s"}}
+        assert (await admin.post("/api/connections", json=body)).status_code == 201
+        ticker = desk.service.app.services.ticker
+        await ticker.until_quiet()
+        desk.service.clock.advance(timedelta(days=1))
+        await ticker.until_quiet()
+        assert elsewhere.requests
+    assert user(desk, "zhang").active
 
 
 async def test_user_names_can_be_phones(desk: Desk, admin: Any, receiver: HttpReceiver):

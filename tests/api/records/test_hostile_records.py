@@ -10,6 +10,7 @@ import pytest
 
 from builder.kernel.limits import BODY_DEPTH
 from tests.support.computed_app import publish_shop
+from tests.support.desk import Desk
 from tests.support.service import Service, problem
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +68,7 @@ async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with service.client_of("member", "records:read", "records:write") as made:
         body = {"name": "甲", "payments": [{"amount": 1, "done": True}]}
         assert (await made.post(f"{RECORDS}/customer", json=body)).status_code == 201
+        await Desk(service, made, "shop").settle()
         yield made
 
 

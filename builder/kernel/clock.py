@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -55,6 +56,7 @@ class MovableClock:
         self._at = cut_to_milliseconds(self._at + by)
 
 
+@lru_cache(maxsize=1_024)  # one write tells its instant a dozen times
 def instant_text(at: datetime) -> str:
     """Write an aware datetime as the API does: ``2026-11-22T12:44:00.000Z``."""
     # isoformat cuts to milliseconds and pads early years; strftime costs ten times as much

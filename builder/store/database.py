@@ -41,6 +41,10 @@ class DatabaseFull(DatabaseBusy):
     """There is no room on the disk for what is to be written; reading goes on, and writing once there is room again."""
 
 
+class NotNow(Exception):
+    """A whole of several writes (``builder.store.gathering``) found its condition broken; nothing was written."""
+
+
 class SchemaMoved(Exception):
     """A statement does not fit the tables there are: the schema was published anew since it was made."""
 
@@ -84,7 +88,7 @@ class Database(Protocol):
         """Run one writing statement, a transaction by itself; return its rows.
 
         Raises:
-            ConstraintRefused, StatementTimeout, DatabaseBusy.
+            NotNow, ConstraintRefused, StatementTimeout, DatabaseBusy.
         """
         ...
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -16,8 +17,15 @@ from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
 from builder.store.commits import Commits
 from builder.store.connections import HeldConnections
-from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
-from builder.store.statement import POSTGRESQL, ROWS, Query, Rows, Sheet, Unit
+from builder.store.database import (
+    ConstraintRefused,
+    DatabaseBusy,
+    DatabaseFull,
+    NotNow,
+    SchemaMoved,
+    StatementTimeout,
+)
+from builder.store.statement import POSTGRESQL, ROWS, Query, Rows, Sheet, Unit, WentBack, passes_over
 
 T = TypeVar("T")
 
@@ -129,7 +137,13 @@ class PostgresqlDatabase:
 
     async def write(self, make: Callable[[], Unit[T]]) -> T:
         """Run a writing unit in a transaction; once begun it is finished even if the client goes away."""
-        return await asyncio.shield(asyncio.ensure_future(self._commit(make, _drive_in_transaction)))
+        return await asyncio.shield(asyncio.ensure_future(self._write(make)))
+
+    async def _write(self, make: Callable[[], Unit[T]]) -> T:
+        try:
+            return await self._commit(make, partial(_drive_in_transaction, savepoints=False))
+        except WentBack:
+            return await self._commit(make, _drive_in_transaction)
 
     async def _commit(self, make: Callable[[], Unit[T]], drive: Callable[[Any, Unit[T]], Any]) -> T:
         result = await self._run(make, drive)
@@ -139,7 +153,10 @@ class PostgresqlDatabase:
     async def write_alone(self, query: Query) -> Rows:
         """Run one writing statement without BEGIN and COMMIT: the server makes a transaction of it."""
         crash_point("write.commit")
-        return await self._commit(lambda: _single(query), _drive)
+        try:
+            return await self._commit(lambda: _single(query), _drive)
+        except asyncpg.DivisionByZeroError as error:
+            raise NotNow from error
 
     async def _run(
         self,
@@ -199,17 +216,20 @@ def _instant_at(stored: tuple[int]) -> datetime:
     return _FIRST_INSTANT + timedelta(microseconds=stored[0])
 
 
-async def _drive_in_transaction(connection: Any, unit: Unit[T]) -> T:
+async def _drive_in_transaction(connection: Any, unit: Unit[T], *, savepoints: bool = True) -> T:
     async with connection.transaction():
-        result: T = await _drive(connection, unit)
+        result: T = await _drive(connection, unit, savepoints=savepoints)
         crash_point("write.commit")
         return result
 
 
-async def _drive(connection: Any, unit: Unit[T]) -> T:
+async def _drive(connection: Any, unit: Unit[T], *, savepoints: bool = True) -> T:
     try:
         query = next(unit)
         while True:
+            if not savepoints and passes_over(query):
+                query = unit.send(())
+                continue
             try:
                 rows = await _ask(connection, query)
             except asyncpg.IntegrityConstraintViolationError as error:

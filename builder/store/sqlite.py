@@ -23,7 +23,7 @@ from builder.store import exact
 from builder.store.commits import Commits
 from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
 from builder.store.scanning import TimeLimits, step_back
-from builder.store.statement import SQLITE, Query, Rows, Sheet, Statement, Unit
+from builder.store.statement import SQLITE, Query, Rows, Sheet, Statement, Unit, WentBack, passes_over
 from formulas.sqlite_functions import install as install_formula_functions
 
 T = TypeVar("T")
@@ -336,7 +336,11 @@ def _run_unit(connection: sqlite3.Connection, waiting: _Waiting, *, alone: bool)
     if not alone:
         connection.execute("SAVEPOINT unit")
     try:
-        result = _drive(connection, waiting.make())
+        try:
+            result = _drive(connection, waiting.make(), savepoints=False)
+        except WentBack:
+            _take_back(connection, alone=alone)
+            result = _drive(connection, waiting.make())
     except BaseException as error:  # noqa: BLE001 - belongs to the caller of this unit; the writer thread goes on
         if alone:
             _roll_back(connection)
@@ -348,6 +352,14 @@ def _run_unit(connection: sqlite3.Connection, waiting: _Waiting, *, alone: bool)
     if not alone:
         connection.execute("RELEASE unit")
     return _Outcome(waiting, result)
+
+
+def _take_back(connection: sqlite3.Connection, *, alone: bool) -> None:
+    if alone:
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        connection.execute("ROLLBACK TO unit")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
@@ -373,10 +385,13 @@ def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) ->
         _roll_back(connection)  # nothing was written
 
 
-def _drive(connection: sqlite3.Connection, unit: Unit[T]) -> T:
+def _drive(connection: sqlite3.Connection, unit: Unit[T], *, savepoints: bool = True) -> T:
     try:
         query = next(unit)
         while True:
+            if not savepoints and passes_over(query):
+                query = unit.send(())
+                continue
             try:
                 rows = _ask(connection, query)
             except sqlite3.IntegrityError as error:

@@ -24,35 +24,49 @@ DIALECTS: Mapping[str, sa.Dialect] = {
 }
 
 
+Slots = tuple[tuple[str, Callable[[Any], Any] | None, Any], ...]
+"""Parameters in their order: name, what makes a driver's value of a value, the value compiled in."""
+
+
 class Statement:
     """SQL text of one dialect with the order and binders of its parameters. Immutable after ``prepare``."""
 
-    __slots__ = ("_slots", "has_rows", "sql")
+    __slots__ = ("has_rows", "inserts", "reads", "slots", "sql")
 
     def __init__(
-        self, sql: str, slots: tuple[tuple[str, Callable[[Any], Any] | None, Any], ...], has_rows: bool
+        self,
+        sql: str,
+        slots: Slots,
+        has_rows: bool,
+        *,
+        inserts: str | None = None,
+        reads: frozenset[str] | None = None,
     ) -> None:
         self.sql = sql
         self.has_rows = has_rows
-        self._slots = slots
+        self.slots = slots
+        self.inserts = inserts
+        """The table into which it puts rows, if that is all it does."""
+        self.reads = reads
+        """The tables it looks at, if it does nothing else and holds nothing; None: who knows."""
 
     def explained(self) -> Statement:
         """Return the statement that asks PostgreSQL's planner about this one."""
-        return Statement(f"EXPLAIN (FORMAT JSON) {self.sql}", self._slots, has_rows=True)
+        return Statement(f"EXPLAIN (FORMAT JSON) {self.sql}", self.slots, has_rows=True)
 
     def bind(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return driver parameters; names that are not given take the value compiled in."""
         return tuple(
             [
                 value if binder is None else binder(value)
-                for value, binder in [(values.get(name, default), binder) for name, binder, default in self._slots]
+                for value, binder in [(values.get(name, default), binder) for name, binder, default in self.slots]
             ]
         )
 
     def bind_sheet(self, sheet: Sheet) -> Iterable[tuple[Any, ...]]:
         """Return driver parameters of each row, made column by column."""
         columns: list[Iterable[Any]] = []
-        for name, binder, _ in self._slots:
+        for name, binder, _ in self.slots:
             if name in sheet.same:
                 value = sheet.same[name]
                 columns.append(repeat(value if binder is None else binder(value), len(sheet.rows)))
@@ -69,11 +83,47 @@ def prepare(clause: sa.Executable | sa.ClauseElement, dialect: str) -> Statement
     names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
     binds: Mapping[str, sa.BindParameter[Any]] = getattr(compiled, "binds", {})
     slots = tuple((name, _binder(binds[name], chosen), binds[name].effective_value) for name in names)
-    return Statement(str(compiled), slots, bool(getattr(compiled, "_result_columns", None)))
+    has_rows = bool(getattr(compiled, "_result_columns", None))
+    sql = str(compiled)
+    return Statement(sql, slots, has_rows, inserts=_inserts(clause, sql, has_rows), reads=_reads(clause))
+
+
+def _inserts(clause: Any, sql: str, has_rows: bool) -> str | None:
+    if isinstance(clause, sa.Insert) and not has_rows and " ON CONFLICT " not in sql:
+        return str(clause.table.name)
+    return None
+
+
+def _reads(clause: Any) -> frozenset[str] | None:
+    if not isinstance(clause, sa.SelectBase):
+        return None
+    tables = set()
+    for part in sa.sql.visitors.iterate(clause):
+        if isinstance(part, sa.UpdateBase | sa.TextClause) or getattr(part, "_for_update_arg", None) is not None:
+            return None
+        if isinstance(part, sa.TableClause):
+            tables.add(part.name)
+    return frozenset(tables)
 
 
 def _binder(bind: sa.BindParameter[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
     return bind.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+class WentBack(Exception):
+    """A unit that ran without its savepoints wants to go back to one: it has to be run again, with them."""
+
+
+def passes_over(query: Query) -> bool:
+    """Tell whether a statement is left out while a unit runs without its savepoints: hardly any goes back to one, and all pay for them.
+
+    Raises:
+        WentBack.
+    """
+    sql = query.statement.sql
+    if sql.startswith("ROLLBACK TO "):
+        raise WentBack
+    return sql.startswith(("SAVEPOINT ", "RELEASE "))
 
 
 class Sheet(NamedTuple):

@@ -22,6 +22,8 @@ from runtime.records.writer import Writing
 JSON = Any
 RunState = Literal["done", "failed", "passed", "waiting"]
 
+_STANDINGS = "standings of automations"
+
 run_table, state_table = process_tables.automation_run, process_tables.automation_state
 
 
@@ -114,7 +116,10 @@ def _row(w: Writing, run: Run) -> dict[str, Any]:
 
 
 def standings(w: Writing) -> Unit[Mapping[str, Standing]]:
-    """Return how the automations of the app stand that have anything to tell: failures, or switched off."""
+    """Return how the automations of the app stand that have anything to tell: failures, or switched off; asked once in a write."""
+    known: Mapping[str, Standing] | None = w.course.remembered.get(_STANDINGS)
+    if known is not None:
+        return known
     statement = w.statements.kept(
         ("automation", "standings"),
         lambda _: sa.select(state_table.c.automation, state_table.c.failures, state_table.c.disabled_at).where(
@@ -123,7 +128,9 @@ def standings(w: Writing) -> Unit[Mapping[str, Standing]]:
         ),
     )
     rows = yield Query(statement, {"app": w.app.key})
-    return {row[0]: Standing(row[1], row[2] is not None) for row in rows}
+    found = {row[0]: Standing(row[1], row[2] is not None) for row in rows}
+    w.course.remembered[_STANDINGS] = found
+    return found
 
 
 def count_runs(w: Writing, automation: str, record_id: str | None, minutes: int) -> Unit[int]:
@@ -148,6 +155,7 @@ def count_runs(w: Writing, automation: str, record_id: str | None, minutes: int)
 
 def set_failures(w: Writing, automation: str, failures: int, reason: Text | None) -> Unit[None]:
     """Keep how many failures in a row there were; with a reason the automation is switched off."""
+    w.course.remembered.pop(_STANDINGS, None)
 
     def make(dialect: str) -> Any:
         from sqlalchemy.dialects import postgresql, sqlite

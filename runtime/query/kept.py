@@ -1,7 +1,8 @@
-"""What was worked out once and holds as long as the app's version does, kept by what it was asked for. Belongs to the event loop."""
+"""What was worked out once and holds as long as the app's version does, kept by what it was asked for. Any thread may ask."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,7 @@ class Kept(Generic[V]):
     def __init__(self, size: int = 2_000) -> None:
         self._size = size
         self._values: dict[Hashable, V] = {}
+        self._lock = threading.Lock()
 
     def find(self, key: Hashable) -> V | None:
         """Return a value that is kept."""
@@ -26,9 +28,10 @@ class Kept(Generic[V]):
 
     def keep(self, key: Hashable, value: V) -> V:
         """Keep a value and return it."""
-        if len(self._values) >= self._size:
-            del self._values[next(iter(self._values))]
-        self._values[key] = value
+        with self._lock:
+            if len(self._values) >= self._size:
+                del self._values[next(iter(self._values))]
+            self._values[key] = value
         return value
 
 

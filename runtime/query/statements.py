@@ -43,14 +43,15 @@ class StatementCache:
         self._kept: OrderedDict[Hashable, Statement] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement]) -> Statement:
+    def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement | Statement]) -> Statement:
         """Return the kept statement, or make and keep it."""
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
-        made = prepare(make(), self.dialect)  # outside the lock: two threads may make the same, which does no harm
+        given = make()  # outside the lock: two threads may make the same, which does no harm
+        made = given if isinstance(given, Statement) else prepare(given, self.dialect)
         with self._lock:
             self._kept[key] = made
             if len(self._kept) > _KEPT:

@@ -8,16 +8,20 @@ record's table, could meet the publish in a deadlock).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
+from builder.kernel.problems import Problem
 from builder.store import tables
-from builder.store.database import Database
-from builder.store.statement import POSTGRESQL, Query, Row, Unit
+from builder.store.database import ConstraintRefused, Database, NotNow
+from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement
+from builder.store.statement import POSTGRESQL, Query, Row, Rows, Unit
 from builder.store.types import Identifier, Whole, Words
+from runtime.records.ahead import Ahead, Attempts, CannotAhead
 from runtime.records.caller import StaleApp
 from runtime.records.changes import update_record
 from runtime.records.pins import check_guard
@@ -27,6 +31,9 @@ from runtime.records.values import NewRecord
 from runtime.records.writer import Writing, begin, insert_records
 
 JSON = Any
+T = TypeVar("T")
+
+_DONE: Rows = ((1,),)
 
 
 async def create_alone(database: Database, w: Writing, record: NewRecord) -> bool:
@@ -83,6 +90,59 @@ async def update_alone(
     values = {**_values(wanted[0]), **_event_values(wanted[1]), **_guard_values(w), "seen": revision}
     statement = w.statements.kept(("update_alone", entity.key, keys), lambda _: _update_statement(entity, keys))
     return after if await _write(database, w, Query(statement, values)) else None
+
+
+async def write_ahead(
+    database: Database, attempts: Attempts, w: Writing, entity: CompiledEntity, make: Callable[[], Unit[T]]
+) -> T | None:
+    """Run a unit ahead and write what it wants; None: nothing was written."""
+    key = (w.published.pin, entity.key)
+    if database.dialect != POSTGRESQL or not w.course.reactions_of(entity) or not attempts.worth(key):
+        return None
+    begin(w)
+    ahead = w.course.ahead = Ahead()
+    try:
+        result = await _run_ahead(database, ahead, make())
+        whole = _whole(w, ahead)
+        if whole is not None:
+            await database.write_alone(whole)
+            return result
+    except (CannotAhead, NotNow, Problem, ConstraintRefused):
+        pass
+    finally:
+        w.course.ahead = None
+    attempts.in_vain(key)
+    return None
+
+
+async def _run_ahead(database: Database, ahead: Ahead, unit: Unit[T]) -> T:
+    try:
+        query = next(unit)
+        while True:
+            query = unit.send(_DONE if ahead.gather(query) else await database.read(partial(_one, query)))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def _whole(w: Writing, ahead: Ahead) -> Query | None:
+    parts = parts_of(ahead.pending)
+    if not parts:
+        return None
+    condition = w.statements.kept(("as pinned",), lambda _: _as_pinned())
+    statement = w.statements.kept(("whole", shape_of(parts)), lambda _: whole_statement(parts, condition))
+    pinned = {"g_app": w.app.key, "g_pin": w.published.pin, "g_epoch": w.caller.epoch}
+    return Query(statement, {**pinned, PARTS: parts})
+
+
+def _as_pinned() -> sa.Select[Any]:
+    """Select the app's row and hold it, if it is as pinned and no publish holds it."""
+    app = tables.app
+    known = sa.bindparam("g_epoch", type_=Whole())
+    epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
+    same = (app.c.key == sa.bindparam("g_app", type_=Words())) & (app.c.pin == sa.bindparam("g_pin", type_=Words()))
+    chosen = sa.select(app.c.pin).where(same, known.is_(None) | (epoch == known))
+    return chosen.with_for_update(read=True, of=app, skip_locked=True)
 
 
 async def _write(database: Database, w: Writing, query: Query) -> bool:

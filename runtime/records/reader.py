@@ -15,6 +15,7 @@ from builder.store.statement import Query, Statement, Unit
 from runtime.access.gate import FieldMap
 from runtime.query.cursor import write_cursor
 from runtime.query.json_rows import BETWEEN
+from runtime.query.kept import Kept
 from runtime.query.pending import Pending, read_pending
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
@@ -77,6 +78,19 @@ class PagePlan:
     plan: ListPlan
     field_map: FieldMap
     statement: Statement | None = None
+
+
+def kept_plan(
+    plans: Kept[OnePlan],
+    published: PublishedApp,
+    entity: CompiledEntity,
+    fields: Names,
+    expand: Names,
+    cache: StatementCache,
+) -> OnePlan:
+    """Return the plan that is kept, or make it."""
+    key = (published.key, entity.key, fields, expand)
+    return plans.find(key) or plans.keep(key, plan_one(published, entity, fields, expand, cache))
 
 
 def plan_one(

@@ -16,9 +16,11 @@ from builder.kernel.limits import CAUSATION_DEPTH
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store.statement import Unit
+from formulas.schema import Context
 from runtime.records.spreading import spread
 
 if TYPE_CHECKING:
+    from runtime.records.ahead import Ahead
     from runtime.records.caller import Caller
     from runtime.records.values import NewRecord
     from runtime.records.writer import Writing
@@ -120,10 +122,16 @@ class Course:
     """The events of a write that is only tried."""
     after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
     """What rules want to look at when all is written and computed, before anything follows from it."""
+    ahead: Ahead | None = None
+    """Of a write that is run ahead of its transaction: what it wants to write, and the records as they will be."""
     following: bool = False
     """Reactions are at work: what is written now follows from what was asked for."""
     rewritten: set[str] = field(default_factory=set)
     """Ids of records that reactions have changed: what was asked for is not all that happened to them."""
+    contexts: dict[int, tuple[Caller, Context]] = field(default_factory=dict)
+    """What formulas see of the moment and of each caller that has had a part in it."""
+    remembered: dict[str, Any] = field(default_factory=dict)
+    """What a reaction has looked up and need not look up again in this write."""
     _fillers: dict[str, tuple[Filler, ...]] = field(default_factory=dict)
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
@@ -134,6 +142,8 @@ class Course:
         self.told.clear()
         self.warrants.clear()
         self.after.clear()
+        self.remembered.clear()
+        self.ahead = None
         self.following = False
         self.rewritten.clear()
 
@@ -152,6 +162,7 @@ class Course:
             self.facts, self.after, self.warrants, self.rewritten = facts, after, warrants, rewritten
             self.following = following
             del self.told[told:]
+            self.remembered.clear()
 
         return go_back
 

@@ -25,7 +25,8 @@ from runtime.query.statements import StatementCache
 from runtime.query.variables import variables
 from runtime.records import events
 from runtime.records.aggregates import Groups, plan_groups, read_groups
-from runtime.records.alone import create_alone, update_alone
+from runtime.records.ahead import Attempts
+from runtime.records.alone import create_alone, update_alone, write_ahead
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import plan_whole_change, update_record
 from runtime.records.computing import Changes
@@ -41,7 +42,7 @@ from runtime.records.locks import Locks
 from runtime.records.narrowing import Narrowing, narrows
 from runtime.records.once import carry_once
 from runtime.records.pins import Pins, get_entity
-from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, plan_one, read_guard, read_one, read_page
+from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, kept_plan, read_guard, read_one, read_page
 from runtime.records.rights import Rights
 from runtime.records.seams import Course, Seams, finish
 from runtime.records.statements import RecordStatements
@@ -75,6 +76,7 @@ class Records:
         seams = seams or Seams()
         self._seams = replace(seams, rules=(Rights(), Locks(), *seams.rules))
         self._narrowing = Narrowing(clock)
+        self._attempts = Attempts()
         self._pins = Pins(registry)
         self._cache = StatementCache(database.dialect)
         self._one_plans: Kept[OnePlan] = Kept()
@@ -96,11 +98,8 @@ class Records:
         """Return one record as JSON."""
 
         async def run(published: PublishedApp) -> OneRecord:
-            key = (published.key, entity, fields, expand)
-            plan = self._one_plans.find(key)
-            if plan is None:
-                owner = get_entity(published, entity)
-                plan = self._one_plans.keep(key, plan_one(published, owner, fields, expand, self._cache))
+            owner = get_entity(published, entity)
+            plan = kept_plan(self._one_plans, published, owner, fields, expand, self._cache)
             gate(caller.actor, app, plan.field_map, sight_of(published.app))
             known = known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
@@ -220,12 +219,12 @@ class Records:
                 return replace(written, duplicates=tuple((yield from find_duplicates(w, owner, record.id, shown))))
 
             try:
-                if (
-                    self._may_be_alone(w, owner)
-                    and not owner.definition.duplicates
-                    and await create_alone(self._database, w, record)
-                ):
-                    return as_written(owner, record_json(w, record))
+                if self._may_be_alone(w, owner) and not owner.definition.duplicates:
+                    if await create_alone(self._database, w, record):
+                        return as_written(owner, record_json(w, record))
+                    ahead = await write_ahead(self._database, self._attempts, w, owner, unit)
+                    if ahead is not None:
+                        return ahead
                 return await self.transact(w, unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, lambda: diagnose(w, suspects_of([record])))
@@ -417,7 +416,7 @@ class Records:
 
     def written(self, w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
         """Return written records as a read shows them."""
-        return read_written(w, owner, shown)
+        return read_written(w, owner, shown, self._one_plans)
 
     async def _explain(self, refused: ConstraintRefused, find: Callable[[], Unit[list[Violation]]]) -> NoReturn:
         """Raise what a refused write broke; if that is gone meanwhile, ask for another try."""

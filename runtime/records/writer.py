@@ -20,6 +20,7 @@ from builder.kernel.text import say
 from builder.registry.registry import PublishedApp
 from builder.store.statement import Query, Sheet, Unit
 from runtime.access.sight import RoleSight, sight_of
+from runtime.records.ahead import Held
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.computing import Changes, compute_local
 from runtime.records.linking import told_of_new
@@ -58,18 +59,13 @@ class Writing:
 
     def acting_as(self, caller: Caller) -> Writing:
         """The same write, on behalf of somebody else."""
-        return replace(self, caller=caller)
+        return Writing(
+            self.published, caller, self.statements, self.now, self.ids, self.changes, self.course, self.seen
+        )
 
     def for_the_app(self, cause: str) -> Writing:
         """The same write for what the app does by itself, whatever the person's own rights are; it stays theirs in the events."""
         return self.acting_as(replace(self.caller, cause=self.caller.cause or cause))
-
-
-class Held(NamedTuple):
-    """A record as it is, held until the end of the transaction."""
-
-    revision: int
-    shown: dict[str, JSON]
 
 
 def begin(w: Writing) -> None:
@@ -172,6 +168,9 @@ def _write_group(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> 
     else:
         rows = [_row(w, record) for record in group]
         yield Query(w.statements.insert(entity), rows if len(rows) > 1 else rows[0])
+        if w.course.ahead is not None:
+            for record, row in zip(group, rows, strict=True):
+                w.course.ahead.made(entity, record.id, row, record_json(w, record))
         yield from write_events(w, [_created(w, record, row) for record, row in zip(group, rows, strict=True)])
     if entity.listing:
         yield from link_files(w, entity, {record.id: record.values for record in group})
@@ -325,7 +324,9 @@ def write_change(
     revision = held.revision + 1
     values = {f"v_{key}": changed[key] for key in written}
     values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
-    yield Query(w.statements.update(entity, written), values)
+    ahead = w.course.ahead
+    if ahead is None or not ahead.joins(entity, record_id, values):
+        yield Query(w.statements.update(entity, written), values)
     shown = moved | {key: field_json(entity.fields[key], changed[key]) for key in keys if key not in moved}
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
     event = make_event(w, entity, record_id, telling.kind, revision, {**changes, **also})
@@ -334,6 +335,8 @@ def write_change(
     yield from write_events(w, [event])
     updated_at = entity.system["updated_at"].to_json(w.now)
     after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+    if ahead is not None:
+        ahead.known[entity.key, record_id] = Held(revision, after)
     if w.course.reactions_of(entity):
         before, then = (
             {**shown, **{key: pair[n] for key, pair in also.items()}} for n, shown in enumerate((held.shown, after))

@@ -9,8 +9,9 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.store.statement import Unit
+from runtime.query.kept import Kept
 from runtime.query.variables import variables
-from runtime.records.reader import plan_one, read_one
+from runtime.records.reader import OnePlan, kept_plan, read_one
 from runtime.records.targets import needs_reading
 from runtime.records.values import record_body
 from runtime.records.writer import Writing
@@ -40,11 +41,16 @@ def as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
     return Written(shown, record_body(owner, shown))
 
 
-def read_written(w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]) -> Unit[list[Written]]:
+def read_written(
+    w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]], plans: Kept[OnePlan]
+) -> Unit[list[Written]]:
     """Return written records as a read shows them; of many, what the database computes is left for the caller to read.
 
     Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
     """
+    if w.course.ahead is not None:
+        shown = [w.course.ahead.known[owner.key, str(record["id"])].shown for record in shown]
+        return [as_written(owner, record) for record in shown]
     is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
     if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):
         return [as_written(owner, record) for record in shown]
@@ -52,7 +58,7 @@ def read_written(w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]]
     brief = [{"id": record["id"], "revision": record["revision"]} for record in shown]
     if len(shown) > _SHOWN_COMPLETE or owner.key not in published.app.entities:
         return [Written(record, dump_json(record)) for record in brief]
-    plan = plan_one(published, published.app.entities[owner.key], (), (), w.statements.cache)
+    plan = kept_plan(plans, published, published.app.entities[owner.key], (), (), w.statements.cache)
     moment = variables(published.app, w.caller.actor, w.now)
     written = []
     for record in brief:

@@ -125,7 +125,7 @@ async def asked(service, user_id, members) -> tuple[list[Any], Query]:
 
 async def plan_of(service, query: Query, words: str) -> Any:
     statement = query.statement
-    explained = Statement(f"{words} {statement.sql}", statement._slots, has_rows=True)
+    explained = Statement(f"{words} {statement.sql}", statement.slots, has_rows=True)
 
     def unit():
         return (yield Query(explained, query.values))

@@ -1,0 +1,94 @@
+"""A write with what follows from it (automations, timers) run ahead of its transaction, and then written as one statement.
+
+In a transaction every step waits for the server: a creation that starts three automations took eighteen trips. Here the unit is run
+without one: what it asks for is read, what it writes is gathered, a record it made or changed is remembered, and at the end everything
+is one statement that compares what the write stands on: the app's version, the epoch, the revision of each record that it changes.
+
+This is an attempt. Whatever it is not made for (a record has to be held, a read looks at a table that is to be written, an action has
+failed, somebody came between) ends it with nothing written, and the long form, a transaction, does the work and says what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from builder.compiled.app import CompiledEntity
+from builder.store.statement import Query
+
+JSON = Any
+Key = tuple[str, str]
+"""Entity and id of a record."""
+
+PAUSE = 20
+"""So many writes of a kind are not tried ahead after one was in vain."""
+
+
+class Held(NamedTuple):
+    """A record as it is, held until the end of the transaction."""
+
+    revision: int
+    shown: dict[str, JSON]
+
+
+class CannotAhead(Exception):
+    """The write needs a transaction."""
+
+
+class Ahead:
+    """What a write that is run ahead wants to write."""
+
+    def __init__(self) -> None:
+        self.pending: list[Query] = []
+        self.known: dict[Key, Held] = {}
+        """Records that it made or changed, as they will be."""
+        self._rows: dict[Key, dict[str, Any]] = {}
+
+    def made(self, entity: CompiledEntity, record_id: str, row: dict[str, Any], shown: dict[str, JSON]) -> None:
+        """Remember a record that is to be inserted with the values ``row``."""
+        self._rows[entity.key, record_id] = row
+        self.known[entity.key, record_id] = Held(row["revision"], shown)
+
+    def joins(self, entity: CompiledEntity, record_id: str, values: Mapping[str, Any]) -> bool:
+        """Put a change into the insertion of its record, if that is still to come."""
+        row = self._rows.get((entity.key, record_id))
+        if row is None:
+            return False
+        row |= {name.removeprefix("v_"): value for name, value in values.items() if name != "id"}
+        return True
+
+    def gather(self, query: Query) -> bool:
+        """Take a write that need not be done at once.
+
+        Raises:
+            CannotAhead: it is no such write, but no read either.
+        """
+        statement = query.statement
+        if statement.inserts is not None:
+            self.pending.append(query)
+            return True
+        if statement.sql.startswith("SAVEPOINT "):
+            return True  # whoever goes back to it ends the attempt
+        if statement.reads is None or not statement.reads.isdisjoint(q.statement.inserts for q in self.pending):
+            raise CannotAhead
+        return False
+
+
+class Attempts:
+    """Which writes are tried ahead: after one was in vain, the next ones of its kind are not."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[tuple[str, str], int] = {}
+
+    def worth(self, key: tuple[str, str]) -> bool:
+        """Whether to try."""
+        left = self._pauses.get(key, 0)
+        if left:
+            self._pauses[key] = left - 1
+        return not left
+
+    def in_vain(self, key: tuple[str, str]) -> None:
+        """Leave the next ones alone."""
+        if len(self._pauses) > 1_000:
+            self._pauses.clear()
+        self._pauses[key] = PAUSE

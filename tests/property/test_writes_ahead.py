@@ -1,0 +1,196 @@
+"""A creation with what follows from it, run ahead of its transaction, leaves what the long form leaves: records, events, runs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from builder.definition.parse import parse_definition
+from builder.kernel.problems import Problem
+from builder.registry.apps import create_app, put_draft
+from builder.registry.publishing import publish_draft
+from builder.store import process_tables, tables
+from runtime.app import create_app as compose
+from runtime.records.ahead import Attempts
+from runtime.records.caller import system_caller
+from runtime.services import Services
+from runtime.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+CALLER = system_caller("test-request", "rest")
+
+
+def _text(key: str, **more: Any) -> dict[str, Any]:
+    return {"key": key, "type": "text", "label": key, **more}
+
+
+def _automation(key: str, entity: str, *actions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    trigger = more.pop("trigger", {"type": "created"})
+    return {"key": key, "label": key, "entity": entity, "trigger": trigger, "actions": list(actions), **more}
+
+
+def _set(field: str, **value: Any) -> dict[str, Any]:
+    return {"type": "set_fields", "set": [{"field": field, **value}]}
+
+
+def _package(*more: str) -> dict[str, Any]:
+    """Orders, whose creation starts a chain: texts are set twice, lines are written, a line's own automation follows, a name may be taken."""
+    line = {"type": "create_record", "entity": "line", "values": [{"field": "text", "formula": "name"}]}
+    taken = {"type": "create_record", "entity": "name", "values": [{"field": "name", "formula": "name"}]}
+    amount = {"key": "amount", "type": "money", "label": "amount"}
+    day = {"key": "due_on", "type": "date", "label": "due"}
+    return {
+        "app": {"key": "shop", "label": "shop"},
+        "entities": [
+            {
+                "key": "order",
+                "label": "order",
+                "fields": [_text("name"), _text("one"), _text("two"), amount, day, *map(_text, more)],
+            },
+            {"key": "line", "label": "line", "fields": [_text("text"), _text("seen")]},
+            {"key": "name", "label": "name", "fields": [_text("name", unique=True)]},
+        ],
+        "automations": [
+            _automation("a1", "order", _set("one", formula='CONCAT(name, "!")'), line, condition="amount > 10"),
+            _automation("a2", "order", _set("two", formula="CONCAT(amount * 2)"), log="all", condition="amount > 5"),
+            _automation("a3", "order", taken, condition="amount > 20"),
+            _automation("a4", "order", taken, condition="amount > 90", on_error="refuse"),
+            _automation("a5", "line", _set("seen", value="yes")),
+            _automation("a6", "order", _set("due_on", formula="DATE(2026, 2, 28)"), trigger={"type": "changed"}),
+        ],
+    }
+
+
+@asynccontextmanager
+async def opened(url: str, folder: Any) -> AsyncIterator[Services]:
+    app = compose(Settings(database_url=url, log_level="error", files_folder=folder, secret_file=folder / "secret"))
+    services: Services = app.services
+    create_app(services.registry, parse_definition(_package()), None)
+    publish_draft(services.registry, "shop", base_version=0, plan_hash=None)
+    await services.database.start()
+    try:
+        yield services
+    finally:
+        await services.database.stop()
+        services.database.close()
+
+
+def _rows(services: Services, table: sa.Table, *names: str, order: str) -> list[tuple[Any, ...]]:
+    with services.database.snapshot() as connection:
+        chosen = sa.select(*(table.c[name] for name in names)).order_by(table.c[order])
+        return [tuple(row) for row in connection.execute(chosen)]
+
+
+def _left(services: Services) -> list[Any]:
+    """Return all that writes left behind, without what is new each time."""
+    told = _rows(services, tables.event, "entity", "kind", "door", "version", "revision", "changes", order="id")
+    runs = _rows(
+        services,
+        process_tables.automation_run,
+        "automation",
+        "entity",
+        "state",
+        "reason",
+        "outcomes",
+        "depth",
+        order="id",
+    )
+    ids = {row[0] for row in _rows(services, tables.event, "record_id", order="id")}
+    text = repr((told, [(*run[:4], run[5], len(run[4])) for run in runs]))
+    for one in ids:
+        text = text.replace(str(one), "ID")
+    return [text, _rows(services, process_tables.automation_state, "automation", "failures", order="automation")]
+
+
+async def _live(services: Services, seed: int) -> list[Any]:
+    """Create orders; return what each was answered, and what is left at the end."""
+    chance = random.Random(seed)
+    answers: list[Any] = []
+    for _ in range(25):
+        body = {"name": chance.choice("abc"), "amount": chance.choice((1, 7, 15, 30, 100))}
+        try:
+            record = (await services.records.create(CALLER, "shop", "order", body)).record
+            answers.append(
+                {
+                    key: value
+                    for key, value in record.items()
+                    if key in body or key in ("one", "two", "due_on", "revision")
+                }
+            )
+            read = await services.records.get(CALLER, "shop", "order", str(record["id"]))
+            assert read.revision == record["revision"]
+        except Problem as problem:
+            answers.append(problem.code)
+    return [answers, *_left(services)]
+
+
+async def test_it_leaves_what_the_long_form_leaves(migrated_database_url, tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.records.ahead.PAUSE", 0)  # each is tried, also after one was in vain
+    async with opened(migrated_database_url, tmp_path) as services:
+        ahead = await _live(services, 7)
+        assert {type(answer) for answer in ahead[0]} == {dict, str}
+        _forget(services)
+        monkeypatch.setattr(Attempts, "worth", lambda *_: False)
+        assert await _live(services, 7) == ahead
+
+
+def _forget(services: Services) -> None:
+    with services.database.transaction() as connection:
+        for name in ("shop__order", "shop__line", "shop__name"):
+            connection.execute(sa.text(f"DELETE FROM {name}"))
+        for table in (tables.event, process_tables.automation_run, process_tables.automation_state):
+            connection.execute(sa.delete(table))
+
+
+async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated_database_url, tmp_path, monkeypatch):
+    async with opened(migrated_database_url, tmp_path) as services:
+        if services.database.dialect != "postgresql":
+            pytest.skip("SQLite is not asked over a wire")
+        import asyncpg
+
+        asked: list[str] = []
+        for name in ("fetch", "execute", "executemany"):
+            plain = getattr(asyncpg.Connection, name)
+
+            def counting(self: Any, sql: str, *values: Any, _plain: Any = plain, **more: Any) -> Any:
+                asked.append(sql)
+                return _plain(self, sql, *values, **more)
+
+            monkeypatch.setattr(asyncpg.Connection, name, counting)
+        body = {"name": "x", "amount": 15}
+        await services.records.create(CALLER, "shop", "order", body)  # looks up what every process looks up once
+        asked.clear()
+        made = await services.records.create(CALLER, "shop", "order", body)
+        assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
+        assert len(asked) == 2, asked
+
+
+async def test_what_was_run_ahead_does_not_land_under_a_version_that_is_gone(
+    migrated_database_url, tmp_path, monkeypatch
+):
+    async with opened(migrated_database_url, tmp_path) as services:
+        if services.database.dialect != "postgresql":
+            pytest.skip("on SQLite nothing runs ahead")
+        await services.records.create(CALLER, "shop", "order", {"name": "x", "amount": 15})
+        plain = services.database.write_alone
+        published: list[Any] = []
+
+        async def publish_first(query: Any) -> Any:
+            if not published:
+                published.append(put_draft(services.registry, parse_definition(_package("more")), None))
+                await asyncio.to_thread(publish_draft, services.registry, "shop", base_version=1, plan_hash=None)
+            return await plain(query)
+
+        monkeypatch.setattr(services.database, "write_alone", publish_first)
+        made = await services.records.create(CALLER, "shop", "order", {"name": "y", "amount": 15})
+        assert published
+        assert "more" in made.record
+        versions = _rows(services, tables.event, "record_id", "version", order="id")
+        assert {version for record_id, version in versions if str(record_id) == made.record["id"]} == {2}

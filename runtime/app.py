@@ -42,6 +42,7 @@ from runtime.identity.actors import Authenticator
 from runtime.identity.passwords import PasswordRules
 from runtime.identity.service import Identity, make_identity
 from runtime.identity.setup import SETUP_PATH
+from runtime.imports.records import RecordImports
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
 from runtime.net.outbound import Allowed, Outbound
@@ -276,7 +277,8 @@ def make_services(
         Clearing(database, files, clock),
         directory_sync,
     )
-    job_runner = JobRunner(jobs, (handover, Recompute(database, records), *upkeep), log)
+    imports = RecordImports(database, records, authenticator, identity.users, jobs)
+    job_runner = JobRunner(jobs, (handover, Recompute(database, records), imports, *upkeep), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)
     app_events = AppEvents(database, records, ports, clock, ids)
@@ -323,6 +325,7 @@ def make_services(
         delivery=delivery,
         jobs=jobs,
         job_runner=job_runner,
+        imports=imports,
         handover=handover,
         directory_sync=directory_sync,
         resets=resets,

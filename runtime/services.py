@@ -20,6 +20,7 @@ from runtime.automations.service import Automations
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
+from runtime.imports.records import RecordImports
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
 from runtime.observe.logs import Log
@@ -76,6 +77,7 @@ class Services:
     delivery: Delivery
     jobs: JobRows
     job_runner: JobRunner
+    imports: RecordImports
     handover: Handover
     directory_sync: DirectorySync
     resets: Resets

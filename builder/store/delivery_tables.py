@@ -106,6 +106,17 @@ job = sa.Table(
     sa.Index("ix_dougong_job_due", "state", "next_at"),
 )
 
+import_part = sa.Table(
+    PREFIX + "import_part",
+    metadata,
+    sa.Column("job_id", Identifier, sa.ForeignKey(PREFIX + "job.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("part", Whole, primary_key=True, autoincrement=False),
+    sa.Column(
+        "rows", Words, comment="rows that are still to be written, JSON: runtime/imports/parts.py; null: they are"
+    ),
+    sa.Column("refused", Words, comment="rows that were refused, with what is wrong, JSON: runtime/imports/parts.py"),
+)
+
 pending = sa.Table(
     PREFIX + "pending",
     metadata,

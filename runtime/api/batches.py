@@ -17,7 +17,7 @@ from runtime.api.writes import MINIMAL, carry, read_dry_run
 from runtime.query.request import read_query_string
 from runtime.records.batches import Mode, Row
 from runtime.records.caller import Reply
-from runtime.records.orders import Order, Verb
+from runtime.records.orders import Order, Verb, unique_set
 from runtime.records.targets import target_entity
 
 if TYPE_CHECKING:
@@ -241,23 +241,10 @@ def _orders(published: PublishedApp, plans: Sequence[_Plan]) -> list[Order]:
 
 
 def _order(entity: CompiledEntity, plan: _Plan) -> Order:
-    by = _unique_set(entity, plan.by) if plan.by else ()
+    by = unique_set(entity, plan.by) if plan.by else ()
     # what others refer to is given an id
     body = dict(plan.body) if plan.name is not None and isinstance(plan.body, dict) else plan.body
     return Order(plan.verb, entity, plan.pointer, body, plan.id, plan.if_match, by, plan.name)
-
-
-def _unique_set(entity: CompiledEntity, by: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the unique set that is meant, in its own order."""
-    for keys in entity.uniques:
-        if set(keys) == set(by) and len(keys) == len(by):
-            return keys
-    sets = "; ".join(", ".join(keys) for keys in entity.uniques) or "-"
-    detail = say(
-        f"by 应是“{entity.key}”的一组唯一字段;现有:{sets}",
-        f'by is a unique set of fields of "{entity.key}"; there are: {sets}',
-    )
-    raise Problem("query.invalid", detail)
 
 
 # -- answers --------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
-from runtime.api import assignments
+from runtime.api import assignments, imports
 from runtime.api.approvals import INBOX, find_approval_route, list_mine
 from runtime.api.automations import buttons, find_automations_route, press, runs_of_record
 from runtime.api.batches import batch, batch_of_entity, delete_where, update_where
@@ -51,7 +51,9 @@ from runtime.services import Services
 
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
-_ROOMS = frozenset({"records", "batch", "events", "views", "approvals", "automations", "pools", "openapi.json"})
+_ROOMS = frozenset(
+    {"records", "batch", "events", "views", "approvals", "automations", "pools", "imports", "openapi.json"}
+)
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 _IF_MATCH = re.compile(r'(?:W/)?"(\d{1,15})"|(\d{1,15})', re.ASCII)  # proxies that compress make an ETag weak
@@ -72,6 +74,7 @@ class RecordsApi:
         self.automations = services.automations
         self.hooks = services.hooks
         self.assignments = services.assignments
+        self.imports = services.imports
         self.authenticator = services.authenticator
         self.origin = settings.public_url
         self.cors_origins = settings.cors_origins
@@ -171,6 +174,12 @@ class Exchange:
         """The body, as far as it was read."""
         return self._body or b""
 
+    async def content(self, limit: int) -> bytes:
+        """Return a body that is no JSON, read once."""
+        if self._body is None:
+            self._body = await read_body(self.receive, limit)
+        return self._body
+
     async def json(self, *, optional: bool = False) -> JSON:
         """Return the body, read once; an optional one that is not there is an empty object."""
         if self._body is None:
@@ -252,7 +261,7 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
 
 
 def _find_room_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | None:
-    rooms = (find_approval_route, find_automations_route, assignments.find_pool_route)
+    rooms = (find_approval_route, find_automations_route, assignments.find_pool_route, imports.find_import_route)
     return next((handlers for find in rooms if (handlers := find(x, parts)) is not None), None)
 
 
@@ -267,6 +276,9 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, "aggregate"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/aggregate"
             return {"GET": aggregate_string, "POST": aggregate}
+        case [entity, "import"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/import"
+            return {"POST": imports.begin}
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": batch_of_entity}

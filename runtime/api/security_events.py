@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,13 +16,13 @@ from builder.kernel.clock import instant_text
 from runtime.access.gate import require_role
 from runtime.api.bodies import Answer, Moment
 from runtime.api.caller import Caller, Here, origin_of
+from runtime.api.csv_lines import CSV_START, csv_line
 from runtime.identity.audit import KINDS, Audit, Search, SecurityEvent
 
 router = APIRouter(tags=["security events"])
 
 PAGE = 500
 COLUMNS = ("id", "at", "kind", "actor", "subject", "address", "request_id", "detail", "hash")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class SecurityEventAnswer(BaseModel):
@@ -127,24 +125,12 @@ def _json_lines(audit: Audit, search: Search) -> Iterator[bytes]:
 
 
 def _csv_lines(audit: Audit, search: Search) -> Iterator[bytes]:
-    yield "\ufeff".encode()  # or Excel takes Chinese for something else
-    yield _csv_line(COLUMNS)
+    yield CSV_START
+    yield csv_line(COLUMNS)
     for event in _pages(audit, search):
         row = {name: getattr(event, name) for name in COLUMNS}
         row |= {"at": instant_text(event.at), "detail": dump_json(dict(event.detail)).decode()}
-        yield _csv_line([_plain(row[name]) for name in COLUMNS])
-
-
-def _csv_line(cells: Any) -> bytes:
-    written = io.StringIO()
-    csv.writer(written).writerow(cells)
-    return written.getvalue().encode()
-
-
-def _plain(value: Any) -> str:
-    """Return a cell that no spreadsheet takes for a formula (CVE-2022-22121)."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+        yield csv_line([row[name] for name in COLUMNS])
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -220,8 +220,7 @@ class Authenticator:
         )
 
     async def see_as(self, user_id: str) -> Known | None:
-        """Return another person as an actor who may only look, for an admin who looks through their eyes; None: nobody of this id."""
-
+        """Return another person as an actor, for who looks through their eyes or works in their name; None: nobody of this id."""
         return await self._database.read(lambda: self._find_known(user_id), scan=False)
 
     def find_actor(self, user_id: str) -> Unit[Actor | None]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import say
 from runtime.identity.directory import ListedDepartment, ListedUser, Listing, Mode
-from runtime.imports.sheets import Sheet
+from runtime.imports.sheets import Sheet, wrong_cell
 
 SOURCE = "file"
 
@@ -48,10 +47,10 @@ def people_of(sheet: Sheet, mode: Mode) -> Listing:
         path = _department_path(cells.get("department", ""), departments)
         username = cells["username"]
         if not username:
-            violations.append(_wrong(row.line, "username", "required", "不能为空", "Must not be blank"))
+            violations.append(wrong_cell(row.line, "username", "required", "不能为空", "Must not be blank"))
         active = cells.get("active", "").casefold()
         if active not in _YES | _NO:
-            violations.append(_wrong(row.line, "active", "option", "请填“是”或“否”", 'Say "yes" or "no"'))
+            violations.append(wrong_cell(row.line, "active", "option", "请填“是”或“否”", 'Say "yes" or "no"'))
         said: dict[str, Any] = {name: cells[name] or None for name in ("email", "phone", "position") if name in cells}
         if cells.get("name"):
             said["name"] = cells["name"]
@@ -75,16 +74,16 @@ def _columns(header: tuple[str, ...], violations: list[Violation]) -> dict[str, 
         if name is None:
             hint = nearest_hint(title, names)
             violations.append(
-                _wrong(1, title, "unknown", f"不认识这一列{hint.zh}", f"This column is not known{hint.en}")
+                wrong_cell(1, title, "unknown", f"不认识这一列{hint.zh}", f"This column is not known{hint.en}")
             )
         elif name in found:
-            violations.append(_wrong(1, title, "duplicate", "这一列出现两次", "This column occurs twice"))
+            violations.append(wrong_cell(1, title, "duplicate", "这一列出现两次", "This column occurs twice"))
         else:
             found[name] = place
     for name in _NEEDED:
         if name not in found:
             title = COLUMNS[name][0]
-            violations.append(_wrong(1, name, "required", f"缺少列“{title}”", f'The column "{name}" is missing'))
+            violations.append(wrong_cell(1, name, "required", f"缺少列“{title}”", f'The column "{name}" is missing'))
     return found
 
 
@@ -96,8 +95,3 @@ def _department_path(text: str, departments: dict[str, ListedDepartment]) -> str
         departments.setdefault(path, ListedDepartment(path, name, parent))
         parent = path
     return parent
-
-
-def _wrong(line: int, column: str, code: str, zh: str, en: str) -> Violation:
-    message = say(f"第 {line} 行“{column}”:{zh}", f'Line {line}, "{column}": {en}')
-    return Violation(code, f"/{line}", message, {"line": line, "column": column})

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from python_calamine import CalamineError, PasswordError, ZipError, load_workbook
 
 from builder.kernel.limits import PACKAGE_RATIO, SHEET_BYTES, SHEET_CELL_LENGTH, SHEET_COLUMNS, SHEET_ROWS
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 
 _ZIP = b"PK\x03\x04"
@@ -58,6 +58,12 @@ def read_sheet(content: bytes) -> Sheet:
     else:
         lines = _csv_lines(content)
     return _sheet(lines)
+
+
+def wrong_cell(line: int, column: str, code: str, zh: str, en: str) -> Violation:
+    """Say what is wrong with a cell, or with a whole column at its title (line 1)."""
+    message = say(f"第 {line} 行“{column}”:{zh}", f'Line {line}, "{column}": {en}')
+    return Violation(code, f"/{line}", message, {"line": line, "column": column})
 
 
 def _sheet(lines: Iterator[Sequence[str]]) -> Sheet:

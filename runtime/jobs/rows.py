@@ -210,6 +210,16 @@ class JobRows:
         with self.database.snapshot() as connection:
             return _job(_get(connection, job_id))
 
+    def get_with_arguments(self, job_id: str) -> tuple[Job, Mapping[str, JSON]]:
+        """Return a job and what it was told.
+
+        Raises:
+            Problem: ``job.not_found``.
+        """
+        with self.database.snapshot() as connection:
+            row = _get(connection, job_id)
+        return _job(row), parse_json(row.arguments)
+
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop: one that waits ends at once, one that runs after the step it is in.
 
@@ -264,6 +274,34 @@ def start_job(w: Writing, kind: str, arguments: Mapping[str, JSON], *, total: in
     )
     yield Query(statement, row)
     return str(row["id"])
+
+
+def report_within(w: Writing, job: ClaimedJob, *, done: int, checkpoint: JSON) -> Unit[bool]:
+    """Write progress and checkpoint inside a write that is a step of the job, and extend the lease; as ``JobRows.report``.
+
+    Raises:
+        LeaseLost: another runner has the job; the write must be rolled back.
+    """
+    c = table.c
+    fresh = {
+        "done_count": sa.bindparam("v_done", type_=c.done_count.type),
+        "checkpoint": sa.bindparam("v_checkpoint", type_=c.checkpoint.type),
+        "lease_until": sa.bindparam("v_lease", type_=c.lease_until.type),
+        "attempts": sa.literal_column("1"),
+    }
+    ours = (
+        c.id == sa.bindparam("own_id", type_=c.id.type),
+        c.lease_token == sa.bindparam("own_token", type_=c.lease_token.type),
+        c.state == sa.literal_column("'running'"),
+    )
+    statement = w.statements.kept(
+        ("job report",), lambda _: sa.update(table).where(*ours).values(fresh).returning(c.cancel_requested)
+    )
+    values = {"own_id": job.id, "own_token": job.token, "v_done": done, "v_lease": w.now + LEASE}
+    rows = yield Query(statement, {**values, "v_checkpoint": dump_json(checkpoint).decode()})
+    if not rows:
+        raise LeaseLost
+    return not rows[0][0]
 
 
 def _end_of(row: Any) -> dict[str, Any] | None:

@@ -52,7 +52,15 @@ class Running:
             done = self.done + work(connection)
             place = checkpoint()
             goes_on = self.rows.report(connection, self.job, done=done, total=self.total, checkpoint=place)
-        self.done, self.checkpoint, self.attempts = done, place, 1
+        self.took(done, place, goes_on=goes_on)
+
+    def took(self, done: int, checkpoint: JSON, *, goes_on: bool) -> None:
+        """Take over what a step has committed that reported for itself (``report_within``).
+
+        Raises:
+            Cancelled.
+        """
+        self.done, self.checkpoint, self.attempts = done, checkpoint, 1
         if not goes_on:
             raise Cancelled
 

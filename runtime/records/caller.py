@@ -13,6 +13,7 @@ Door = Literal[
     "batch",
     "install",
     "import",
+    "sheet",
     "automation",
     "timer",
     "connector",

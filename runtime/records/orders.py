@@ -56,6 +56,23 @@ class Done(NamedTuple):
 Outcome = Done | Problem
 
 
+def unique_set(entity: CompiledEntity, by: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the unique set of an entity that is meant, in its own order.
+
+    Raises:
+        Problem: ``query.invalid``.
+    """
+    for keys in entity.uniques:
+        if set(keys) == set(by) and len(keys) == len(by):
+            return keys
+    sets = "; ".join(", ".join(keys) for keys in entity.uniques) or "-"
+    detail = say(
+        f"by 应是“{entity.key}”的一组唯一字段;现有:{sets}",
+        f'by is a unique set of fields of "{entity.key}"; there are: {sets}',
+    )
+    raise Problem("query.invalid", detail)
+
+
 def runs(orders: Sequence[Order]) -> Iterable[list[int]]:
     """Yield places of orders that are carried out together, in order."""
     run: list[int] = []

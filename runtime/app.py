@@ -284,6 +284,7 @@ def make_services(
     app_events = AppEvents(database, records, ports, clock, ids)
     approvals = Approvals(database, records, course, clock, ids)
     assignments = Assignments(database, records, assigner, clock)
+    metrics = Metrics(version=version("dougong"), dialect=database.dialect)
     works = (
         Due("timers", timers.run_due),
         Due("schedules", schedules.run_due),
@@ -294,7 +295,7 @@ def make_services(
         courier,
         Upkeep(database, jobs, settings.upkeep_cron, [kind.name for kind in upkeep]),
         job_runner,
-        SearchIndexes(registry, settings.search_index_from, log),
+        SearchIndexes(registry, settings.search_index_from, log, lambda: metrics.requests),
         Retention(identity.audit, settings.audit_days),
     )
     return Services(
@@ -303,7 +304,7 @@ def make_services(
         clock=clock,
         ids=ids,
         log=log,
-        metrics=Metrics(version=version("dougong"), dialect=database.dialect),
+        metrics=metrics,
         identity=identity,
         authenticator=authenticator,
         registry=registry,

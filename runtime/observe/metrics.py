@@ -39,11 +39,14 @@ class Metrics:
         build.labels(version, dialect).set(1)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        self.requests = 0
+        """Requests that were answered."""
         self._requests = _Requests()
         self.registry.register(self._requests)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
+        self.requests += 1
         self._requests.count(method if method in _METHODS else "other", route, status, seconds)
 
     def exposition(self) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,9 @@ from runtime.observe.logs import Log
 
 _LOOK_AGAIN = timedelta(minutes=10)
 _COUNT_AGAIN = timedelta(days=1)
+_BUSY_RATE = 20
+"""Requests a second from which on indexes stand back: on SQLite a step a second, of which they feel little, on PostgreSQL later."""
+_PATIENCE_SECONDS = 600.0
 _Pins = tuple[tuple[str, str], ...]
 
 
@@ -34,7 +38,8 @@ class SearchIndexes:
 
     name = "search indexes"
 
-    def __init__(self, registry: Registry, from_count: int, log: Log) -> None:
+    def __init__(self, registry: Registry, from_count: int, log: Log, answered: Callable[[], int] = lambda: 0) -> None:
+        """``answered`` tells how many requests this process has answered so far."""
         self._registry = registry
         self._database = registry.database
         self._from = from_count
@@ -43,25 +48,40 @@ class SearchIndexes:
         self._building: asyncio.Task[int] | None = None
         self._break_off: Callable[[], None] | None = None
         self._stopping = False
+        self._answered = answered
+        self._seen = (0, 0.0)
+        self._quiet_at = time.monotonic()
+        self._holds_back = False
 
     async def run_due(self, now: datetime) -> int:
         """Look where an index is wanted, and go a step on with those there are; return how many things were done."""
         if self._database.dialect == SQLITE:
-            return await asyncio.to_thread(self._step_on_sqlite, now)
+            done = await asyncio.to_thread(self._step_on_sqlite, now)
+            self._holds_back = done > 0 and self._is_busy()
+            return (
+                0 if self._holds_back else done
+            )  # of what was done nobody is told: the next step is the next second's
         if self._building is not None:
             if not self._building.done():
                 return 0
             building, self._building = self._building, None
             return building.result()  # what failed is told by who ticks
-        if await asyncio.to_thread(self._is_due, now):
-            self._building = asyncio.create_task(asyncio.to_thread(self._build_on_postgresql, now))
-            return 1
-        return 0
+        self._holds_back = self._is_busy() and time.monotonic() - self._quiet_at < _PATIENCE_SECONDS
+        return 0 if self._holds_back else await self._begin_on_postgresql(now)
 
     async def settle(self) -> None:
         """Wait for what is being built."""
+        while self._holds_back:
+            now = self._registry.clock.now()
+            if self._database.dialect == SQLITE:
+                self._holds_back = await asyncio.to_thread(self._step_on_sqlite, now) > 0
+            else:
+                self._holds_back = False
+                await self._begin_on_postgresql(now)
         if self._building is not None:
             await asyncio.wait([self._building])
+            if self._building.exception() is None:
+                self._building = None  # so that the next look is a look
 
     async def stop(self) -> None:
         """Break off what is being built; who comes next finds it half done and begins it anew."""
@@ -72,6 +92,16 @@ class SearchIndexes:
             self._break_off()
         await asyncio.gather(self._building, return_exceptions=True)
         self._building = None
+
+    def _is_busy(self) -> bool:
+        """Tell whether many requests were answered since this was asked last."""
+        before, at = self._seen
+        answered, now = self._answered(), time.monotonic()
+        self._seen = (answered, now)
+        busy = answered - before > _BUSY_RATE * (now - at)
+        if not busy:
+            self._quiet_at = now
+        return busy
 
     # -- which ------------------------------------------------------------------------------------------------------------
 
@@ -170,6 +200,12 @@ class SearchIndexes:
         self._repin(connection, row.app)
 
     # -- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+    async def _begin_on_postgresql(self, now: datetime) -> int:
+        if not await asyncio.to_thread(self._is_due, now):
+            return 0
+        self._building = asyncio.create_task(asyncio.to_thread(self._build_on_postgresql, now))
+        return 1
 
     def _is_due(self, now: datetime) -> bool:
         with self._database.snapshot() as connection:

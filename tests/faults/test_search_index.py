@@ -72,3 +72,17 @@ async def test_another_goes_on_where_one_died(migrated_database_url: str, dialec
         await asyncio.to_thread(_leave_invalid, migrated_database_url)
     async with running(migrated_database_url, search_index_from=RECORDS) as service:
         await _check(service)
+
+
+async def test_it_stands_back_while_many_requests_are_answered(migrated_database_url: str, dialect: str) -> None:
+    await _prepared(migrated_database_url)
+    async with running(migrated_database_url, search_index_from=RECORDS) as service:
+        services = service.app.services
+        work = next(work for work in services.ticker._works if work.name == "search indexes")
+        for _ in range(2):  # begins and enters 500 records, and 500 more
+            services.metrics.requests += 10**9
+            assert await work.run_due(services.clock.now()) == 0  # nobody asks again at once
+        with services.database.snapshot() as connection:
+            states = [row.state for row in list_rows(connection, APP)]
+        assert states == (["building"] if dialect == "sqlite" else [])
+        await _check(service)

@@ -66,10 +66,10 @@ def _reply(value: JSON) -> Reply:
 
 async def runs_of_record(x: Exchange) -> None:
     """``GET …/records/{entity}/{id}/runs``."""
-    await x.api.records.get(x.caller, x.app, x.entity, x.record_id)  # who may not read it learns nothing of it
     before = read_parameters(parse_query(x.scope), ("before",)).get("before")
     service = x.api.automations
-    await _answer(x, await service.list_runs(x.caller, x.app, _language(x), record_id=x.record_id, before=before))
+    record = (x.entity, x.record_id)
+    await _answer(x, await service.list_runs(x.caller, x.app, _language(x), record=record, before=before))
 
 
 async def _list(x: Exchange) -> None:

@@ -44,7 +44,10 @@ _IDLE_SECONDS = 30.0
 UPLOAD_SECONDS = 900.0
 _SANDBOX: tuple[Header, ...] = (
     (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
-    (b"cache-control", b"private, max-age=600"),
+    (
+        b"cache-control",
+        b"private, no-cache",
+    ),  # asked for again each time: the next at this browser may be somebody else
 )
 
 
@@ -71,11 +74,11 @@ class FilesApi:
             case [app, "files"]:
                 scope[ROUTE] = "/api/{app}/files"
                 _expect_method(method, ("POST",))
-                await self._upload(await self._actor(scope), app, scope, receive, send)
+                await self._upload(await self._actor_in(app, scope), app, scope, receive, send)
             case [app, "files", file_id]:
                 scope[ROUTE] = "/api/{app}/files/{id}"
                 _expect_method(method, ("GET", "HEAD"))
-                await self._download(await self._actor(scope), app, file_id, scope, send)
+                await self._download(await self._actor_in(app, scope), app, file_id, scope, send)
             case [app, "records", entity, record_id, field, "qr.svg"]:
                 scope[ROUTE] = "/api/{app}/records/{entity}/{id}/{field}/qr.svg"
                 _expect_method(method, ("GET",))
@@ -85,6 +88,12 @@ class FilesApi:
 
     async def _actor(self, scope: Scope) -> Actor:
         return require_actor(await request_actor(self._services, scope))
+
+    async def _actor_in(self, app: str, scope: Scope) -> Actor:
+        """Return who asks, if the app is there for them."""
+        actor = await self._actor(scope)
+        await self._services.records.current(Caller(actor, scope[REQUEST_ID]), app)
+        return actor
 
     # -- uploads -------------------------------------------------------------------------------------------------------
 

@@ -149,9 +149,8 @@ class RuleAssigner:
             claimed = yield from count_claims(w, rule.key, user_id, _day_began(w))
             if claimed >= pool.per_day:
                 raise refused(say(f"今天已领取 {claimed} 条", f"You have claimed {claimed} today"))
-        if pool.again_hours and (
-            yield from lost_since(w, subject.record_id, user_id, w.now - timedelta(hours=pool.again_hours))
-        ):
+        since = w.now - timedelta(hours=pool.again_hours or 0)
+        if pool.again_hours and (yield from lost_since(w, subject.entity.key, subject.record_id, user_id, since)):
             hours = pool.again_hours
             raise refused(say(f"退回后 {hours} 小时内不能再领", f"Not again within {hours} hours after you lost it"))
 

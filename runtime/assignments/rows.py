@@ -126,7 +126,7 @@ def count_claims(w: Writing, rule: str, user_id: str, since: datetime) -> Unit[i
     return int(rows[0][0])
 
 
-def lost_since(w: Writing, record_id: str, user_id: str, since: datetime) -> Unit[bool]:
+def lost_since(w: Writing, entity: str, record_id: str, user_id: str, since: datetime) -> Unit[bool]:
     """Whether somebody has released or lost this record since then."""
     d = decision.c
     statement = w.statements.kept(
@@ -134,6 +134,8 @@ def lost_since(w: Writing, record_id: str, user_id: str, since: datetime) -> Uni
         lambda _: (
             sa.select(d.id)
             .where(
+                d.app == sa.bindparam("app", type_=Words()),
+                d.entity == sa.bindparam("entity", type_=Words()),
                 d.record_id == sa.bindparam("record", type_=Identifier()),
                 d.former_id == sa.bindparam("user", type_=Identifier()),
                 sa.or_(d.kind == "released", d.kind == "reclaimed"),
@@ -142,7 +144,8 @@ def lost_since(w: Writing, record_id: str, user_id: str, since: datetime) -> Uni
             .limit(1)
         ),
     )
-    return bool((yield Query(statement, {"record": record_id, "user": user_id, "since": since})))
+    here = {"app": w.app.key, "entity": entity, "record": record_id}
+    return bool((yield Query(statement, {**here, "user": user_id, "since": since})))
 
 
 def _here() -> tuple[sa.ColumnElement[bool], ...]:

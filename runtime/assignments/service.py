@@ -47,7 +47,7 @@ class Assignments:
             Problem: what reading the record raises.
         """
         await self._records.get(caller, app, entity, record_id)
-        rows = await self._database.read(lambda: self._decisions(record_id))
+        rows = await self._database.read(lambda: self._decisions(app, entity, record_id))
         return [_decision_json(row, language) for row in rows]
 
     async def list_pool(self, caller: Caller, app: str, rule: str) -> list[JSON]:
@@ -155,7 +155,7 @@ class Assignments:
         )
         return (yield Query(statement, {"app": app, "rule": rule}))
 
-    def _decisions(self, record_id: str) -> Unit[Any]:
+    def _decisions(self, app: str, entity: str, record_id: str) -> Unit[Any]:
         d, u = decision.c, tables.user
         former = u.alias("former")
         statement = self._statements.kept(
@@ -163,12 +163,16 @@ class Assignments:
             lambda _: (
                 sa.select(d.kind, d.rule, d.at, d.user_id, u.c.name, former.c.name, d.detail)
                 .select_from(decision.outerjoin(u, u.c.id == d.user_id).outerjoin(former, former.c.id == d.former_id))
-                .where(d.record_id == sa.bindparam("record", type_=Identifier()))
+                .where(
+                    d.app == sa.bindparam("app", type_=Words()),
+                    d.entity == sa.bindparam("entity", type_=Words()),
+                    d.record_id == sa.bindparam("record", type_=Identifier()),
+                )
                 .order_by(d.at.desc(), d.sequence.desc())
                 .limit(_PAGE)
             ),
         )
-        return (yield Query(statement, {"record": record_id}))
+        return (yield Query(statement, {"app": app, "entity": entity, "record": record_id}))
 
 
 def _decision_json(row: Any, language: Language) -> dict[str, JSON]:

@@ -189,17 +189,18 @@ class Automations:
         language: Language,
         *,
         automation: str | None = None,
-        record_id: str | None = None,
+        record: tuple[str, str] | None = None,
         before: str | None = None,
     ) -> list[JSON]:
-        """Return runs, the latest first: of an automation (for builders), or of a record (for who may read it)."""
-        if record_id is None:
+        """Return runs, the latest first: of an automation (for builders), or of a record, given as entity and id (for who may read it)."""
+        if record is None:
             require_role(caller.actor, "builder")
-        await self._records.current(caller, app)
-        known = find_uuid(record_id) if record_id is not None else None
-        if record_id is not None and known is None:
-            return []
-        rows = await self._database.read(lambda: _runs(self._statements, app, automation, known, before))
+            await self._records.current(caller, app)
+        else:
+            await self._records.get(caller, app, *record)  # who may not read it learns nothing of it
+        entity, record_id = record or (None, None)
+        known = None if record_id is None else find_uuid(record_id)
+        rows = await self._database.read(lambda: _runs(self._statements, app, automation, entity, known, before))
         return [_run_row_json(row, language) for row in rows]
 
     async def set_enabled(self, caller: Caller, app: str, key: str, *, enabled: bool) -> None:
@@ -342,13 +343,19 @@ _RUN_COLUMNS = ("id", "automation", "entity", "record_id", "trigger", "state", "
 
 
 def _runs(
-    statements: Statements, app: str, automation: str | None, record_id: str | None, before: str | None
+    statements: Statements,
+    app: str,
+    automation: str | None,
+    entity: str | None,
+    record_id: str | None,
+    before: str | None,
 ) -> Unit[Any]:
     r = run_table.c
     conditions = [r.app == sa.bindparam("app", type_=Words())]
     if automation is not None:
         conditions.append(r.automation == sa.bindparam("automation", type_=Words()))
     if record_id is not None:
+        conditions.append(r.entity == sa.bindparam("entity", type_=Words()))
         conditions.append(r.record_id == sa.bindparam("record", type_=Identifier()))
     if before is not None:
         conditions.append(r.id < sa.bindparam("before", type_=Identifier()))
@@ -357,7 +364,7 @@ def _runs(
         ("automation", "runs", automation is None, record_id is None, before is None),
         lambda _: sa.select(*columns).where(*conditions).order_by(r.at.desc(), r.id.desc()).limit(_PAGE),
     )
-    values = {"app": app, "automation": automation, "record": record_id, "before": before}
+    values = {"app": app, "automation": automation, "entity": entity, "record": record_id, "before": before}
     return (yield Query(statement, values))
 
 

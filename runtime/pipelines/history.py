@@ -71,7 +71,7 @@ def change_stay(w: Writing, fresh: Stay) -> Unit[int]:
 def open_stay(w: Writing, record_id: str, pipeline: str) -> Unit[OpenStay | None]:
     """Return the stay of a record that has not ended."""
     statement = w.statements.kept(("stage", "open"), lambda _: _open())
-    rows = yield Query(statement, {"record_id": record_id, "pipeline": pipeline})
+    rows = yield Query(statement, {"app": w.app.key, "record_id": record_id, "pipeline": pipeline})
     return OpenStay(str(rows[0][0]), int(rows[0][1]), _instant(rows[0][2])) if rows else None
 
 
@@ -82,18 +82,22 @@ def end_stay(w: Writing, stay: OpenStay) -> Unit[None]:
     yield Query(statement, {"id": stay.id, "v_left_at": w.now, "v_seconds": seconds})
 
 
-def stays_of(w: Writing, record_id: str) -> Unit[list[dict[str, JSON]]]:
+def stays_of(w: Writing, entity: str, record_id: str) -> Unit[list[dict[str, JSON]]]:
     """Return all stays of a record as the API shows them, the latest first."""
     columns = [_row.c[name] for name in _SHOWN]
     statement = w.statements.kept(
         ("stage", "all"),
         lambda _: (
             sa.select(*columns)
-            .where(_row.c.record_id == sa.bindparam("record_id", type_=Identifier()))
+            .where(
+                _row.c.app == sa.bindparam("app", type_=Words()),
+                _row.c.entity == sa.bindparam("entity", type_=Words()),
+                _row.c.record_id == sa.bindparam("record_id", type_=Identifier()),
+            )
             .order_by(_row.c.pipeline, _row.c.place.desc())
         ),
     )
-    rows = yield Query(statement, {"record_id": record_id})
+    rows = yield Query(statement, {"app": w.app.key, "entity": entity, "record_id": record_id})
     return [_shown(w, dict(zip(_SHOWN, row, strict=True))) for row in rows]
 
 
@@ -171,9 +175,10 @@ def _change() -> Any:
     given = {c.name: sa.bindparam(c.name, type_=c.type) for c in _row.c}
     now = sa.bindparam("entered_at", type_=Instant())
     passed = sa.func.floor(sa.extract("epoch", now - _row.c.entered_at))
+    here = [_row.c[name] == given[name] for name in ("app", "record_id", "pipeline")]
     ended = (
         sa.update(_row)
-        .where(_row.c.record_id == given["record_id"], _row.c.pipeline == given["pipeline"], _row.c.left_at.is_(None))
+        .where(*here, _row.c.left_at.is_(None))
         .values(left_at=now, seconds=sa.cast(sa.func.greatest(sa.literal_column("0"), passed), sa.BigInteger))
         .returning(_row.c.place)
         .cte("ended")
@@ -187,6 +192,7 @@ def _open() -> sa.Select[Any]:
     return (
         sa.select(_row.c.id, _row.c.place, _row.c.entered_at)
         .where(
+            _row.c.app == sa.bindparam("app", type_=Words()),
             _row.c.record_id == sa.bindparam("record_id", type_=Identifier()),
             _row.c.pipeline == sa.bindparam("pipeline", type_=Words()),
             _row.c.left_at.is_(None),

@@ -13,7 +13,7 @@ from runtime.expressions.expressions import Expressions, context_of, moment
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards import BY_MODEL
 from runtime.pipelines.guards.base import Asking, Found, Standing
-from runtime.pipelines.todo import Todo
+from runtime.pipelines.todo import Todo, without_hidden_labels
 from runtime.query.statements import sql_dialect
 
 
@@ -35,7 +35,8 @@ def unmet(expressions: Expressions, s: Standing, guards: Sequence[AnyGuard], key
     counts = yield from _count(s, asked, key)
     lines: list[Todo] = []
     for item, counted in zip(asked, counts, strict=True):
-        lines += yield from BY_MODEL[type(item.guard)].unmet(item.guard, s, Found(item.values, counted))
+        found = yield from BY_MODEL[type(item.guard)].unmet(item.guard, s, Found(item.values, counted))
+        lines += found if item.guard.message is not None else without_hidden_labels(s.w, s.entity, found)
     return lines
 
 

@@ -198,7 +198,7 @@ class Mover:
     def missing(self, standing: Standing, step: Step) -> Unit[list[Todo]]:
         """Return what is missing before a record, as it is shown, may take a step."""
         missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key)
-        return discreet(standing.w, standing.entity, missing)
+        return (yield from discreet(standing.w, standing.entity, standing.record_id, missing))
 
     def _still_blank(self, w: Writing, change: Change, step: Step) -> Unit[list[Todo]]:
         """Of a move whose values are wrong, say also what they leave blank; the rest is asked once they are right."""

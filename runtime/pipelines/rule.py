@@ -131,7 +131,7 @@ class StageKeeper(_OfPipelines):
                 key = ("stage", pipeline.key, fact.deed, place)
                 missing += yield from unmet(self._expressions, standing, guards, key)
         if missing:
-            missing = discreet(w, fact.entity, missing)
+            missing = yield from discreet(w, fact.entity, fact.record_id, missing)
             raise refused("stage.refused", missing, entity=fact.entity.key, record_id=fact.record_id)
 
 

@@ -26,6 +26,7 @@ from runtime.records.caller import Caller, Reply
 from runtime.records.holding import not_found
 from runtime.records.once import AnsweredBefore, Rehearsed
 from runtime.records.seams import finish
+from runtime.records.seeing import whole_fields
 from runtime.records.service import Records
 from runtime.records.targets import known_id, target_entity, uses_of
 from runtime.records.writer import Writing
@@ -107,17 +108,19 @@ class Pipelines:
         def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[dict[str, JSON]]]:
             whole = w.app.entities[owner.key]  # guards judge the whole record; lines about it say only what is seen
             shown = yield from _read(w, whole, known)
-            return (yield from self._stand_all(Standing(w, whole, known, shown)))
+            seen = (yield from whole_fields(w, whole, [known])).get(known, frozenset())
+            return (yield from self._stand_all(Standing(w, whole, known, shown), seen))
 
         return await self._records.read_beside(caller, app, entity, record_id, unit)
 
-    def _stand_all(self, s: Standing) -> Unit[list[dict[str, JSON]]]:
+    def _stand_all(self, s: Standing, seen: frozenset[str]) -> Unit[list[dict[str, JSON]]]:
         found = []
         for pipeline in s.w.app.pipelines.get(s.entity.key, ()):
-            found.append((yield from self._stand(s, pipeline)))
+            if pipeline.definition.field in seen:
+                found.append((yield from self._stand(s, pipeline, seen)))
         return found
 
-    def _stand(self, s: Standing, pipeline: CompiledPipeline) -> Unit[dict[str, JSON]]:
+    def _stand(self, s: Standing, pipeline: CompiledPipeline, seen: frozenset[str]) -> Unit[dict[str, JSON]]:
         place = pipeline.place_of(s.shown)
         ways = []
         for transition in pipeline.leaving(place):
@@ -134,7 +137,7 @@ class Pipelines:
             "stage": place.stage or None,
             "node": place.node,
             "kind": stage.kind if stage else None,
-            "since": s.shown.get(since) if since is not None else None,
+            "since": s.shown.get(since) if since is not None and since in seen else None,
             "hints": [
                 {"text": _words(hint.text), "after_seconds": hint.after_seconds, "field": hint.field}
                 for hint in (*(stage.hints if stage else ()), *(node.hints if node else ()))
@@ -158,10 +161,15 @@ class Pipelines:
         }
 
     async def history(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
-        """Return all stays of a record, the latest first."""
-        return await self._records.read_beside(
-            caller, app, entity, record_id, lambda w, owner, known: stays_of(w, known)
-        )
+        """Return all stays of a record, the latest first, in pipelines whose stage the caller sees."""
+
+        def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[dict[str, JSON]]]:
+            seen = (yield from whole_fields(w, owner, [known])).get(known, frozenset())
+            shown = {p.key for p in w.app.pipelines.get(owner.key, ()) if p.definition.field in seen}
+            stays = yield from stays_of(w, owner.key, known)
+            return [stay for stay in stays if stay["pipeline"] in shown or w.sight is None]
+
+        return await self._records.read_beside(caller, app, entity, record_id, unit)
 
 
 #: Problems that are no matter of one record.

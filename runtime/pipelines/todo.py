@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
@@ -10,9 +10,13 @@ from builder.fields.base import BothLanguages, label_text
 from builder.kernel.limits import TODO_ITEMS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
+from builder.store.statement import Unit
+from runtime.records.rights import acting_sight, seen_of
+from runtime.records.seeing import whole_fields
 from runtime.records.writer import Writing
 
 JSON = Any
+_UNSEEN = say("还有您看不到的内容要先完成", "Something that you do not see has to be done first")
 
 
 class Todo(NamedTuple):
@@ -56,17 +60,42 @@ def of_violation(entity: CompiledEntity, violation: Violation) -> Todo:
     return todo._replace(pointer=violation.pointer, needed=dict(violation.params) or None)
 
 
-def discreet(w: Writing, entity: CompiledEntity, lines: Iterable[Todo]) -> list[Todo]:
-    """Return the lines without what the caller does not see: values of hidden fields, records of hidden entities."""
+def without_hidden_labels(w: Writing, entity: CompiledEntity, lines: Iterable[Todo]) -> list[Todo]:
+    """Return lines whose words were made of labels without those that the caller does not see."""
+    return [line if _is_known(w, entity, line) else line._replace(message=_UNSEEN) for line in lines]
+
+
+def _is_known(w: Writing, entity: CompiledEntity, line: Todo) -> bool:
+    seen = w.seen.app.entities.get(line.entity or entity.key)  # a line about another record names its fields
+    return seen is not None and (line.field is None or line.field.split(".")[0] in seen.fields)
+
+
+def discreet(w: Writing, entity: CompiledEntity, record_id: str, lines: Sequence[Todo]) -> Unit[list[Todo]]:
+    """Return the lines without what the caller does not see: hidden fields, values that are shown in part, hidden records."""
+    if acting_sight(w) is None or not lines:
+        return list(lines)
+    whole = yield from whole_fields(w, entity, [record_id])
+    own = whole.get(record_id, frozenset())
     found = []
     for line in lines:
-        seen = w.seen.app.entities.get(line.entity or entity.key)  # a line about another record names its fields
-        if line.field is not None and (seen is None or line.field.split(".")[0] not in seen.fields):
+        if not _is_known(w, entity, line):
             line = line._replace(field=None, pointer="", label=None, current=None)
-        if line.entity is not None and line.entity not in w.seen.app.entities:
-            line = line._replace(entity=None, record_id=None, label=None, current=None)
+        elif line.entity is None and line.field is not None and line.field not in own:
+            line = line._replace(current=None)
+        if line.entity is not None:
+            line = yield from _of_record(w, line)
         found.append(line)
     return found
+
+
+def _of_record(w: Writing, line: Todo) -> Unit[Todo]:
+    """Return a line about another record, without that record if the caller does not see it."""
+    owner = w.seen.app.entities.get(line.entity or "")
+    if owner is None:
+        return line._replace(entity=None, record_id=None, label=None, current=None)
+    if line.record_id is None or line.record_id in (yield from seen_of(w, owner, [line.record_id])):
+        return line
+    return line._replace(record_id=None, label=owner.label(), current=None)
 
 
 def sentence(words: str | BothLanguages) -> Text:

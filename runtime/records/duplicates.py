@@ -16,7 +16,7 @@ from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Words
 from formulas.pinyin import syllables
 from runtime.records.holding import not_found
-from runtime.records.rights import acting_sight, seen_ids
+from runtime.records.seeing import whole_fields
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -27,7 +27,7 @@ def find_duplicates(
     w: Writing, entity: CompiledEntity, record_id: str, shown: Mapping[str, JSON]
 ) -> Unit[list[dict[str, JSON]]]:
     """Return the records that may be the same thing, the most alike first, as far as the caller sees them and the field."""
-    found: dict[str, dict[str, JSON]] = {}
+    found: dict[str, dict[str, int]] = {}
     seen = w.seen.app.entities.get(entity.key)
     for rule in entity.definition.duplicates:
         value = _plain(shown.get(rule.field))
@@ -43,15 +43,14 @@ def find_duplicates(
             score = alike(value, _plain(text))
             if score < (100 if rule.match == "same" else rule.threshold):
                 continue
-            known = found.setdefault(str(other_id), {"id": str(other_id), "score": 0, "fields": []})
-            known["score"] = max(known["score"], score)
-            known["fields"].append(rule.field)
-    sight = acting_sight(w)
-    if found and sight is not None and not sight.sees_all(entity.key):
-        visible = yield from seen_ids(w, sight, entity, list(found))
-        found = {key: one for key, one in found.items() if key in visible}
-    ordered = sorted(found.values(), key=lambda one: (-one["score"], one["id"]))
-    return ordered[:DUPLICATE_CANDIDATES]
+            found.setdefault(str(other_id), {})[rule.field] = score
+    visible = (yield from whole_fields(w, entity, found)) if found else {}
+    listed: list[dict[str, JSON]] = []
+    for other_id, scores in found.items():  # being alike tells a value: only those count that the caller sees
+        known = {key: score for key, score in scores.items() if key in visible.get(other_id, ())}
+        if known:
+            listed.append({"id": other_id, "score": max(known.values()), "fields": list(known)})
+    return sorted(listed, key=lambda one: (-one["score"], one["id"]))[:DUPLICATE_CANDIDATES]
 
 
 def duplicates_of(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[list[dict[str, JSON]]]:
@@ -65,7 +64,9 @@ def duplicates_of(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[li
     rows = yield Query(statement, {"id": record_id})
     if not rows:
         raise not_found(whole, record_id)
-    return (yield from find_duplicates(w, whole, record_id, parse_json(rows[0][1])))
+    visible = (yield from whole_fields(w, whole, [record_id])).get(record_id, frozenset())
+    shown = {key: value for key, value in parse_json(rows[0][1]).items() if key in visible}
+    return (yield from find_duplicates(w, whole, record_id, shown))
 
 
 def alike(left: str, right: str) -> int:

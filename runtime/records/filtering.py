@@ -48,7 +48,7 @@ def visible_events(
             ids.setdefault(event.entity, set()).add(event.record_id)
     shown: dict[str, dict[str, tuple[bool, ...]]] = {}
     for key in sorted(ids):
-        shown[key] = yield from _flags(published, sight, app.entities[key], sorted(ids[key]), cache, moment)
+        shown[key] = yield from seen_flags(published, sight, app.entities[key], sorted(ids[key]), cache, moment)
     found: list[tuple[Event, dict[str, JSON], CompiledEntity]] = []
     for event in events:
         entity = app.entities.get(event.entity)
@@ -77,7 +77,7 @@ def _without_hidden(
                 named.setdefault(target, set()).update(ids)
     seen: dict[str, set[str]] = {}
     for target, ids in sorted(named.items()):
-        flags = yield from _flags(published, sight, published.app.entities[target], sorted(ids), cache, moment)
+        flags = yield from seen_flags(published, sight, published.app.entities[target], sorted(ids), cache, moment)
         seen[target] = set(flags)
     found = []
     for event, body, entity in told:
@@ -86,11 +86,12 @@ def _without_hidden(
     return found
 
 
-def _conditional(sight: RoleSight, entity: CompiledEntity) -> list[str]:
+def conditional_fields(sight: RoleSight, entity: CompiledEntity) -> list[str]:
+    """Return the fields that are not shown as they are of every record that is seen, in the order of ``seen_flags``."""
     return [key for key in entity.fields if not sight.is_plain(entity.key, key)]
 
 
-def _flags(
+def seen_flags(
     published: PublishedApp,
     sight: RoleSight,
     entity: CompiledEntity,
@@ -109,7 +110,7 @@ def _flags(
 def _statement(app: CompiledApp, sight: RoleSight, entity: CompiledEntity, dialect: str) -> sa.Select[Any]:
     joins = row_joins(app, entity.key, entity.table, sql_dialect(dialect))
     flags: list[sa.ColumnElement[Any]] = []
-    for key in _conditional(sight, entity):
+    for key in conditional_fields(sight, entity):
         found = sight.fields[entity.key, key]
         for trees in (found.whole, found.masked):
             condition = any_of(trees, joins, joins.dialect, sight.context)
@@ -124,7 +125,7 @@ def _changes(
     sight: RoleSight, entity: CompiledEntity, changes: Mapping[str, list[JSON]], flags: tuple[bool, ...] | None
 ) -> dict[str, list[JSON]]:
     kept: dict[str, list[JSON]] = {key: pair for key, pair in changes.items() if key in entity.fields}
-    for place, key in enumerate(_conditional(sight, entity)):
+    for place, key in enumerate(conditional_fields(sight, entity)):
         if key not in kept:
             continue
         if flags is not None and flags[2 * place]:

@@ -28,7 +28,8 @@ from runtime.records.holding import Held, HeldRecord, expect_revision, hold_reco
 from runtime.records.link_merging import Moved, links_before, move_links
 from runtime.records.link_telling import tell_sources
 from runtime.records.reviving import COLUMNS, kept_of, revive
-from runtime.records.rights import seen_of
+from runtime.records.rights import body_entity, seen_of
+from runtime.records.seeing import whole_fields
 from runtime.records.values import same_json
 from runtime.records.writer import Writing, make_event, write_events
 
@@ -56,7 +57,8 @@ def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish
     for one in sorted({record_id, *wish.others}):  # always in one order
         held[one] = yield from hold_record(w, entity, one)
     expect_revision(held[record_id].revision, wish.if_match)
-    taken = _taken(entity, record_id, held, wish)
+    seen = yield from whole_fields(w, entity, held)  # a hidden value does not come to light by moving to another record
+    taken = _taken(body_entity(w, entity), record_id, held, wish, seen)
     merge_id = w.ids.record_id()
     moved = yield from _move_references(w.for_the_app("merge"), entity, record_id, wish.others, merge_id)
     going = [HeldRecord(entity, one.id, one.held) for one in (yield from hold_records(w, entity, wish.others))]
@@ -74,14 +76,20 @@ def merge_records(w: Writing, entity: CompiledEntity, record_id: str, wish: Wish
     return merge_id
 
 
-def _taken(entity: CompiledEntity, record_id: str, held: Mapping[str, Held], wish: Wish) -> dict[str, JSON]:
-    """Return the values that the record takes from others."""
+def _taken(
+    entity: CompiledEntity,
+    record_id: str,
+    held: Mapping[str, Held],
+    wish: Wish,
+    seen: Mapping[str, frozenset[str]],
+) -> dict[str, JSON]:
+    """Return the values that the record takes from others; ``entity`` has the fields that a body may name."""
     taken: dict[str, JSON] = {}
     own = held[record_id].shown
     violations: list[Violation] = []
-    plain = {field.key: field for field in entity.plain if not field.assigned}
+    plain = {field.key: field for field in entity.plain if not field.assigned and field.key in entity.fields}
     for key, source in wish.fields.items():
-        if key not in plain or source not in held:
+        if key not in plain or source not in held or key not in seen.get(source, ()):
             message = say(
                 "应是可写的字段与参与合并的记录", "This takes a field that may be written and a merged record"
             )
@@ -92,7 +100,7 @@ def _taken(entity: CompiledEntity, record_id: str, held: Mapping[str, Held], wis
         raise Problem("merge.refused", violations[0].message, violations=violations)
     for key, field in plain.items() if wish.fill_blanks else ():
         if key not in wish.fields and same_json(own[key], field.blank_json()):
-            values = [held[one].shown[key] for one in wish.others]
+            values = [held[one].shown[key] for one in wish.others if key in seen.get(one, ())]
             found = next((value for value in values if not same_json(value, field.blank_json())), None)
             if found is not None:
                 taken[key] = found
@@ -133,9 +141,8 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
     Raises:
         Problem: ``merge.not_found``, ``merge.conflict`` with everything that changed since.
     """
-    found = yield Query(
-        w.statements.kept(("find merge",), _find), {"id": merge_id, "app": w.app.key, "record_id": record_id}
-    )
+    place = {"app": w.app.key, "entity": entity.key, "record_id": record_id}
+    found = yield Query(w.statements.kept(("find merge",), _find), {**place, "id": merge_id})
     if not found:
         raise Problem("merge.not_found")
     body, merged_at, undone_at = parse_json(found[0][0]), _instant(found[0][1]), found[0][2]
@@ -148,7 +155,8 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
     held = yield from hold_record(w, entity, record_id)
     app = w.for_the_app("merge")
     there = yield from _hold_moved(app, moved)
-    yield from _refuse_changed(w, entity, held, body["after"], moved, there)
+    seen = yield from whole_fields(w, entity, [record_id])
+    yield from _refuse_changed(w, entity, held, body["after"], moved, there, seen.get(record_id, frozenset()))
     if body["before"]:
         yield from update_record(w, entity, record_id, body["before"], None, "")
     rows = yield Query(w.statements.kept(("kept of merge",), _kept), {"merge_id": merge_id, "app": w.app.key})
@@ -184,13 +192,15 @@ def _refuse_changed(
     after: Mapping[str, JSON],
     moved: Sequence[Moved],
     there: Mapping[tuple[str, str], Held],
+    seen: frozenset[str],
 ) -> Unit[None]:
     violations: list[Violation] = []
     for key, value in after.items():
         if not same_json(held.shown.get(key), value):
             message = say("合并之后又改过", "This was changed after the merge")
             params = {"entity": entity.key, "record_id": str(held.shown["id"]), "field": key}
-            violations.append(Violation("changed", f"/{key}", message, params))
+            pointer, params = (f"/{key}", params) if key in seen else ("", {})
+            violations.append(Violation("changed", pointer, message, params))
     for one in moved:
         known = there.get((one.entity, one.record_id))
         if known is not None and known.shown.get(one.field) != one.left:
@@ -216,7 +226,8 @@ def _named(w: Writing, one: Moved, held: Held) -> Unit[dict[str, str]]:
 
 def list_merges(w: Writing, entity: CompiledEntity, record_id: str, days: int) -> Unit[list[dict[str, JSON]]]:
     """Return the merges into a record, the latest first."""
-    rows = yield Query(w.statements.kept(("merges",), _of_record), {"app": w.app.key, "record_id": record_id})
+    place = {"app": w.app.key, "entity": entity.key, "record_id": record_id}
+    rows = yield Query(w.statements.kept(("merges",), _of_record), place)
     if not rows and not (yield Query(w.statements.exists(entity.physical.name), {"id": record_id})):
         raise not_found(entity, record_id)
     return [
@@ -254,9 +265,11 @@ def _keep(_dialect: str) -> sa.Insert:
 
 
 def _here() -> sa.ColumnElement[bool]:
-    t = writing_tables.merge
-    return (t.c.app == sa.bindparam("app", type_=Words())) & (
-        t.c.record_id == sa.bindparam("record_id", type_=Identifier())
+    t = writing_tables.merge  # an id names a record only within its entity: clients may choose ids
+    return sa.and_(
+        t.c.app == sa.bindparam("app", type_=Words()),
+        t.c.entity == sa.bindparam("entity", type_=Words()),
+        t.c.record_id == sa.bindparam("record_id", type_=Identifier()),
     )
 
 

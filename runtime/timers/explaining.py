@@ -26,13 +26,41 @@ from runtime.timers.rows import Timer
 JSON = Any
 
 
-def describe(w: Writing, timers: Sequence[Timer], fired: Sequence[Mapping[str, Any]]) -> dict[str, JSON]:
-    """Return timers and firings for the API; texts are ``{"zh", "en"}``."""
-    known = [(timer, w.app.reminders.by_key.get(timer.rule)) for timer in timers]
+def describe(
+    w: Writing, timers: Sequence[Timer], fired: Sequence[Mapping[str, Any]], seen: frozenset[str]
+) -> dict[str, JSON]:
+    """Return timers and firings for the API; texts are ``{"zh", "en"}``.
+
+    Args:
+        seen: the fields of the record that the caller sees as they are. The moments of a reminder tell of everything that it reads,
+            so one that reads anything else is left out.
+    """
+    rules = w.app.reminders.by_key
+    known = [(timer, rules.get(timer.rule)) for timer in timers]
     return {
-        "timers": [_timer(w, timer, rule) for timer, rule in sorted(known, key=lambda pair: pair[0].rule) if rule],
-        "fired": [_firing(w, row) for row in fired],
+        "timers": [
+            _timer(w, timer, rule)
+            for timer, rule in sorted(known, key=lambda pair: pair[0].rule)
+            if rule and _is_seen(w, rule, seen)
+        ],
+        "fired": [
+            _firing(w, row)
+            for row in fired
+            if (w.sight is None if row["rule"] not in rules else _is_seen(w, rules[row["rule"]], seen))
+        ],
     }
+
+
+def _is_seen(w: Writing, rule: CompiledReminder, seen: frozenset[str]) -> bool:
+    if w.sight is None:
+        return True
+    entities = w.seen.app.entities
+    for read in rule.reads:
+        owner = entities.get(read.entity)
+        known = seen if read.entity == rule.entity and not read.path else () if owner is None else owner.fields
+        if read.field not in known and (owner is None or read.field not in owner.system):
+            return False
+    return True
 
 
 def _timer(w: Writing, timer: Timer, rule: CompiledReminder) -> dict[str, JSON]:

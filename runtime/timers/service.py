@@ -23,6 +23,7 @@ from builder.store.types import Instant
 from runtime.automations.actions.base import ActionFailed
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
+from runtime.records.seeing import whole_fields
 from runtime.records.service import Records
 from runtime.records.writer import Writing
 from runtime.timers import rows
@@ -152,7 +153,8 @@ class Timers:
         def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[dict[str, JSON]]:
             standing = yield from rows.timers_of(w.statements, app, owner.key, [known])
             fired = yield from rows.firings_of(w.statements, app, owner.key, known, _FIRINGS_SHOWN)
-            return describe(w, standing, fired)
+            seen = yield from whole_fields(w, owner, [known])
+            return describe(w, standing, fired, seen.get(known, frozenset()))
 
         return await self._records.read_beside(caller, app, entity, record_id, unit)
 
@@ -213,7 +215,8 @@ class Timers:
             changed = change(w, found)
             yield from rows.put_timers(w.statements, [changed])
             fired = yield from rows.firings_of(w.statements, app, entity, record_id, _FIRINGS_SHOWN)
-            return describe(w, [changed if timer is found else timer for timer in standing], fired)
+            seen = (yield from whole_fields(w, owner, [record_id])).get(record_id, frozenset())
+            return describe(w, [changed if timer is found else timer for timer in standing], fired, seen)
 
         return await self._records.work(caller, app, unit)
 

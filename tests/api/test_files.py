@@ -237,7 +237,7 @@ async def test_rights_and_addresses(service, client):
     async with service.client_of("member", "records:read") as reader:
         problem(await reader.post(FILES, content=PDF), "access.denied")
     problem(await client.post("/api/nowhere/files", content=PDF), "app.not_found")
-    problem(await client.get(f"/api/other/files/{made['id']}"), "file.not_found")
+    problem(await client.get(f"/api/other/files/{made['id']}"), "app.not_found")
     for wrong in ("x", str(uuid4())):
         problem(await client.get(f"{FILES}/{wrong}"), "file.not_found")
     for wrong in ("%00", "..%2f..%2fetc%2fpasswd"):

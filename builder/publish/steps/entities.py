@@ -15,10 +15,22 @@ from builder.publish.kept import Aside, KeptEntity, follow_counters, follow_tabl
 from builder.publish.kept_records import follow_entity
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.references import rename_constraint
-from builder.store import tables
+from builder.store import process_tables, tables
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
+
+
+_FOLLOWING = (
+    tables.event,
+    tables.stage,
+    tables.approval,
+    tables.view,
+    process_tables.automation_run,
+    process_tables.assignment_decision,
+    process_tables.assignment_pool,
+)
+"""What names the entity of a record and has nothing else by its keys."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +86,11 @@ class RenameEntity(Step):
             rename_constraint(op, dialect, self.new_table, old, new)
 
     def fill(self, work: Work) -> None:
-        """Let counters, events, stays, approvals and what is kept follow."""
+        """Let counters, events, stays, approvals, views, runs, assignments and what is kept follow."""
         follow_table(work, self.old_table, self.new_table, self.entity)
         follow_counters(work, self.old_entity, self.entity)
         follow_entity(work, self.old_entity, self.entity)
-        for table in (tables.event, tables.stage, tables.approval):
+        for table in _FOLLOWING:
             here = (table.c.app == work.app) & (table.c.entity == self.old_entity)
             work.connection.execute(sa.update(table).where(here).values(entity=self.entity))
 

@@ -142,4 +142,5 @@ async def test_an_id_that_a_client_chose_opens_no_room_of_another_record(beside:
     for room in ("transitions", "stages", "runs", "merges", "assignments", "approvals", "timers", "timeline"):
         reply = await wang.send("GET", f"records/customer/{stranger}/{room}")
         assert reply.status_code in (200, 404), reply.text
-        assert "gamma" not in reply.text and "won" not in reply.text, room
+        assert "gamma" not in reply.text, room
+        assert "won" not in reply.text, room

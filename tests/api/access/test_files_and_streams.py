@@ -109,7 +109,7 @@ async def test_an_id_that_was_seen_gives_no_right_to_a_file(papers: Trading) -> 
 
 
 async def test_who_does_not_see_the_app_uploads_nothing_and_keeps_nothing(papers: Trading) -> None:
-    content = {"content": b"%PDF-1.4 x", "headers": {"content-type": "application/pdf"}}
+    content: JSON = {"content": b"%PDF-1.4 x", "headers": {"content-type": "application/pdf"}}
     hidden = problem(await papers["nobody"].send("POST", "files", **content), "app.not_found")
     absent = problem(await papers["nobody"].client.post("/api/elsewhere/files", **content), "app.not_found")
     assert hidden["detail"].replace(APP, "elsewhere") == absent["detail"]

@@ -33,11 +33,16 @@ _FIRST_DAY = date(2000, 1, 1)  # PostgreSQL counts days and microseconds from he
 _FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 
 _LOCK_SECONDS = 10
+_SILENT_SECONDS = 60
+"""How long a unit may think between two statements: who is stopped or cut off in the middle of one holds rows no longer."""
+_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
+"""The server looks whether we are still there, or a machine that went away holds its rows for hours."""
 _REPEATS = 3  # a statement whose plan a publish made stale, or that lost a deadlock, is tried again
 _TRY_AGAIN = (asyncpg.InvalidCachedStatementError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a connection says that the server ended while it was idle
     ConnectionError,
@@ -119,6 +124,8 @@ class PostgresqlDatabase:
                 "timezone": "UTC",
                 "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
                 "lock_timeout": str(_LOCK_SECONDS * 1000),
+                "idle_in_transaction_session_timeout": str(_SILENT_SECONDS * 1000),
+                **_ALIVE,
                 "application_name": "dougong",
                 "jit": "off",
             },

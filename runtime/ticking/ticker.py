@@ -112,7 +112,8 @@ class Ticker:
     def start(self) -> None:
         """Tick every second on the running event loop."""
         self._scheduler = AsyncIOScheduler(timezone="UTC")
-        options = {"seconds": SECONDS, "max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+        # two instances: one that finds the other at work goes away by itself, where APScheduler would warn of it every second
+        options = {"seconds": SECONDS, "max_instances": 2, "coalesce": True, "misfire_grace_time": None}
         self._scheduler.add_job(self._beat, "interval", **options)
         self._scheduler.start()
 

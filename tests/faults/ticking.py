@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from builder.kernel.clock import MovableClock
+from builder.kernel.clock import Clock, MovableClock
 from builder.kernel.text import Text
 from runtime.app import App, create_app
 from runtime.invariants import audit
@@ -19,8 +19,8 @@ from tests.support.service import START
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def open_later(url: str, days: float) -> App:
-    """An instance whose clock is so many days later than tests begin."""
+def open_later(url: str, days: float, clock: Clock | None = None) -> App:
+    """An instance whose clock is so many days later than tests begin, unless it is given."""
     settings = Settings(
         database_url=url,
         background=False,
@@ -28,7 +28,7 @@ def open_later(url: str, days: float) -> App:
         outbound_allow=("127.0.0.1",),
         upkeep_cron="",
     )
-    return create_app(settings, clock=MovableClock(START + timedelta(days=days)))
+    return create_app(settings, clock=clock or MovableClock(START + timedelta(days=days)))
 
 
 async def tick_until_quiet(app: App) -> None:
@@ -37,9 +37,9 @@ async def tick_until_quiet(app: App) -> None:
         await app.services.ticker.until_quiet()
 
 
-def audit_later(url: str) -> list[Text]:
+def audit_later(url: str, clock: Clock | None = None) -> list[Text]:
     """What the audit finds, asked of an instance of its own: one that runs has its connections on its own loop."""
-    app = open_later(url, 1)
+    app = open_later(url, 1, clock)
     try:
         return audit(app.services)
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from runtime.identity.passwords import Cost, Passwords
 from tests.support import databases
 from tests.support.databases import (
     database_url,
@@ -39,6 +40,15 @@ __all__ = [
 hypothesis.settings.register_profile("repeatable", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("DOUGONG_HYPOTHESIS", "repeatable"))
+
+# Hashing passwords at their usual cost was a quarter of the whole run. What depends on the cost asks for ``usual_cost``.
+Passwords.cost = Cost(memory_kib=8, passes=1)
+
+
+@pytest.fixture
+def usual_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as outside of tests; to be named before the service."""
+    monkeypatch.setattr(Passwords, "cost", Cost())
 
 
 @pytest.fixture

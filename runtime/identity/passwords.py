@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import ClassVar, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,9 +19,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
 
-MEMORY_KIB = 19 * 1024
-PASSES = 2
-LANES = 1
 AT_ONCE = 4
 
 LEAST_LENGTH = 10
@@ -28,6 +26,14 @@ LEAST_LENGTH = 10
 MOST_LENGTH = 200
 _LEAST_DIFFERENT = 4
 _TELLING_LENGTH = 4
+
+
+class Cost(NamedTuple):
+    """What one hash takes; to guess a stolen one takes as much."""
+
+    memory_kib: int = 19 * 1024
+    passes: int = 2
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,13 @@ class PasswordRules:
 class Passwords:
     """Hashes and verifies."""
 
-    def __init__(
-        self,
-        rules: PasswordRules | None = None,
-        *,
-        memory_kib: int = MEMORY_KIB,
-        passes: int = PASSES,
-        lanes: int = LANES,
-    ) -> None:
+    cost: ClassVar[Cost] = Cost()
+    """Of instances made from now on. Tests, which make people by the hundred, lower it."""
+
+    def __init__(self, rules: PasswordRules | None = None) -> None:
         self.rules = rules or PasswordRules()
-        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes)
+        memory, passes, lanes = self.cost
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=lanes)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     @cached_property

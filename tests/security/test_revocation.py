@@ -150,7 +150,7 @@ async def test_guesses_made_at_once_are_all_counted(service):
     assert sorted(outcomes) == ["auth.refused"] * 10 + ["auth.throttled"] * 6
 
 
-async def test_an_unknown_user_costs_the_same_as_a_known_one(service, monkeypatch):
+async def test_an_unknown_user_costs_the_same_as_a_known_one(usual_cost, service, monkeypatch):
     from argon2 import PasswordHasher
 
     verified = []

@@ -21,10 +21,14 @@ from tests.support.databases import (
     postgres_databases,
     postgres_url,
 )
+from tests.support.filled import filled, filled_templates
+from tests.support.prepared import prepared
 
 __all__ = [
     "database_url",
     "dialect",
+    "filled",
+    "filled_templates",
     "make_database",
     "make_migrated_database",
     "migrated_database_url",
@@ -32,6 +36,7 @@ __all__ = [
     "migrated_template",
     "postgres_databases",
     "postgres_url",
+    "prepared",
 ]
 
 # A busy machine must not fail a property, and a found counterexample must be reproducible from the output.

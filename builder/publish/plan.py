@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +74,22 @@ def make_plan(connection: sa.Connection, change: Change) -> Plan:
     target = change.target
     steps, lineage = diff(change, list_kept(connection, target.key))
     steps += search_steps(connection, target, steps)
-    ddl = tuple({dialect: render(step, dialect) for dialect in DIALECTS} for step in steps)
+    written = {dialect: render(steps, dialect) for dialect in DIALECTS}
+    ddl = tuple({dialect: written[dialect][place] for dialect in DIALECTS} for place in range(len(steps)))
     base_version = change.base.version if change.base else target.version - 1
     identity = [base_version, target.definition.hash(), [[s.kind, s.entity, s.field] for s in steps], list(ddl)]
     impacts = tuple(step.impact(connection) for step in steps)
     return Plan(target.key, base_version, tuple(steps), impacts, ddl, content_hash(identity), lineage)
 
 
-def render(step: Step, dialect: str) -> list[str]:
-    """Return the SQL of a step's schema part on a dialect, without a database."""
+def render(steps: Sequence[Step], dialect: str) -> list[list[str]]:
+    """Return the SQL of each step's schema part on a dialect, without a database."""
     buffer = io.StringIO()
     operations = operations_on(None, dialect_name=dialect, opts={"as_sql": True, "output_buffer": buffer})
-    step.ddl(operations, dialect)
-    return [" ".join(text.split()) for text in buffer.getvalue().split(";\n") if text.strip()]
+    rendered = []
+    for step in steps:
+        step.ddl(operations, dialect)
+        rendered.append([" ".join(text.split()) for text in buffer.getvalue().split(";\n") if text.strip()])
+        buffer.seek(0)
+        buffer.truncate()
+    return rendered

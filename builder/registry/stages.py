@@ -50,7 +50,7 @@ def _unknown_places(connection: sa.Connection, app: CompiledApp, pipeline: Compi
 
 def _broken_histories(connection: sa.Connection, app: CompiledApp, pipeline: CompiledPipeline) -> Iterator[Misplaced]:
     """The stay of a record that has not ended is its only one, its last, and where the record stands."""
-    table, row = app.entities[pipeline.definition.entity].table, tables.stage.c
+    table = app.entities[pipeline.definition.entity].table
     stage, node = _columns(table, pipeline)
     stays = _stays(app.key, pipeline.key)
     right = (

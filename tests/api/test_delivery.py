@@ -19,11 +19,9 @@ from runtime.secrets.sealing import Sealer
 from runtime.settings import Settings
 from tests.support.desk import Desk, open_desk
 from tests.support.posting import call, letter, post
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.receiver import Reply, http_receiver, mail_receiver
 from tests.support.service import problem
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 
 pytestmark = pytest.mark.anyio
 

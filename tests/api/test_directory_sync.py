@@ -11,11 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.support.desk import Desk, open_desk
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.receiver import HttpReceiver, Received, Reply, http_receiver
 from tests.support.service import problem
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 
 pytestmark = pytest.mark.anyio
 JSON = Any

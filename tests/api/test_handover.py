@@ -10,10 +10,8 @@ import pytest
 
 from runtime.jobs.rows import LEASE
 from tests.support.desk import Desk, open_desk
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.service import bearer, problem
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 
 pytestmark = pytest.mark.anyio
 

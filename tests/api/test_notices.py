@@ -16,11 +16,10 @@ from runtime.outbox.wishes import QuietHours, Wishes, way_for
 from tests.api.test_delivery import connect, rows, tick, user_id
 from tests.support.desk import Desk, open_desk
 from tests.support.posting import letter, post
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.receiver import Reply, http_receiver, mail_receiver
 from tests.support.service import pointers, problem
 
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 pytestmark = pytest.mark.anyio
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

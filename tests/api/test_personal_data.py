@@ -20,15 +20,12 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def trading(anyio_backend, migrated_database_url, tmp_path):
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service) as made,
-    ):
-        users = service.identity.users
+async def trading(anyio_backend, filled, tmp_path):
+    async with open_trading(filled, tmp_path / "files") as made:
+        users = made.service.identity.users
         users.update_user(made.users["wang"], {"email": "wang@example.com", "phone": "13912345678", "name": "王小明"})
         body = {"username": "wang", "password": PASSWORD}
-        async with service.client(address="203.0.113.7") as client:
+        async with made.service.client(address="203.0.113.7") as client:
             await client.post("/api/auth/login", json=body)
         yield made
 

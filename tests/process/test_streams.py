@@ -13,11 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.process import Server, served
 from tests.support.service import Service, bearer
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 
 RECORDS = "/api/shop/records/node"
 PATH = "/api/shop/events/stream"

@@ -9,10 +9,8 @@ import pytest
 
 from tests.api.records.test_stream import PATH
 from tests.support.desk import Desk, open_desk
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
+from tests.support.prepared import Prepared
 from tests.support.streaming import streaming
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
 
 pytestmark = pytest.mark.anyio
 

@@ -131,6 +131,7 @@ class Databases:
         self._url = server_url
         self._run = f"{PREFIX}{int(started_at or time.time()):x}_{secrets.token_hex(3)}"
         self._count = 0
+        self._last: list[str] = []
         self._done: SimpleQueue[str | None] = SimpleQueue()
         self._connection: psycopg.Connection | None = None
         self._sweeper: threading.Thread | None = None
@@ -155,6 +156,10 @@ class Databases:
         """Drop a database soon, whoever is still connected to it."""
         self._done.put(make_url(url).database)
 
+    def drop_last(self, url: str) -> None:
+        """Drop a database when no test is left that could copy it."""
+        self._last.append(url)
+
     def close(self) -> None:
         """Wait until all is dropped.
 
@@ -163,6 +168,8 @@ class Databases:
         """
         if self._connection is None or self._sweeper is None:
             return
+        for url in self._last:
+            self.drop(url)
         self._done.put(None)
         self._sweeper.join()
         self._connection.close()

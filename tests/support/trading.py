@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tests.support.desk import Desk, publish_definition
+from tests.support.filled import Filled
 from tests.support.rights_app import APP, definition
-from tests.support.service import Service
+from tests.support.service import Service, bearer, running
 
 JSON = Any
 
@@ -24,15 +26,24 @@ PEOPLE: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+class Known(NamedTuple):
+    """Who and what is there, by name."""
+
+    users: dict[str, str]
+    departments: dict[str, str]
+    records: dict[str, str]
+    sessions: dict[str, str]
+
+
 class Trading:
     """The running app, a desk per person, and ids by name."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, known: Known) -> None:
         self.service = service
         self.desks: dict[str, Desk] = {}
-        self.users: dict[str, str] = {}
-        self.departments: dict[str, str] = {}
-        self.ids: dict[str, str] = {}
+        self.users = dict(known.users)
+        self.departments = dict(known.departments)
+        self.ids = dict(known.records)
 
     def __getitem__(self, name: str) -> Desk:
         """The desk of a person."""
@@ -44,46 +55,58 @@ class Trading:
 
 
 @asynccontextmanager
-async def open_trading(service: Service, document: JSON | None = None) -> AsyncIterator[Trading]:
-    """Make people, publish, give roles, and write records as the admin."""
-    made = Trading(service)
-    identity = service.identity
-    for key, parent in (("sales", None), ("office", None), ("east", "sales"), ("west", "sales")):
-        made.departments[key] = identity.departments.create_department(key, key, made.departments.get(parent or "")).id
-    service.add_user("root", "admin")
-    publish_definition(service.app.services.registry, document or definition())
-    for name, (department, roles) in PEOPLE.items():
-        user = service.add_user(
-            name, department_id=made.departments[department], areas=["华东"] if name == "wang" else []
-        )
-        made.users[name] = user.id
-        for role in roles:
-            identity.grants.give(APP, role, "user", user.id)
-    async with AsyncExitStack() as stack:
-        for name in ("root", *PEOPLE):
-            client = await stack.enter_async_context(service.client_of(name))
+async def open_trading(
+    filled: Filled, files_folder: Path, document: JSON | None = None, **settings: Any
+) -> AsyncIterator[Trading]:
+    """Run an instance on a copy of the app with its people and records."""
+    url, known = filled(fill_trading, document or definition())
+    async with running(url, files_folder=files_folder, **settings) as service, AsyncExitStack() as stack:
+        made = Trading(service, known)
+        for name, session in known.sessions.items():
+            client = await stack.enter_async_context(service.client(headers=bearer(session)))
             made.desks[name] = Desk(service, client, APP)
-        await _fill(made)
         yield made
 
 
-async def _fill(made: Trading) -> None:
-    root = made["root"]
+async def fill_trading(service: Service, document: JSON) -> Known:
+    """Make people, publish, give roles, and write records as the admin."""
+    identity = service.identity
+    known = Known({}, {}, {}, {})
+    for key, parent in (("sales", None), ("office", None), ("east", "sales"), ("west", "sales")):
+        known.departments[key] = identity.departments.create_department(
+            key, key, known.departments.get(parent or "")
+        ).id
+    service.add_user("root", "admin")
+    publish_definition(service.app.services.registry, document)
+    for name, (department, roles) in PEOPLE.items():
+        user = service.add_user(
+            name, department_id=known.departments[department], areas=["华东"] if name == "wang" else []
+        )
+        known.users[name] = user.id
+        for role in roles:
+            identity.grants.give(APP, role, "user", user.id)
+    known.sessions.update((name, service.session_of(name)) for name in ("root", *PEOPLE))
+    async with service.client(headers=bearer(known.sessions["root"])) as client:
+        await _write(Desk(service, client, APP), known)
+    return known
+
+
+async def _write(root: Desk, known: Known) -> None:
     for name, owner, level, number in (("alpha", "wang", "B", 1), ("beta", "li", "A", 2), ("gamma", "zhao", "B", 3)):
         record = await root.create(
             "customer",
             name=name,
-            owner=made.users[owner],
-            department=made.departments[PEOPLE[owner][0]],
+            owner=known.users[owner],
+            department=known.departments[PEOPLE[owner][0]],
             level=level,
             phone=f"1380000123{number}",
             secret=f"secret {name}",
             limit=number * 100,
             region="华东" if number < 3 else "华北",
         )
-        made.ids[name] = str(record["id"])
+        known.records[name] = str(record["id"])
         for state, amount in (("won", 10 * number), ("open", 7 * number)):
             order = await root.create(
                 "order", title=f"{name} {state}", customer=record["id"], state=state, amount=amount
             )
-            made.ids[f"{name} {state}"] = str(order["id"])
+            known.records[f"{name} {state}"] = str(order["id"])

@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.filled import Filled
 from tests.support.rights_app import APP, definition
-from tests.support.service import running
 from tests.support.trading import Trading, open_trading
 
 __all__ = ["APP", "definition"]
 
 
 @pytest.fixture
-async def trading(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Trading]:
+async def trading(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Trading]:
     """The app with its people and records."""
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service) as made,
-    ):
+    async with open_trading(filled, tmp_path / "files") as made:
         yield made

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.desk import one
+from tests.support.filled import Filled
 from tests.support.rights_app import APP, ROLES, definition
-from tests.support.service import problem, running
+from tests.support.service import problem
 from tests.support.trading import Trading, open_trading
 
 JSON = Any
@@ -35,11 +36,8 @@ def document() -> JSON:
 
 
 @pytest.fixture
-async def trading(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Trading]:
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service, document()) as made,
-    ):
+async def trading(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Trading]:
+    async with open_trading(filled, tmp_path / "files", document()) as made:
         yield made
 
 

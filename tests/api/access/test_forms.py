@@ -13,7 +13,7 @@ from runtime.sharing.captcha import solve
 from tests.support.desk import publish_definition
 from tests.support.receiver import Reply, http_receiver
 from tests.support.rights_app import APP, ROLES, definition
-from tests.support.service import pointers, problem, running
+from tests.support.service import pointers, problem
 from tests.support.trading import open_trading
 
 pytestmark = pytest.mark.anyio
@@ -42,11 +42,9 @@ def app_with(*forms):
 
 
 @pytest.fixture
-async def trading(anyio_backend, migrated_database_url, tmp_path):
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service, app_with(FORM, {**FORM, "key": "free", "captcha": "none"})) as made,
-    ):
+async def trading(anyio_backend, filled, tmp_path):
+    document = app_with(FORM, {**FORM, "key": "free", "captcha": "none"})
+    async with open_trading(filled, tmp_path / "files", document) as made:
         yield made
 
 
@@ -188,16 +186,14 @@ def _solves(text, number):
         (Reply(200, raw=b"HTTP/1.1 200 OK\r\n\r\nno json"), 503),
     ],
 )
-async def test_a_service_is_asked_and_only_its_yes_counts(migrated_database_url, tmp_path, answer, status):
+async def test_a_service_is_asked_and_only_its_yes_counts(filled, tmp_path, answer, status):
     async with http_receiver() as receiver:
         receiver.answer = lambda _: answer
         settings = {"captcha_url": f"{receiver.url}/siteverify", "captcha_secret": "s3", "captcha_site_key": "site"}
-        async with (
-            running(
-                migrated_database_url, files_folder=tmp_path / "files", outbound_allow=("127.0.0.1",), **settings
-            ) as service,
-            open_trading(service, app_with({**FORM, "captcha": "service"})) as trading,
-        ):
+        document = app_with({**FORM, "captcha": "service"})
+        async with open_trading(
+            filled, tmp_path / "files", document, outbound_allow=("127.0.0.1",), **settings
+        ) as trading:
             assert (await challenge(trading))["captcha"] == {"kind": "service", "site_key": "site"}
             reply = await sent(trading, GIVEN, form="contact", proof="token")
             assert reply.status_code == status, reply.text

@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from runtime.identity.audit import Search
+from tests.support.filled import Filled
 from tests.support.query_app import field
 from tests.support.rights_app import definition
-from tests.support.service import pointers, problem, running
+from tests.support.service import pointers, problem
 from tests.support.trading import Trading, open_trading
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ LOCKS = [
 
 
 @pytest.fixture
-async def locked(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Trading]:
+async def locked(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Trading]:
     """The trade app with locks, and with reports."""
     document = definition(locks=LOCKS)
     document["entities"].append(
@@ -48,10 +49,7 @@ async def locked(anyio_backend: str, migrated_database_url: str, tmp_path: Path)
         {**role, "grants": [*role["grants"], {"entity": "report", "may": ["read", "create", "update", "delete"]}]}
         for role in document["roles"]
     ]
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service, document) as made,
-    ):
+    async with open_trading(filled, tmp_path / "files", document) as made:
         yield made
 
 

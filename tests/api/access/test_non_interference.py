@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.rights_app import definition
-from tests.support.service import running
+from tests.support.filled import Filled
 from tests.support.trading import Trading, open_trading
 
 JSON = Any
@@ -24,22 +23,17 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def worlds(
-    anyio_backend: str, make_migrated_database: Callable[[], str], tmp_path: Path
+    anyio_backend: str, filled: Filled, tmp_path: Path
 ) -> AsyncIterator[tuple[Trading, Trading]]:
     """The same app, people and visible records twice; what wang may not see is other in the second one."""
-    async with (
-        running(make_migrated_database(), files_folder=tmp_path / "a") as one,
-        running(make_migrated_database(), files_folder=tmp_path / "b") as two,
-    ):
-        document = definition()
-        async with open_trading(one, document) as first, open_trading(two, document) as second:
-            root, ids = second["root"], second.ids
-            await root.change("customer", ids["gamma"], name="other", region="else", limit=999, level=None)
-            await root.change("order", ids["gamma won"], title="changed", amount=12345, state="draft")
-            for number in range(7):
-                await root.create("customer", name=f"more {number}", owner=second.users["zhao"])
-            await root.delete("order", ids["gamma open"])
-            yield first, second
+    async with open_trading(filled, tmp_path / "a") as first, open_trading(filled, tmp_path / "b") as second:
+        root, ids = second["root"], second.ids
+        await root.change("customer", ids["gamma"], name="other", region="else", limit=999, level=None)
+        await root.change("order", ids["gamma won"], title="changed", amount=12345, state="draft")
+        for number in range(7):
+            await root.create("customer", name=f"more {number}", owner=second.users["zhao"])
+        await root.delete("order", ids["gamma open"])
+        yield first, second
 
 
 _QUESTIONS: list[tuple[str, str, JSON]] = [

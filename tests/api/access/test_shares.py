@@ -10,7 +10,7 @@ from builder.kernel.clock import instant_text
 from builder.store.sharing_tables import share as share_table
 from runtime.identity.audit import Search
 from tests.support.rights_app import APP, definition
-from tests.support.service import START, pointers, problem, running
+from tests.support.service import START, pointers, problem
 from tests.support.trading import open_trading
 
 pytestmark = pytest.mark.anyio
@@ -19,13 +19,10 @@ VIEW = {"key": "all", "label": "All", "entity": "customer", "sort": ["name"], "c
 
 
 @pytest.fixture
-async def trading(anyio_backend, migrated_database_url, tmp_path):
-    async with (
-        running(
-            migrated_database_url, files_folder=tmp_path / "files", public_url="https://crm.example.com"
-        ) as service,
-        open_trading(service, definition(views=[VIEW])) as made,
-    ):
+async def trading(anyio_backend, filled, tmp_path):
+    async with open_trading(
+        filled, tmp_path / "files", definition(views=[VIEW]), public_url="https://crm.example.com"
+    ) as made:
         yield made
 
 

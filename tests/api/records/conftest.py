@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.desk import Desk, open_desk
-from tests.support.prepared import Prepared, prepare, prepared, prepared_file, prepared_template
-
-__all__ = ["prepare", "prepared", "prepared_file", "prepared_template"]
+from tests.support.prepared import Prepared
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from builder.kernel.canonical import parse_json
 from builder.registry.apps import create_app, put_draft
 from builder.registry.publishing import plan_draft, publish_draft
 from builder.registry.renaming import rename_field
-from tests.support.prepared import Templates
+from tests.support.filled import Filled
 from tests.support.rules_app import APP
 from tests.support.service import Service, pointers, problem, running
 
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.anyio
 RECORDS = "/api/desk/records"
 
 
-def fill(service: Service) -> None:
+async def fill(service: Service) -> None:
     """The app and who uses it, for every test's own copy."""
     for name, role in (("admin", "admin"), ("builder", "builder"), ("member", "member")):
         service.add_user(name, role)
@@ -34,22 +33,9 @@ def fill(service: Service) -> None:
     publish_draft(registry, "desk", base_version=0, plan_hash=None)
 
 
-@pytest.fixture(scope="module")
-def templates(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Templates]:
-    with closing(Templates(fill, tmp_path_factory.mktemp("rules"), request)) as made:
-        yield made
-
-
 @pytest.fixture
-def migrated_database_url(templates: Templates, dialect: str, tmp_path: Path) -> Iterator[str]:
-    url = templates.copy(dialect, tmp_path)
-    yield url
-    templates.drop(url)
-
-
-@pytest.fixture
-async def service(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(migrated_database_url, files_folder=tmp_path / "files") as made:
+async def service(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running(filled(fill)[0], files_folder=tmp_path / "files") as made:
         yield made
 
 

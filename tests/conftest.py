@@ -22,6 +22,7 @@ from tests.support.databases import (
     postgres_url,
 )
 from tests.support.filled import filled, filled_templates
+from tests.support.office import office
 from tests.support.prepared import prepared
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "migrated_database_url",
     "migrated_file",
     "migrated_template",
+    "office",
     "postgres_databases",
     "postgres_url",
     "prepared",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,17 +15,11 @@ from runtime.invariants import audit_rows
 from runtime.settings import Settings
 from runtime.upkeep.pruning import old_rows
 from runtime.upkeep.schedule import Upkeep
-from tests.support.office import Office, on, open_office, sets
+from tests.support.office import Office, on, sets
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
-
-
-@pytest.fixture
-async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with open_office(migrated_database_url) as office:
-        yield office
 
 
 def outbox_row(number: int, **values: Any) -> dict[str, Any]:

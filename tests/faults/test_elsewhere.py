@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 from builder.kernel.limits import SCHEDULE_BATCH
 from builder.store.delivery_tables import outbox
 from tests.faults.ticking import audit_later, begin, open_later, tick_until_quiet
-from tests.support.office import Office, on, open_office
+from tests.support.office import Office, on
 from tests.support.posting import call, post
 from tests.support.receiver import http_receiver
 
@@ -25,12 +24,6 @@ COUNTS = {"type": "set_fields", "set": [{"field": "serial", "formula": "serial +
 DAILY = on({"type": "schedule", "cron": "0 8 * * *"}, COUNTS)
 ORDERS = 2 * SCHEDULE_BATCH + 20
 SENT = 40
-
-
-@pytest.fixture
-async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with open_office(migrated_database_url) as office:
-        yield office
 
 
 async def prepare(office: Office) -> None:
@@ -46,32 +39,30 @@ async def serials(office: Office) -> Counter[int]:
 
 
 async def look(office: Office) -> list[Any]:
-    return await asyncio.to_thread(audit_later, str(office.services.settings.database_url))
+    return await asyncio.to_thread(audit_later, office.url)
 
 
-async def test_a_schedule_killed_between_its_chunks_counts_every_record_once(
-    office: Office, migrated_database_url: str
-):
+async def test_a_schedule_killed_between_its_chunks_counts_every_record_once(office: Office):
     await prepare(office)
     for passage in (1, 2):
-        with begin(migrated_database_url, 1, f"schedule.chunk:{passage}") as process:
+        with begin(office.url, 1, f"schedule.chunk:{passage}") as process:
             assert await asyncio.to_thread(process.wait, 100) == -signal.SIGKILL
-    await tick_until_quiet(open_later(migrated_database_url, 1))
+    await tick_until_quiet(open_later(office.url, 1))
     assert await serials(office) == {1: ORDERS}
     assert await look(office) == []
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_four_processes_share_a_schedule_and_it_fires_once(office: Office, migrated_database_url: str):
+async def test_four_processes_share_a_schedule_and_it_fires_once(office: Office):
     await prepare(office)
-    processes = [begin(migrated_database_url, 1) for _ in range(4)]
+    processes = [begin(office.url, 1) for _ in range(4)]
     for process in processes:
         assert await asyncio.to_thread(process.wait, 100) == 0
     assert await serials(office) == {1: ORDERS}
     assert await look(office) == []
 
 
-async def test_deliveries_killed_at_random_moments_are_all_there(office: Office, migrated_database_url: str):
+async def test_deliveries_killed_at_random_moments_are_all_there(office: Office):
     chance = random.Random(7)
     async with http_receiver() as receiver:
         office.service.add_user("chief", "admin")
@@ -82,14 +73,14 @@ async def test_deliveries_killed_at_random_moments_are_all_there(office: Office,
         kills = 0
         for _ in range(4):
             before, wanted = len(receiver.requests), chance.randint(1, 6)
-            with begin(migrated_database_url, 0.1 + kills) as process:  # the lease of the one before has run out
+            with begin(office.url, 0.1 + kills) as process:  # the lease of the one before has run out
                 with anyio.move_on_after(60):
                     while len(receiver.requests) < before + wanted and process.poll() is None:
                         await asyncio.to_thread(lambda: None)
                 process.kill()
             kills += process.returncode == -signal.SIGKILL
         assert kills >= 2
-        await tick_until_quiet(open_later(migrated_database_url, 10))
+        await tick_until_quiet(open_later(office.url, 10))
         got = Counter(request.headers["dougong-id"] for request in receiver.requests)
         assert got.keys() == {f"k{n}" for n in range(SENT)}
         assert sum(got.values()) <= SENT + kills * SENT

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
 
 from runtime.services import Services
 from tests.support import shop
 from tests.support.desk import Desk, publish_definition
-from tests.support.service import bearer, running
+from tests.support.filled import Filled
+from tests.support.service import Service, bearer, running
 
 JSON = Any
 
@@ -22,6 +24,11 @@ class Office(Desk):
     def services(self) -> Services:
         """What the instance stands on."""
         return self.service.app.services
+
+    @property
+    def url(self) -> str:
+        """Address of the database."""
+        return str(self.services.settings.database_url)
 
     def automate(self, *automations: JSON, app: str = shop.APP) -> None:
         """Publish the shop (under another key if one is given) with these automations, ``a0``, ``a1`` …; its orders have days."""
@@ -61,14 +68,19 @@ class Office(Desk):
         await self.tick()
 
 
-@asynccontextmanager
-async def open_office(database_url: str) -> AsyncIterator[Office]:
-    """Run an instance with the shop and somebody who builds it."""
-    async with running(database_url) as service:
-        publish_definition(service.app.services.registry, shop.definition())
-        service.add_user("builder", "builder")
-        async with service.client(headers=bearer(service.session_of("builder"))) as client:
-            yield Office(service, client)
+async def fill_office(service: Service) -> str:
+    """Publish the shop; return a session of somebody who builds it."""
+    publish_definition(service.app.services.registry, shop.definition())
+    service.add_user("builder", "builder")
+    return service.session_of("builder")
+
+
+@pytest.fixture
+async def office(anyio_backend: str, filled: Filled) -> AsyncIterator[Office]:
+    """An instance with the shop and somebody who builds it."""
+    url, session = filled(fill_office)
+    async with running(url) as service, service.client(headers=bearer(session)) as client:
+        yield Office(service, client)
 
 
 def sets(**values: JSON) -> JSON:

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def worlds(
-    anyio_backend: str, filled: Filled, tmp_path: Path
-) -> AsyncIterator[tuple[Trading, Trading]]:
+async def worlds(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[tuple[Trading, Trading]]:
     """The same app, people and visible records twice; what wang may not see is other in the second one."""
     async with open_trading(filled, tmp_path / "a") as first, open_trading(filled, tmp_path / "b") as second:
         root, ids = second["root"], second.ids

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +11,11 @@ from builder.definition.automation import Automation
 from builder.definition.triggers import ALL
 from builder.kernel.limits import AUTOMATION_DEPTH, AUTOMATION_FAILURES
 from runtime.automations.triggers import KINDS
-from tests.support.office import Office, on, open_office, sets
+from tests.support.office import Office, on, sets
 from tests.support.service import Service, bearer, problem
 
 JSON = Any
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with open_office(migrated_database_url) as office:
-        yield office
 
 
 CREATED = {"type": "created"}

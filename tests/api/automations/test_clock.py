@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import anyio
@@ -12,17 +11,11 @@ import pytest
 from builder.calendars.cron import next_slot, slots_between
 from builder.kernel.limits import AUTOMATION_FAILURES, SCHEDULE_BATCH
 from runtime.automations.schedules import Schedules
-from tests.support.office import Office, on, open_office, sets
+from tests.support.office import Office, on, sets
 
 pytestmark = pytest.mark.anyio
 DAILY = {"type": "schedule", "cron": "0 8 * * *"}
 """Eight in the morning of the app's clock, which is Shanghai's: midnight UTC."""
-
-
-@pytest.fixture
-async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with open_office(migrated_database_url) as office:
-        yield office
 
 
 def day(number: int, hour: int = 0, minute: int = 0) -> datetime:

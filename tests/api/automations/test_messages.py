@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,17 +14,11 @@ import pytest
 from builder.kernel.canonical import dump_json
 from builder.kernel.limits import AUTOMATION_DEPTH, HOOK_BYTES, HOOK_MISSES, HOOK_SECONDS
 from runtime.channels.webhook import sign
-from tests.support.office import Office, on, open_office, sets
+from tests.support.office import Office, on, sets
 from tests.support.service import bearer, problem
 
 JSON = Any
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def office(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Office]:
-    async with open_office(migrated_database_url) as office:
-        yield office
 
 
 HOOK = {

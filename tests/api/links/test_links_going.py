@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from builder.registry.registry import load_published
-from tests.support.desk import Desk, publish_definition
-from tests.support.links_app import APP, definition
-from tests.support.service import pointers, problem, running
+from tests.support.desk import Desk
+from tests.support.service import pointers, problem
 
 pytestmark = pytest.mark.anyio
 JSON = Any
-
-
-@pytest.fixture
-async def clearing(anyio_backend: str, migrated_database_url: str) -> AsyncIterator[Desk]:
-    """The app in which a seller who goes takes the links along; one to three are needed."""
-    async with running(migrated_database_url) as service:
-        service.add_user("admin", "admin")
-        options: dict[str, Any] = {"on_delete": "clear", "required": True, "min_count": 1, "max_count": 3}
-        publish_definition(service.app.services.registry, definition(**options))
-        async with service.client_of("admin", "records:read", "records:write") as client:
-            yield Desk(service, client, APP)
 
 
 async def sellers(desk: Desk, count: int) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.desk import publish_definition
+from tests.support.filled import Filled
 from tests.support.rights_app import SELLER, definition
-from tests.support.service import problem, running
+from tests.support.service import problem
 from tests.support.trading import Trading, open_trading
 
 JSON = Any
@@ -63,12 +64,9 @@ def document(**more: JSON) -> JSON:
 
 
 @pytest.fixture
-async def beside(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Trading]:
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service, document()) as made,
-    ):
-        publish_definition(service.app.services.registry, document(pipelines=[_PIPELINE]))
+async def beside(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Trading]:
+    async with open_trading(filled, tmp_path / "files", document()) as made:
+        publish_definition(made.service.app.services.registry, document(pipelines=[_PIPELINE]))
         yield made
 
 

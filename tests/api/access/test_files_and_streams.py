@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.contents import png
+from tests.support.filled import Filled
 from tests.support.query_app import field
 from tests.support.rights_app import APP, definition
-from tests.support.service import bearer, problem, running
+from tests.support.service import bearer, problem
 from tests.support.streaming import Stream, streaming
 from tests.support.trading import Trading, open_trading
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def papers(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Trading]:
+async def papers(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Trading]:
     """The trade app where customers have papers, and others that no seller sees."""
     document = definition()
     customer = next(entity for entity in document["entities"] if entity["key"] == "customer")
@@ -31,10 +32,7 @@ async def papers(anyio_backend: str, migrated_database_url: str, tmp_path: Path)
     seller = next(role for role in document["roles"] if role["key"] == "seller")
     seller["grants"][0]["hidden"].append("contract")
     seller["grants"][0]["may"].append("delete")
-    async with (
-        running(migrated_database_url, files_folder=tmp_path / "files") as service,
-        open_trading(service, document) as made,
-    ):
+    async with open_trading(filled, tmp_path / "files", document) as made:
         yield made
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
-import jsonschema
 from pydantic import ValidationError
 
 from builder.definition.keys import fill_keys
 from builder.definition.kinds import APP, BY_NAME, Definition, Kind, assemble
-from builder.definition.schema import document_schema
 from builder.fields.base import Model, OptionInvalid
 from builder.kernel.limits import APP_KEY_LENGTH, KEY_LENGTH, VIOLATIONS_SHOWN
 from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
-from builder.kernel.text import Text, errors_found, say
+from builder.kernel.text import errors_found, say
 
 JSON = Any
 M = TypeVar("M", bound=Model)
@@ -41,8 +37,12 @@ def parse_document(kind: Kind[M], document: JSON) -> M:
     Raises:
         DocumentInvalid: with every violation and its JSON pointer.
     """
+    from builder.definition.violations import (
+        schema_violations,  # a tenth of a start, which reads what was checked before
+    )
+
     document = fill_keys(document, length=APP_KEY_LENGTH if kind is APP else KEY_LENGTH)
-    found = list(_schema_violations(kind, document))
+    found = list(schema_violations(kind, document))
     if found:
         raise DocumentInvalid(sorted(found, key=lambda violation: violation.pointer))
     return _read_document(kind, document)
@@ -64,7 +64,7 @@ def parse_definition(package: JSON) -> Definition:
     """
     if not isinstance(package, dict):
         raise DocumentInvalid([Violation("type", "", say("应用包应是 JSON 对象", "An app package is a JSON object"))])
-    violations = [_unknown_member(name, BY_NAME) for name in package if name not in BY_NAME]
+    violations = [unknown_member(name, BY_NAME) for name in package if name not in BY_NAME]
     documents: list[Model] = []
     for kind in BY_NAME.values():
         for pointer, document in _documents_of(kind, package, violations):
@@ -108,128 +108,11 @@ def _documents_of(kind: Kind[Any], package: dict[str, JSON], violations: list[Vi
     yield from ((f"/{kind.name}/{index}", document) for index, document in enumerate(listed))
 
 
-def _one_of(validator: Any, options: list[JSON], instance: JSON, schema: Mapping[str, JSON]) -> Iterator[Any]:
-    """Look only into the branch that a tag names: twenty times faster than trying all, and its errors are the ones that help."""
-    mapping = schema.get("discriminator", {}).get("mapping")
-    if mapping is None:
-        yield from _any_of(validator, options, instance, schema)
-        return
-    tag = instance.get("type") if isinstance(instance, dict) else None
-    if not isinstance(tag, str) or tag not in mapping:
-        yield jsonschema.ValidationError("no branch has this tag")
-        return
-    yield from validator.descend(instance, {"$ref": mapping[tag]})
-
-
-def _pattern(validator: Any, pattern: str, instance: JSON, schema: Mapping[str, JSON]) -> Iterator[Any]:
-    """Match as JSON Schema means it: Python's ``$`` would let a line break pass at the end."""
-    exact = pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
-    if isinstance(instance, str) and re.search(exact, instance) is None:
-        yield jsonschema.ValidationError("does not match")
-
-
-_any_of = jsonschema.Draft202012Validator.VALIDATORS["oneOf"]
-_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"oneOf": _one_of, "pattern": _pattern})  # type: ignore[no-untyped-call]
-
-
-@cache
-def _validator(name: str) -> Any:
-    return _Validator(document_schema(BY_NAME[name]))
-
-
-def _schema_violations(kind: Kind[M], document: JSON) -> Iterator[Violation]:
-    for error in _validator(kind.name).iter_errors(document):
-        yield from _explain(error)
-
-
-def _explain(error: jsonschema.ValidationError) -> Iterator[Violation]:
-    """Turn a validator's error into violations; of a union only the branch that was meant speaks."""
-    pointer = "".join(f"/{escape_pointer(part)}" for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known: Mapping[str, JSON] = _schema_of(error).get("properties", {})
-        for name in sorted(set(cast("Mapping[str, JSON]", error.instance)) - set(known)):
-            yield _unknown_member(name, known, pointer)
-    elif error.validator == "required":
-        missing = error.message.split("'")[1]  # the library reports each missing member in a message of its own
-        yield Violation("required", f"{pointer}/{missing}", say(f"缺少“{missing}”", f'"{missing}" is missing'))
-    elif error.validator in ("oneOf", "anyOf"):
-        yield from _explain_union(error, pointer)
-    else:
-        yield Violation(str(error.validator), pointer, _sentence(error))
-
-
-def _explain_union(error: jsonschema.ValidationError, pointer: str) -> Iterator[Violation]:
-    mapping = _schema_of(error).get("discriminator", {}).get("mapping")
-    if mapping:
-        yield _explain_tag(error, pointer, mapping)
-        return
-    branches: dict[int, list[jsonschema.ValidationError]] = {}
-    for inner in error.context or ():
-        branches.setdefault(int(inner.schema_path[0]), []).append(inner)
-    # the branch whose JSON type fits was meant; without one, the types are what is wrong
-    fitting = [found for found in branches.values() if not any(e.validator == "type" and not e.path for e in found)]
-    if fitting:
-        for inner in fitting[0]:
-            yield from _explain(inner)
-    else:
-        yield Violation("type", pointer, _sentence(error))
-
-
-def _schema_of(error: jsonschema.ValidationError) -> Mapping[str, JSON]:
-    return error.schema if isinstance(error.schema, Mapping) else {}
-
-
-def _explain_tag(error: jsonschema.ValidationError, pointer: str, mapping: Mapping[str, str]) -> Violation:
-    if not isinstance(error.instance, dict):
-        return Violation("type", pointer, say("应是对象", "Expected an object"))
-    tag = error.instance.get("type")
-    if tag is None:
-        return Violation("required", f"{pointer}/type", say("缺少“type”", '"type" is missing'))
-    if not isinstance(tag, str):
-        return Violation("type", f"{pointer}/type", say("应是文本", "Expected text"))
-    hint = nearest_hint(tag, mapping)
-    return Violation(
-        "unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}')
-    )
-
-
-def _unknown_member(name: str, known: Any, pointer: str = "") -> Violation:
+def unknown_member(name: str, known: Any, pointer: str = "") -> Violation:
+    """Say that a member is not one of those there are."""
     hint = nearest_hint(name, known)
     message = say(f"没有名为“{name}”的成员{hint.zh}", f'There is no member "{name}"{hint.en}')
     return Violation("unknown", f"{pointer}/{escape_pointer(name)}", message, {"name": name})
-
-
-_TYPE_NAMES = {
-    "string": say("文本", "text"),
-    "integer": say("整数", "an integer"),
-    "number": say("数字", "a number"),
-    "boolean": say("true 或 false", "true or false"),
-    "array": say("列表", "a list"),
-    "object": say("对象", "an object"),
-    "null": say("null", "null"),
-}
-
-
-def _sentence(error: jsonschema.ValidationError) -> Text:
-    """Say in both languages what a schema keyword asks for."""
-    wanted: Any = error.validator_value
-    match error.validator:
-        case "type":
-            names = [_TYPE_NAMES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]
-            return say("应是" + "或".join(n.zh for n in names), "Expected " + " or ".join(n.en for n in names))
-        case "anyOf" | "oneOf":
-            return say("类型不符", "This has none of the types allowed here")
-        case "enum" | "const":
-            listed = ", ".join(str(item) for item in (wanted if isinstance(wanted, list) else [wanted]))
-            return say(f"应是其中之一:{listed}", f"Expected one of: {listed}")
-        case "pattern":
-            return say(f"格式不符:{wanted}", f"Does not match {wanted}")
-        case "minLength" | "minItems" | "minimum":
-            return say(f"太短或太小,至少 {wanted}", f"Too short or small, at least {wanted}")
-        case "maxLength" | "maxItems" | "maximum":
-            return say(f"太长或太大,最多 {wanted}", f"Too long or large, at most {wanted}")
-        case _:
-            return say(f"不符合规则 {error.validator}", f"Breaks the rule {error.validator}")
 
 
 def _causes(error: ValidationError) -> list[Any]:

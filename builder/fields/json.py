@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from pydantic import ConfigDict, field_validator
 
 from builder.fields.base import JSON, Field, FieldSample, Invalid, Option, refuse_control_characters, wrong_type
-from builder.fields.parts.schemas import Checked, check_schema, has_references
 from builder.kernel.canonical import dump_json, parse_json, plain_decimal
 from builder.kernel.limits import JSON_FIELD_BYTES, JSON_FIELD_DEPTH, JSON_FIELD_NUMBER_DIGITS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.types import Document, StoredType
 from formulas import types as formula_types
+
+if TYPE_CHECKING:
+    from builder.fields.parts.schemas import Checked  # reads a large library: only for fields that have a schema
 
 _TEXT_CONTROLS = "\n\r\t"
 _FIRST_LEVEL = ("title", "description", "type")
@@ -98,6 +100,8 @@ class JsonField(Field):
     @classmethod
     def _check_schema(cls, schema: dict[str, JSON] | None) -> dict[str, JSON] | None:
         if schema is not None:
+            from builder.fields.parts.schemas import check_schema
+
             check_schema(schema)
         return schema
 
@@ -121,7 +125,11 @@ class JsonField(Field):
 
     @cached_property
     def _checked(self) -> Checked | None:
-        return None if self.json_schema is None else Checked(self.json_schema)
+        if self.json_schema is None:
+            return None
+        from builder.fields.parts.schemas import Checked
+
+        return Checked(self.json_schema)
 
     def json_sql(self, column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
         """The stored value."""
@@ -135,6 +143,8 @@ class JsonField(Field):
         """The user's schema, or anything but null. With references only its first level: they point at a root this is no part of elsewhere."""
         if self.json_schema is None:
             return {"not": {"type": "null"}}
+        from builder.fields.parts.schemas import has_references
+
         if not has_references(self.json_schema):
             return dict(self.json_schema)
         return {name: self.json_schema[name] for name in _FIRST_LEVEL if name in self.json_schema}

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
@@ -171,6 +169,9 @@ def _read(source: str) -> Package:
 @contextmanager
 def _progress(total: int) -> Iterator[Count]:
     """Show a bar on standard error while records come in; nothing when there is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not total) as bar:
         task = bar.add_task(told("载入记录", "Loading records"), total=total)

@@ -1,4 +1,4 @@
-"""Work that is done in a process of its own, so that it can be killed in the middle: ``python -m tests.faults.crashing WORK URL``.
+"""Writes in a process of its own, so that it can be killed in the middle: ``python -m tests.faults.crashing URL``.
 
 ``DOUGONG_CRASH_AT`` says where (``builder.kernel.faults``); the exit code says whether it was killed.
 """
@@ -96,13 +96,6 @@ async def _fill(database: Database, registry: Registry) -> None:
     await database.stop()
 
 
-def publish(url: str) -> None:
-    """Publish the draft."""
-    database = open_database(url)
-    publish_draft(open_registry(database), "shop", base_version=None, plan_hash=None, accept_lossy=True)
-    database.close()
-
-
 def write(url: str) -> None:
     """Write batches of ten, and say so after each: what was said must be there."""
     asyncio.run(_write(open_database(url)))
@@ -120,14 +113,14 @@ async def _write(database: Database) -> None:
     await database.stop()
 
 
-def run_until_crash(work: str, url: str, crash_at: str) -> tuple[bool, str]:
-    """Run work in a process that dies at a point; return (was it killed, what it had said)."""
+def write_until_crash(url: str, crash_at: str) -> tuple[bool, str]:
+    """Write in a process that dies at a point; return (was it killed, what it had said)."""
     environment = {**os.environ, "DOUGONG_CRASH_AT": crash_at, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.faults.crashing", work, url]
+    command = [sys.executable, "-m", "tests.faults.crashing", url]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode != 0, done.stdout
 
 
 if __name__ == "__main__":
-    {"publish": publish, "write": write}[sys.argv[1]](sys.argv[2])
+    write(sys.argv[1])

@@ -12,7 +12,8 @@ from builder.registry.doctor import examine
 from builder.registry.publishing import plan_draft
 from builder.store import tables
 from builder.store.database import Database, open_database
-from tests.faults.crashing import open_registry, prepare, run_until_crash
+from tests.faults.crashing import open_registry, prepare, write_until_crash
+from tests.support.publisher import publishing
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -38,14 +39,13 @@ def test_a_publish_killed_at_any_step_leaves_everything_as_it_was(migrated_datab
     registry = open_registry(database)
     before = contents(database)
     passages = 2 * len(plan_draft(registry, "shop").steps)
-    points = [f"publish.step:{n}" for n in {1, 2, passages // 3, passages // 2, passages - 1, passages}]
-    for point in [*points, "publish.commit:1"]:
-        killed, _ = run_until_crash("publish", migrated_database_url, point)
-        assert killed, point
-        assert contents(database) == before, point
-
-    killed, _ = run_until_crash("publish", migrated_database_url, "publish.commit:2")
-    assert not killed
+    with publishing() as publisher:
+        for passage in sorted({1, passages // 2, passages - 1, passages}):
+            outcome = publisher.publish(migrated_database_url, "shop", point="publish.step", passage=passage)
+            assert (outcome, contents(database) == before) == ("killed", True), passage
+        assert publisher.publish(migrated_database_url, "shop", point="publish.commit") == "killed"
+        assert contents(database) == before
+        assert publisher.publish(migrated_database_url, "shop") == "done"
     with database.snapshot() as connection:
         assert get_app(connection, "shop").published_version == 2
     assert examine(registry) == []
@@ -54,7 +54,7 @@ def test_a_publish_killed_at_any_step_leaves_everything_as_it_was(migrated_datab
 
 def test_what_was_acknowledged_is_there_and_nothing_is_there_by_halves(migrated_database_url: str):
     prepare(migrated_database_url)
-    killed, said = run_until_crash("write", migrated_database_url, "write.commit:4")
+    killed, said = write_until_crash(migrated_database_url, "write.commit:4")
     assert killed
     acknowledged = len(said.split())
     assert acknowledged == 3
@@ -69,7 +69,7 @@ def test_what_was_acknowledged_is_there_and_nothing_is_there_by_halves(migrated_
     assert len(names) == events == 10 * acknowledged
     assert numbers == [f"C-{n:04d}" for n in range(1, 21 + 10 * acknowledged)]
 
-    killed, said = run_until_crash("write", migrated_database_url, "write.commit:99")
+    killed, said = write_until_crash(migrated_database_url, "write.commit:99")
     assert (killed, len(said.split())) == (False, 6)
     assert examine(open_registry(database)) == []
     database.close()

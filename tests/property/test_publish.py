@@ -37,7 +37,7 @@ from tests.support.builder import entity, field, findings, insert, open_registry
 JSON = Any
 _numbers = itertools.count(1)
 _MANY = int(os.environ.get("DOUGONG_TEST_MANY", "1"))  # times as many examples, for a search
-EXAMPLES = {"sqlite": 30 * _MANY, "postgresql": 12 * _MANY}
+EXAMPLES = {"sqlite": 15 * _MANY, "postgresql": 8 * _MANY}
 
 ENTITY_KEYS = ("a", "b", "c")
 FIELD_KEYS = ("x", "y", "z")  # few keys: what comes back, swaps and collides is what goes wrong

@@ -13,8 +13,10 @@ from builder.compiled.conditional import Where, where_of
 from builder.definition.entity import Entity, UniqueIf
 from builder.definition.links import is_link
 from builder.fields.base import Field
+from builder.fields.department import DepartmentField
 from builder.fields.parts.many import LINK_DOT, SOURCE
 from builder.fields.reference import ReferenceField
+from builder.fields.user import UserField
 from builder.store.names import cut_name
 from builder.store.tables import PREFIX
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
@@ -151,6 +153,8 @@ def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
             continue  # the unique index begins with it
         if field.unique and field.stored:
             wanted.append(((field.key,), True))
+        elif field.indexed and is_owner(field):
+            wanted.append(((field.key, "created_at", "id"), False))  # whose records they are, the newest first
         elif (field.indexed or isinstance(field, ReferenceField)) and field.stored:
             wanted.append(((field.key,), False))
     wanted += [(tuple(keys), True) for keys in entity.unique]
@@ -159,6 +163,11 @@ def _indexes(table: str, entity: Entity) -> list[PhysicalIndex]:
         PhysicalIndex(index_name(table, keys, unique=unique), keys, unique) for keys, unique in dict.fromkeys(wanted)
     ]
     return plain + [conditional_index(table, entity, unique) for unique in entity.unique_if]
+
+
+def is_owner(field: Field) -> bool:
+    """Whether a field says whose a record is, and has an index by which the newest of each owner are found."""
+    return isinstance(field, UserField | DepartmentField) and field.indexed and not field.unique
 
 
 def conditional_index(table: str, entity: Entity, unique: UniqueIf) -> PhysicalIndex:

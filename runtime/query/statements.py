@@ -26,6 +26,7 @@ from runtime.query.conditions import SortKey, field_at
 from runtime.query.expanding import ALL_ROWS
 from runtime.query.json_rows import as_bytes, joined_object, joined_rows, json_list, json_object, json_values
 from runtime.query.pending import pending_jobs, shown_entities
+from runtime.query.reaching import Asked, Reach, newest_within
 from runtime.query.searching import RANK, RANK_FIELD, narrowed, rank
 from runtime.query.selection import ERRORS, IDS_ONLY, Selection
 from runtime.query.shape import ListShape
@@ -92,16 +93,19 @@ def get_statement(app: CompiledApp, selection: Selection, dialect: str) -> sa.Se
     return sa.select(*columns, *list(g.c)[2:]).select_from(source)
 
 
-def list_statement(app: CompiledApp, shape: ListShape, limit: int, dialect: str) -> sa.Select[Any]:
+def list_statement(
+    app: CompiledApp, shape: ListShape, limit: int, dialect: str, reaches: Sequence[Reach] = ()
+) -> sa.Select[Any]:
     """Return the statement of a page in one row: pin, epoch, number of records, cursor values of each, JSON of each.
 
     Both are joined with ``BETWEEN``, the JSON as UTF-8: fifty rows of a driver cost as much as finding them.
 
     Args:
         limit: how many records at most; a part of the text, since PostgreSQL's planner would plan anew for each value of a parameter.
+        reaches: by which owners its records are found apart (``runtime/query/reaching.py``); nothing: they are not.
     """
     entity = app.entities[shape.selection.entity]
-    root = _root(app, entity, shape, limit, dialect)
+    root = _root(app, entity, shape, limit, dialect, reaches)
     joins: _Joins = []
     shown = _object(app, shape.selection, root, joins, dialect)
     source = _joined(root, joins)
@@ -146,11 +150,13 @@ def bounded_statement(app: CompiledApp, shape: ListShape, dialect: str) -> sa.Se
     return sa.select(sa.func.count()).select_from(found)
 
 
-def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, limit: int, dialect: str) -> sa.Subquery:
+def _root(
+    app: CompiledApp, entity: CompiledEntity, shape: ListShape, limit: int, dialect: str, reaches: Sequence[Reach]
+) -> sa.Subquery:
     """Return the records of one page with the columns that are shown and sorted by."""
     joins = Joins(app, entity, entity.table, sql_dialect(dialect))
     keys = [_key_of(app, entity, key, shape, joins) for key in shape.sort]
-    condition = _condition(shape, joins, dialect)
+    condition = None if reaches else _condition(shape, joins, dialect)
     wanted: dict[str, Element] = {"id": entity.table.c.id}
     shown = [key for key in shape.selection.fields if not isinstance(entity.find_field(key), ManyField)]
     wanted |= {key: joins.at((key,)).label(key) for key in shown}
@@ -160,8 +166,13 @@ def _root(app: CompiledApp, entity: CompiledEntity, shape: ListShape, limit: int
     statement = sa.select(*wanted.values(), *sorted_by).select_from(joins.from_clause())
     if condition is not None:
         statement = statement.where(condition)
-    if shape.after is not None:
-        statement = statement.where(_after(keys, shape.sort, shape.after))
+    after = shape.after
+    if reaches:
+        behind = None if after is None else lambda columns: _after(columns, shape.sort, after)
+        asked = Asked(app, entity, shape, behind, limit, joins.dialect)
+        statement = statement.where(entity.table.c.id.in_(newest_within(asked, reaches)))
+    elif after is not None:
+        statement = statement.where(_after(keys, shape.sort, after))
     order = _orders(keys, shape.sort, dialect)
     statement = statement.order_by(*order).limit(sa.literal_column(str(limit)))
     if shape.skips:

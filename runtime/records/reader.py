@@ -17,6 +17,7 @@ from runtime.query.cursor import write_cursor
 from runtime.query.json_rows import BETWEEN
 from runtime.query.kept import Kept
 from runtime.query.pending import Pending, read_pending
+from runtime.query.reaching import Reach, can_reach
 from runtime.query.request import ListRequest
 from runtime.query.selection import select
 from runtime.query.shape import ListPlan
@@ -78,6 +79,10 @@ class PagePlan:
     plan: ListPlan
     field_map: FieldMap
     statement: Statement | None = None
+    reaches: tuple[Reach, ...] = ()
+    """By which owners its records may be found apart."""
+    apart: Statement | None = None
+    """The statement that does."""
 
 
 def kept_plan(
@@ -139,12 +144,18 @@ def read_page(
     """Return one page of records, and on request how many there are in all."""
     app, plan, limit = published.app, page_plan.plan, request.limit
     shape = plan.shape
-    statement = page_plan.statement
+    values = {**plan.values, **moment, "app": app.key}
+    apart = can_reach(page_plan.reaches, values)
+    statement = page_plan.apart if apart else page_plan.statement
     if statement is None:
         most = limit + 1  # whether there are more
-        make = partial(list_statement, app, shape, most, cache.dialect)
-        statement = page_plan.statement = cache.get((published.key, "list", shape, most), make)
-    values = {**plan.values, **moment, "app": app.key}
+        reaches = page_plan.reaches if apart else ()
+        make = partial(list_statement, app, shape, most, cache.dialect, reaches)
+        statement = cache.get((published.key, "list", shape, most, apart), make)
+        if apart:
+            page_plan.apart = statement
+        else:
+            page_plan.statement = statement
     rows = yield Query(statement, values)
     pin, epoch, found, at, joined, *column = rows[0]
     check_guard(published, caller, pin, epoch)

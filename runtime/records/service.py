@@ -19,6 +19,7 @@ from runtime.access.gate import FieldMap, gate
 from runtime.access.sight import sight_of
 from runtime.query.aggregate_request import AggregateRequest
 from runtime.query.kept import Kept, is_constant
+from runtime.query.reaching import reaches_of
 from runtime.query.request import ListRequest
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
@@ -134,7 +135,7 @@ class Records:
         plan = plan_list(
             published.app, owner, request, now=now, user_id=user_id, field_map=field_map, search_indexes=indexes
         )
-        made = PagePlan(plan, field_map)
+        made = PagePlan(plan, field_map, reaches=reaches_of(published.app, owner, plan.shape))
         if request.text and request.cursor is None and is_constant(request.filter):
             self._page_plans.keep(key, made)
         return made

@@ -8,16 +8,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.filled import Filled
 from tests.support.service import Service, running
 
 
+async def fill(service: Service) -> None:
+    """Make an admin, a builder and a member."""
+    for role in ("admin", "builder", "member"):
+        service.add_user(role, role)
+
+
 @pytest.fixture
-async def service(anyio_backend: str, migrated_database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
+async def service(anyio_backend: str, filled: Filled, tmp_path: Path) -> AsyncIterator[Service]:
     """A running instance with an admin, a builder and a member."""
-    async with running(migrated_database_url, files_folder=tmp_path / "files") as made:
-        made.add_user("admin", "admin")
-        made.add_user("builder", "builder")
-        made.add_user("member", "member")
+    async with running(filled(fill)[0], files_folder=tmp_path / "files") as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Records from a sheet: put down with a job, written part by part as by the person who brought them. See docs/decisions/0027.
+"""Records from a sheet: put down with a job, written part by part as by the person who brought them. See docs/decisions/0028.
 
 A part, what was refused of it, and the job's checkpoint are one transaction: killed at any moment, the job goes on behind the last part.
 """

@@ -47,7 +47,7 @@ async def begin(x: Exchange) -> None:
     def render(begun: Begun) -> Reply:
         place = f"/api/jobs/{begun.job_id}"
         headers = (("content-type", "application/json"), ("location", place))
-        return Reply(202, headers, dump_json({"data": {"job": begun.job_id, **begun._asdict()}}))
+        return Reply(202, headers, dump_json({"data": begun._asdict()}))
 
     imports = x.api.imports
     await carry(

@@ -24,9 +24,9 @@ def import_path(d: Described, entity: CompiledEntity, base: str) -> Schema:
     label = entity.label().pick(d.language)
     begun: Schema = {
         "type": "object",
-        "required": ["job", "row_count", "columns"],
+        "required": ["job_id", "row_count", "columns"],
         "properties": {
-            "job": {**_UUID, "description": "See /api/jobs/{id}: progress, cancel, retry."},
+            "job_id": {**_UUID, "description": "See /api/jobs/{id}: progress, cancel, retry."},
             "row_count": {"type": "integer"},
             "columns": {"type": "object", "additionalProperties": {"type": ["string", "null"]}},
         },

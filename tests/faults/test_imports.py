@@ -36,7 +36,7 @@ async def test_killed_again_and_again_every_row_is_in_once(office: Office) -> No
     for _ in range(2):  # the answer got lost: once more
         reply = await office.send("POST", "records/order/import", content=sheet(), headers=headers)
         assert reply.status_code == 202, reply.text
-        jobs.add(reply.json()["data"]["job"])
+        jobs.add(reply.json()["data"]["job_id"])
     (job_id,) = jobs
     days, done = 0.01, 0
     for point in ("write.commit:2", "import.part:1"):

@@ -164,7 +164,7 @@ async def test_cancelled_between_parts_it_keeps_what_is_in_and_goes_on_when_aske
     monkeypatch.setattr("runtime.imports.records.IMPORT_ROWS", 3)
     content = text_sheet(["name", "level"], *([f"客户 {n}", "A" if n != 4 else "?"] for n in range(8)))
     reply = await send(desk, "customer", content)
-    job_id = reply.json()["data"]["job"]
+    job_id = reply.json()["data"]["job_id"]
     jobs = desk.service.app.services.jobs
     claimed = jobs.claim(["import"])
     assert claimed is not None
@@ -204,6 +204,6 @@ async def test_who_has_left_brings_nothing_in_and_others_do_not_see_what_was_ref
     assert wang_user is not None
     users.update_user(wang_user.id, {"active": False})
     await finish(desk)
-    left = desk.service.app.services.jobs.get_job(reply.json()["data"]["job"])
+    left = desk.service.app.services.jobs.get_job(reply.json()["data"]["job_id"])
     assert left.state == "failed"
     assert await desk.every("customer") == []

@@ -20,8 +20,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks import seeding
 from benchmarks.formulas_speed import best, report
-from builder.compiled.app import CompiledApp
 from builder.compiled.recompute import fill
 from builder.definition.parse import parse_definition
 from builder.registry import apps, publishing
@@ -136,33 +136,13 @@ async def _rollups(app: App, dialect: str) -> None:
     _two(f"{dialect}: child of {CHILDREN:,}, 3 parent rollups", changed["full"], changed["poor"], "x2")
 
 
-def _insert_wide(connection: sa.Connection, compiled: CompiledApp) -> None:
-    table = compiled.entities["wide"].table
-    postgresql = connection.dialect.name == "postgresql"
-    series = "generate_series(1, :count) AS t(n)"
-    if not postgresql:
-        series = (
-            "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s) AS t"
-        )
-    key = (
-        "('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid"
-        if postgresql
-        else "'00000000-0000-7000-8000-' || printf('%012d', n)"
-    )
-    moment = "now()" if postgresql else "0"
-    amount, rate = ("n % 100000 / 100.0", "0.13") if postgresql else ("n % 100000", "1300")
-    columns = f"SELECT {key}, 1, {moment}, {moment}, {amount}, {rate} FROM {series}"  # noqa: S608 - ours
-    insert = f"INSERT INTO {table.name} (id, revision, created_at, updated_at, amount, rate) {columns}"
-    connection.execute(sa.text(insert), {"count": ROWS})
-
-
 def _backfill(app: App, dialect: str) -> None:
     """Filling a formula over a million rows, and the UPDATE that a programmer would write."""
     published = load_published(app.services.registry, "bench")
     assert published is not None
     database, compiled = app.services.database, published.app
-    with database.transaction() as connection:
-        _insert_wide(connection, compiled)
+    amount, rate = ("n % 100000 / 100.0", "0.13") if dialect == "postgresql" else ("n % 100000", "1300")
+    seeding.insert_series(database.engine, compiled.entities["wide"].table, ROWS, {"amount": amount, "rate": rate})
     computed = compiled.computed["wide", "tax"]
     table = compiled.entities["wide"].table.name
     value = "round(amount * rate, 2)" if dialect == "postgresql" else "(amount * rate + 5000) / 10000"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,21 @@ def fill(engine: sa.Engine, table: sa.Table, rows: Iterable[Row]) -> None:
         with raw.cursor() as cursor, cursor.copy(copy) as stream:
             for row in rows:
                 stream.write_row([row[name] for name in names])
+
+
+def insert_series(engine: sa.Engine, table: sa.Table, count: int, values: Mapping[str, str]) -> None:
+    """Write ``count`` records that the database makes itself; values are SQL over their number ``n``, ids end in it."""
+    if engine.dialect.name == "postgresql":
+        series = "generate_series(1, :count) AS t(n)"
+        key, moment = "('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid", "now()"
+    else:
+        numbers = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s"
+        series = f"({numbers}) AS t"
+        key, moment = "'00000000-0000-7000-8000-' || printf('%012d', n)", "0"
+    all_values = {"id": key, "revision": "1", "created_at": moment, "updated_at": moment, **values}
+    chosen = f"SELECT {', '.join(all_values.values())} FROM {series}"  # noqa: S608 - ours
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"INSERT INTO {table.name} ({', '.join(all_values)}) {chosen}"), {"count": count})
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

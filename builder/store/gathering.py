@@ -101,3 +101,19 @@ def whole_statement(parts: Sequence[Part], condition: Statement) -> Whole:
 
 def _moved(text: str, by: int) -> str:
     return _PLACE.sub(lambda found: f"${int(found[1]) + by}", text) if by else text
+
+
+def with_look(write: Statement, look: Statement) -> Statement:
+    """Return a write that also holds the rows of another select, given behind its own columns; of no row blanks.
+
+    Args:
+        write: a ``WITH … SELECT g.… FROM g``.
+        look: its parameters have names that ``write`` has not.
+    """
+    head, chosen, rest = write.sql.rpartition("\n SELECT g.")
+    columns, _, nothing = rest.rpartition("\nFROM g")
+    assert head, write.sql
+    assert not nothing, write.sql
+    held = f"look AS ({_moved(look.sql, len(write.slots))})"
+    text = f"{head}, {held}{chosen}{columns}, look.* FROM g LEFT JOIN look ON true"
+    return Statement(text, (*write.slots, *look.slots), has_rows=True)

@@ -36,6 +36,9 @@ _BRIEF_LOOKS = 60  # 60,000 steps are 2 to 3 ms; a page of 50 takes 5,000
 _LONG_SECONDS = 10.0
 _LONG_KEPT = 1_000
 _UNLIMITED = 2**62
+_CACHE_KIB = 4_096
+"""Of each connection. What is in the file is read where it is mapped; a cache holds pages that are only in the log, and those just changed."""
+_WRITER_CACHE_KIB = 16_384
 _CANNOT_NOW = frozenset(
     (
         sqlite3.SQLITE_BUSY,
@@ -107,7 +110,7 @@ class SqliteDatabase:
             "journal_mode=WAL",
             f"synchronous={self._synchronous}",
             "foreign_keys=ON",
-            "cache_size=-32768",
+            f"cache_size=-{_CACHE_KIB}",
             "mmap_size=268435456",
             "trusted_schema=OFF",
         ):
@@ -161,9 +164,9 @@ class SqliteDatabase:
         self._local = threading.local()
         self._inline = self._connect_reader()
         self._inline.set_progress_handler(self._over, _BRIEF_STEPS)
-        self._writer = threading.Thread(
-            target=self._write_loop, args=(self._connect(),), name="dougong-write", daemon=True
-        )
+        writing = self._connect()
+        writing.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
+        self._writer = threading.Thread(target=self._write_loop, args=(writing,), name="dougong-write", daemon=True)
         self._writer.start()
 
     async def stop(self) -> None:

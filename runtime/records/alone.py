@@ -18,7 +18,7 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.problems import Problem
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, NotNow
-from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement
+from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement, with_look
 from builder.store.statement import POSTGRESQL, Query, Row, Rows, Unit
 from builder.store.types import Identifier, Whole, Words
 from runtime.records.ahead import Ahead, Attempts, CannotAhead
@@ -53,7 +53,7 @@ async def create_alone(database: Database, w: Writing, record: NewRecord) -> boo
         return False
     values = {**_values(wanted[0]), **_event_values(wanted[1]), **_guard_values(w)}
     statement = w.statements.kept(("create_alone", entity.key), lambda _: _create_statement(entity))
-    return await _write(database, w, Query(statement, values))
+    return await _write(database, w, entity, Query(statement, values))
 
 
 async def update_alone(
@@ -89,7 +89,7 @@ async def update_alone(
         return None
     values = {**_values(wanted[0]), **_event_values(wanted[1]), **_guard_values(w), "seen": revision}
     statement = w.statements.kept(("update_alone", entity.key, keys), lambda _: _update_statement(entity, keys))
-    return after if await _write(database, w, Query(statement, values)) else None
+    return after if await _write(database, w, entity, Query(statement, values)) else None
 
 
 async def write_ahead(
@@ -145,13 +145,19 @@ def _as_pinned() -> sa.Select[Any]:
     return chosen.with_for_update(read=True, of=app, skip_locked=True)
 
 
-async def _write(database: Database, w: Writing, query: Query) -> bool:
+async def _write(database: Database, w: Writing, entity: CompiledEntity, query: Query) -> bool:
     """Write a record and its event; what follows from that (related fields of other records) in the same transaction."""
     following = finish(w)
     first = next(following, None)
     if first is None:
         return _is_done(w, await database.write_alone(query))
-    tries = iter((_and_what_follows(w, query, first, following),))
+    if _holds_others(entity, query, first):
+        write, look = query.statement, first.statement
+        joined = w.statements.kept(("with look", write.sql, look.sql), lambda _: with_look(write, look))
+        whole = Query(joined, {**_values(first), **_values(query)})
+        tries = iter((_held_along(w, whole, following),))
+    else:
+        tries = iter((_and_what_follows(w, query, first, following),))
     return await database.write(
         lambda: next(tries, _nothing())
     )  # what follows has begun: the long form may repeat, not this
@@ -160,10 +166,27 @@ async def _write(database: Database, w: Writing, query: Query) -> bool:
 def _and_what_follows(w: Writing, query: Query, first: Query, following: Unit[None]) -> Unit[bool]:
     if not _is_done(w, (yield query)):
         return False
+    return (yield from _follow(following, (yield first)))
+
+
+def _holds_others(entity: CompiledEntity, query: Query, first: Query) -> bool:
+    """Whether what follows begins with holding records of other tables: the statement that writes can do that, too."""
+    sql = first.statement.sql
+    holds = first.statement.has_rows and sql.startswith("SELECT ") and " FOR NO KEY UPDATE OF " in sql
+    return holds and entity.table.name not in sql and _values(first).keys().isdisjoint(_values(query))
+
+
+def _held_along(w: Writing, query: Query, following: Unit[None]) -> Unit[bool]:
+    rows = yield query
+    if not _is_done(w, [row[:3] for row in rows]):
+        return False
+    return (yield from _follow(following, [row[3:] for row in rows if row[3] is not None]))
+
+
+def _follow(following: Unit[None], rows: Rows) -> Unit[bool]:
     try:
-        query = first
         while True:
-            query = following.send((yield query))
+            rows = yield following.send(rows)
     except StopIteration:
         return True
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import subprocess
 from collections import Counter
+from functools import partial
 from typing import Any
 
-import anyio
 import pytest
 import sqlalchemy as sa
 
@@ -17,7 +18,8 @@ from builder.store.delivery_tables import outbox
 from tests.faults.ticking import audit_later, begin, open_later, tick_until_quiet
 from tests.support.office import Office, on
 from tests.support.posting import call, post
-from tests.support.receiver import http_receiver
+from tests.support.receiver import HttpReceiver, http_receiver
+from tests.support.timing import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 COUNTS = {"type": "set_fields", "set": [{"field": "serial", "formula": "serial + 1"}]}
@@ -62,6 +64,11 @@ async def test_four_processes_share_a_schedule_and_it_fires_once(office: Office)
     assert await look(office) == []
 
 
+def has_begun(process: subprocess.Popen[bytes], receiver: HttpReceiver, wanted: int) -> bool:
+    """Has so much been received, or is the process through?"""
+    return len(receiver.requests) >= wanted or process.poll() is not None
+
+
 async def test_deliveries_killed_at_random_moments_are_all_there(office: Office):
     chance = random.Random(7)
     async with http_receiver() as receiver:
@@ -74,9 +81,7 @@ async def test_deliveries_killed_at_random_moments_are_all_there(office: Office)
         for _ in range(4):
             before, wanted = len(receiver.requests), chance.randint(1, 6)
             with begin(office.url, 0.1 + kills) as process:  # the lease of the one before has run out
-                with anyio.move_on_after(60):
-                    while len(receiver.requests) < before + wanted and process.poll() is None:
-                        await asyncio.to_thread(lambda: None)
+                await asyncio.to_thread(wait_until, partial(has_begun, process, receiver, before + wanted))
                 process.kill()
             kills += process.returncode == -signal.SIGKILL
         assert kills >= 2

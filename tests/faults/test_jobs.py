@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from runtime.jobs.rows import LEASE, TRIES
 from runtime.jobs.runner import Cancelled, JobRunner, Running
 from runtime.observe.logs import make_log
 from tests.faults.jobbing import STEPS, begin, counted, prepare, rows_of, runner_of, wait_for
+from tests.support.timing import wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 ONCE = Counter(range(STEPS))
@@ -117,11 +119,14 @@ class Slow:
         self.runs += 1
         for _ in range(5):
             self.clock.advance(LEASE * 0.8)
-            before = lease(running.rows.database)
-            while await asyncio.to_thread(lease, running.rows.database) <= before:
-                pass  # the beat comes on the machine's clock
+            longer = partial(is_longer, running.rows.database, lease(running.rows.database))
+            assert await asyncio.to_thread(wait_until, longer)  # the beat comes on the machine's clock
         self.over = True
         return "slow"
+
+
+def is_longer(database: Database, before: Any) -> bool:
+    return bool(lease(database) > before)
 
 
 def lease(database: Database) -> Any:

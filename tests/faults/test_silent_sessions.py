@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from builder.store.database import DatabaseBusy, open_database
 from builder.store.statement import Query, Rows, Statement, Unit
+from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -24,14 +25,15 @@ async def test_who_is_silent_in_a_transaction_loses_it(migrated_database_url: st
     def asked() -> Unit[Rows]:
         return (yield said("SHOW idle_in_transaction_session_timeout"))
 
+    def is_there(pid: object) -> bool:
+        with database.snapshot() as connection:
+            return bool(connection.scalar(others, {"pid": pid}))
+
     def silent() -> Unit[Rows]:
         ((pid,),) = yield said("SELECT pg_backend_pid()")
         yield said("SET LOCAL idle_in_transaction_session_timeout = 50", rows=False)
         yield said("CREATE TABLE left_behind (n integer)", rows=False)
-        while True:
-            with database.snapshot() as connection:
-                if not connection.scalar(others, {"pid": pid}):
-                    break
+        assert wait_until(lambda: not is_there(pid))
         return (yield said("SELECT 1"))
 
     try:

@@ -17,6 +17,7 @@ from builder.registry import apps, publishing
 from builder.registry.registry import Registry, load_published
 from tests.support import shop
 from tests.support.service import Service, bearer, running
+from tests.support.timing import wait_until
 
 JSON = Any
 JSON_TYPE = {"content-type": "application/json"}
@@ -126,8 +127,8 @@ class Desk:
             newest = connection.scalar(sa.text("SELECT pg_current_xact_id()::text::bigint"))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             oldest = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-            while connection.scalar(oldest) <= newest:
-                pass  # tests beside this one have transactions open on the same server
+            # tests beside this one have transactions open on the same server
+            assert wait_until(lambda: connection.scalar(oldest) > newest)
 
     async def feed(self, after: str | None = None, limit: int = 500) -> list[dict[str, JSON]]:
         """All events after a position, page by page."""

@@ -18,6 +18,7 @@ from builder.registry.registry import load_published
 from builder.store.database import Database
 from tests.support.computed_app import APP, publish_shop, stale_values
 from tests.support.service import Service
+from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.anyio
 RECORDS = "/api/shop/records"
@@ -201,8 +202,7 @@ async def test_a_new_link_sees_what_becomes_of_its_target_meanwhile(service: Ser
                 other.execute(sa.text("UPDATE shop__payer SET name = 'b'"))
                 moving = client.patch(f"{RECORDS}/payment/{old}", json={"payer": payer})
                 writing = asyncio.gather(make(client, "payment", {"payer": payer, "amount": 1}), moving)
-                while not (await asyncio.to_thread(_somebody_waits, database) or writing.done()):
-                    pass
+                await asyncio.to_thread(wait_until, lambda: _somebody_waits(database) or writing.done())
                 other.commit()
                 await writing
             assert stale(service) == []

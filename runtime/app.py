@@ -290,7 +290,7 @@ def make_services(
         Due("schedules", schedules.run_due),
         Due("app events", app_events.run_due),
         Due("automations", runner.run_due),
-        Due("approvals", approvals.escalate_due),
+        Due("approvals", approvals.tend_due),
         Due("pools", assignments.reclaim_due),
         courier,
         Upkeep(database, jobs, settings.upkeep_cron, [kind.name for kind in upkeep]),

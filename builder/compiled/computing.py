@@ -366,6 +366,10 @@ def with_variables(tree: Tree) -> Tree:
     return with_children(tree, parts) if parts else tree
 
 
+VIEWER_NAMES = frozenset(f"p{place}" for place in (*VARIABLES.values(), *(place for place, _ in MEMBERSHIPS.values())))
+"""What ``viewer_values`` gives."""
+
+
 def viewer_values(context: Context) -> dict[str, Any]:
     """Return the parameters that ``with_variables`` put into statements."""
     values = {f"p{place}": context_value(name, context) for name, place in VARIABLES.items()}

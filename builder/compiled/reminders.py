@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from builder.compiled.computing import with_variables
@@ -78,7 +78,7 @@ class CompiledReminder:
         when = self.document.when
         return when.by if isinstance(when, AbsenceOccasion | StreakOccasion) else None
 
-    @property
+    @cached_property
     def counts_working_time(self) -> bool:
         """Whether the calendar makes a difference."""
         spans = [span for step in self.steps for span in (step.span, step.again) if span is not None]

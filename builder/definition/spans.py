@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import StringConstraints
@@ -48,6 +49,7 @@ class Span(NamedTuple):
         return say(f"{self.amount} {'个工作' if self.working else ''}{_ZH[self.unit]}", en)
 
 
+@lru_cache(maxsize=1_024)  # a reminder reads its own with every timer
 def read_span(text: str) -> Span:
     """Read a length of time.
 

@@ -11,6 +11,7 @@ from builder.kernel.limits import RECOMPUTE_SOURCES
 
 JSON = Any
 RECOMPUTE = "recompute"
+HANDOVER = "handover"
 
 
 def job_row(

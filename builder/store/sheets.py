@@ -1,4 +1,4 @@
-"""Many new rows as one statement: what all of them share is bound once, the rest travels together.
+"""Many rows as one statement: what all new ones share is bound once, the rest travels together.
 
 SQLite takes them one after the other from tuples made column by column (``Statement.bind_sheet``). PostgreSQL is handed one JSON
 array, which it takes apart itself: a third of what a prepared statement costs per row, and no columns of equal values to be sent.
@@ -42,6 +42,19 @@ def insert_sheet(
     given = [r.c[name] if kind is _carried(kind) else sa.cast(r.c[name], kind) for name, kind in types.items()]
     chosen = sa.select(*given, *shared.values(), *computed.values()).select_from(r)
     return sa.insert(table).from_select([*types, *shared, *computed], chosen, include_defaults=False).inline()
+
+
+def update_sheet(table: sa.Table, key: str, columns: Iterable[str], dialect: str) -> sa.Update:
+    """Return the statement that changes columns of the rows that a ``Sheet`` names by their key; values are called ``v_`` and the column."""
+    names = list(columns)
+    types = {f"v_{name}": table.c[name].type for name in (key, *names)}
+    if dialect != POSTGRESQL:
+        given = {name: sa.bindparam(f"v_{name}", type_=table.c[name].type) for name in (key, *names)}
+        return sa.update(table).where(table.c[key] == given.pop(key)).values(given)
+    rows = sa.func.json_to_recordset(sa.cast(sa.bindparam(ROWS, type_=_JsonRows(types)), sa.JSON))
+    r = rows.table_valued(*(sa.column(name, _carried(kind)) for name, kind in types.items()))
+    r = r.render_derived(name="r", with_types=True)
+    return sa.update(table).where(table.c[key] == r.c[f"v_{key}"]).values({name: r.c[f"v_{name}"] for name in names})
 
 
 def _carried(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:

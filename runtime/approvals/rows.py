@@ -151,6 +151,24 @@ def insert_act(
     yield Query(w.statements.kept(("approval", "insert act"), lambda _: _insert(_act)), values)
 
 
+def was_told(w: Writing, approval_id: str, act: str, user_id: str) -> Unit[bool]:
+    """Whether an act about a person is written down of an approval."""
+    c = _act.c
+    statement = w.statements.kept(
+        ("approval", "was told"),
+        lambda _: (
+            sa.select(c.id)
+            .where(
+                c.approval_id == sa.bindparam("approval", type_=c.approval_id.type),
+                c.act == sa.bindparam("act", type_=c.act.type),
+                c.user_id == sa.bindparam("user", type_=c.user_id.type),
+            )
+            .limit(1)
+        ),
+    )
+    return bool((yield Query(statement, {"approval": approval_id, "act": act, "user": user_id})))
+
+
 def change_approval(w: Writing, approval_id: str, **values: Any) -> Unit[None]:
     """Change columns of an approval."""
     yield from _change(w, _approval, approval_id, values)

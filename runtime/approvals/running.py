@@ -27,7 +27,12 @@ from runtime.records.holding import hold_record
 from runtime.records.writer import Writing, make_event, write_events
 
 JSON = Any
+_LEVELS = 10
+"""How far up the line somebody is looked for who answers for one who has left."""
+VACANT = "vacant"
+"""The act of telling that there is nobody."""
 _LETTERS = {
+    VACANT: say("审批人已离职,请改派", "The approver has left: name another"),
     "task": say("等待您审批", "Waits for your approval"),
     APPROVED: say("审批已通过", "Approved"),
     REJECTED: say("审批未通过", "Rejected"),
@@ -258,6 +263,37 @@ class Course:
             yield from rows.insert_act(w, a.id, "overdue", user_id=task.user_id)
         yield from self._tell(w, a, "escalate", None)
         yield from self._ask(w, a, made)
+
+    def replace_leaver(self, w: Writing, a: Running, task: Task) -> Unit[None]:
+        """Let somebody answer for one who has left: the next up the line who may; if there is nobody, administrators are told, once."""
+        entity = w.app.entities.get(a.entity)
+        tasks = [t for t in (yield from rows.tasks_of(w, a.id)) if t.step == a.step and t.state in ("open", "waiting")]
+        passed = {t.user_id for t in tasks} | (set() if a.document.get("allow_self") else {a.asked_by})
+        heir: str | None = None
+        for level in range(1, _LEVELS + 1):
+            above = yield from self._ports().people.manager_of(w, task.user_id, level)
+            if above is None or above in passed:
+                passed.add(above)
+                continue
+            reasons = {} if entity is None else (yield from self._unable(w, entity, a, above))
+            if not reasons:
+                heir = above
+                break
+            passed.add(above)
+        if heir is None:
+            yield from rows.insert_act(w, a.id, VACANT, user_id=task.user_id)
+            admins = yield from self._ports().people.with_role(w, "admin")
+            yield from self._write_to(w, a, admins, VACANT, task.id)
+            return
+        yield from rows.change_task(w, task.id, state="delegated", decided_at=w.now)
+        made = self._new_task(w, a, task.step, task.place, heir, "delegated")
+        yield from rows.insert_tasks(w, [made])
+        yield from rows.insert_act(w, a.id, "replaced", user_id=heir)
+        yield from self._tell(w, a, "replace", None)
+        yield from self._ask(w, a, [made])
+
+    def _unable(self, w: Writing, entity: CompiledEntity, a: Running, user_id: str) -> Unit[Mapping[str, Text]]:
+        return (yield from unable(w, self._find_actor, entity, a.record_id, a.approval, [user_id]))
 
     # -- the end ---------------------------------------------------------------------------------------------------------
 

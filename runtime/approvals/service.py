@@ -13,16 +13,17 @@ from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp
-from builder.store import tables
+from builder.store import delivery_tables, tables
 from builder.store.database import Database
-from builder.store.statement import Query, Rows, Unit, prepare
+from builder.store.jobs import HANDOVER
+from builder.store.statement import Query, Rows, Statement, Unit, prepare
 from builder.store.types import Instant
 from runtime.access.gate import FieldMap, gate, require_actor, require_scope
 from runtime.approvals import rows
 from runtime.approvals.listing import Folder, find_one, list_mine, list_of_record
 from runtime.approvals.rights import require_giver
 from runtime.approvals.rows import RUNNING, WITHDRAWN, Running, Task
-from runtime.approvals.running import Course
+from runtime.approvals.running import VACANT, Course
 from runtime.expressions.prepared import Subject
 from runtime.identity import scopes
 from runtime.query.statements import StatementCache
@@ -52,6 +53,7 @@ class Approvals:
         self._ids = ids
         self._cache = StatementCache(database.dialect)
         self._overdue = prepare(_overdue(), database.dialect)
+        self._left = prepare(_left(), database.dialect)
 
     # -- asking and answering --------------------------------------------------------------------------------------------
 
@@ -210,31 +212,45 @@ class Approvals:
 
     # -- time --------------------------------------------------------------------------------------------------------------
 
-    async def escalate_due(self) -> int:
-        """Escalate answers that are overdue, each once and in a transaction of its own; return how many. Any number of processes may."""
+    async def tend_due(self) -> int:
+        """Escalate answers that are overdue and replace who has left, each once and in a transaction of its own; return how many.
 
-        def due() -> Unit[Rows]:
-            return (yield Query(self._overdue, {"now": self._clock.now()}))
-
+        Any number of processes may.
+        """
         count = 0
-        for task_id, approval_id, app in await self._database.read(due):
-            caller = system_caller(self._ids.record_id(), "timer")
-            unit = partial(self._escalate, approval_id=str(approval_id), task_id=str(task_id))
-            count += await self._records.work(caller, str(app), unit)
+        for statement, tend in ((self._overdue, self._escalate), (self._left, self._replace)):
+            for task_id, approval_id, app in await self._ask(statement):
+                caller = system_caller(self._ids.record_id(), "timer")
+                unit = partial(self._tend, approval_id=str(approval_id), task_id=str(task_id), tend=tend)
+                count += await self._records.work(caller, str(app), unit)
         return count
 
-    def _escalate(self, w: Writing, approval_id: str, task_id: str) -> Unit[int]:
+    async def _ask(self, statement: Statement) -> Rows:
+        def due() -> Unit[Rows]:
+            return (yield Query(statement, {"now": self._clock.now()}))
+
+        return await self._database.read(due)
+
+    def _tend(self, w: Writing, approval_id: str, task_id: str, tend: Callable[..., Unit[bool]]) -> Unit[int]:
         found = yield from rows.hold_approval(w, approval_id)
         if found is None or found.state != RUNNING:
             return 0
         for task in (yield from rows.tasks_of(w, approval_id)):
-            is_due = (
-                task.state == "open" and task.escalated_at is None and task.due_at is not None and task.due_at <= w.now
-            )
-            if task.id == task_id and is_due:
-                yield from self._course.escalate(w, found, task)
-                return 1
+            if task.id == task_id and task.state == "open":
+                return int((yield from tend(w, found, task)))
         return 0
+
+    def _escalate(self, w: Writing, found: Running, task: Task) -> Unit[bool]:
+        if task.escalated_at is not None or task.due_at is None or task.due_at > w.now:
+            return False
+        yield from self._course.escalate(w, found, task)
+        return True
+
+    def _replace(self, w: Writing, found: Running, task: Task) -> Unit[bool]:
+        if (yield from rows.was_told(w, found.id, VACANT, task.user_id)):
+            return False
+        yield from self._course.replace_leaver(w, found, task)
+        return True
 
 
 def _own_task(a: Running, tasks: Sequence[Task], user_id: str | None, task_id: str | None) -> Task:
@@ -276,5 +292,32 @@ def _overdue() -> sa.Select[Any]:
             approval.c.state == RUNNING,
         )
         .order_by(task.c.due_at)
+        .limit(_BATCH)
+    )
+
+
+def _left() -> sa.Select[Any]:
+    """Open tasks of people who were switched off and whose work is not being handed over, unless administrators were told already."""
+    task, approval, act, user, job = (
+        tables.approval_task,
+        tables.approval,
+        tables.approval_act,
+        tables.user,
+        delivery_tables.job,
+    )
+    told = sa.exists().where(act.c.approval_id == approval.c.id, act.c.act == VACANT, act.c.user_id == user.c.id)
+    named = (
+        sa.literal_column('\'%"from":"\'').op("||")(sa.cast(user.c.id, sa.Text)).op("||")(sa.literal_column("'\"%'"))
+    )
+    handed = sa.exists().where(
+        job.c.kind == HANDOVER,
+        sa.or_(job.c.state == "waiting", job.c.state == "running"),
+        sa.type_coerce(job.c.arguments, sa.Text).like(named),
+    )
+    return (
+        sa.select(task.c.id, approval.c.id.label("approval_id"), approval.c.app)
+        .join_from(task, approval, approval.c.id == task.c.approval_id)
+        .join(user, user.c.id == task.c.user_id)
+        .where(task.c.state == "open", approval.c.state == RUNNING, ~user.c.active, ~told, ~handed)
         .limit(_BATCH)
     )

@@ -16,6 +16,7 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.store import tables
 from builder.store.database import Database
+from builder.store.jobs import HANDOVER
 from runtime.identity.audit import SYSTEM_ORIGIN, Audit, Origin
 from runtime.identity.departments import Departments
 from runtime.identity.epoch import take_turns
@@ -27,7 +28,6 @@ from runtime.records.caller import Caller, system_caller
 from runtime.records.service import Records
 
 JSON = Any
-KIND = "handover"
 _REFUSED_SHOWN = 100
 
 
@@ -44,7 +44,7 @@ class Estate:
 class Handover:
     """Says what a person holds, starts handing it over, and is the kind of job that does."""
 
-    name = KIND
+    name = HANDOVER
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Handover:
             if deactivate:
                 self._users.change(connection, leaver.id, {"active": False}, by=by)
             self._audit.note(connection, "handover", by, leaver.id, {"to": heir.id})
-            return self._jobs.start(connection, KIND, {"from": leaver.id, "to": heir.id}, by=by.actor)
+            return self._jobs.start(connection, HANDOVER, {"from": leaver.id, "to": heir.id}, by=by.actor)
 
     # -- the job -------------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ def approval_limits(services: Services) -> Clockwork:
     waiting = sa.select(sa.func.min(task.c.due_at)).where(task.c.state == "open", task.c.escalated_at.is_(None))
 
     async def work() -> bool:
-        return bool(await services.approvals.escalate_due())
+        return bool(await services.approvals.tend_due())
 
     return Clockwork("approvals", _earliest(services, waiting), work)
 

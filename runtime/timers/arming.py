@@ -6,7 +6,7 @@ Reads and writes: dougong_timer. See docs/decisions/0016.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from builder.calendars.working import WorkingCalendar
@@ -65,13 +65,13 @@ def decide(
             calendar.key if rule.counts_working_time else None,
             bool(due.unknown_years),
         )
-        return replace(armed, paused_at=w.now, due_at=None) if sight.paused and armed.due_at else armed
+        return armed._replace(paused_at=w.now, due_at=None) if sight.paused and armed.due_at else armed
     timer = standing
     if sight.paused and timer.paused_at is None and timer.due_at is not None:
-        return replace(timer, paused_at=w.now, due_at=None)
+        return timer._replace(paused_at=w.now, due_at=None)
     if not sight.paused and timer.paused_at is not None:
         stood = pause_seconds(rule, timer.paused_at, w.now, calendar)
-        timer = replace(timer, paused_at=None, paused_seconds=timer.paused_seconds + stood)
+        timer = timer._replace(paused_at=None, paused_seconds=timer.paused_seconds + stood)
         return counted(w, rule, timer)
     if recount and timer.due_at is not None:
         return counted(w, rule, timer)
@@ -94,12 +94,18 @@ def _first_step(w: Writing, rule: CompiledReminder, anchor: datetime, calendar: 
 def counted(w: Writing, rule: CompiledReminder, timer: Timer) -> Timer:
     """Return a timer with the moment of its next step counted anew."""
     if timer.step >= len(rule.steps) or timer.acknowledged_at is not None:
-        return replace(timer, due_at=None)
+        return timer._replace(due_at=None)
     calendar = calendar_of(w, rule)
     due = due_of(rule, rule.steps[timer.step], timer.anchor_at, calendar, timer.paused_seconds)
-    at = due.at if timer.snoozed_until is None else max(due.at, timer.snoozed_until)
+    if timer.snoozed_until is not None:
+        due = due._replace(at=max(due.at, timer.snoozed_until))
+    return due_at(timer, rule, due, calendar)
+
+
+def due_at(timer: Timer, rule: CompiledReminder, due: Due, calendar: WorkingCalendar) -> Timer:
+    """Return a timer whose next step is due at a moment."""
     key = calendar.key if rule.counts_working_time else None
-    return replace(timer, due_at=at, calendar=key, provisional=bool(due.unknown_years))
+    return timer._replace(due_at=due.at, calendar=key, provisional=bool(due.unknown_years))
 
 
 @dataclass

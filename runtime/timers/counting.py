@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -118,11 +118,11 @@ def _clock(text: str) -> time:
 _PROMPT = timedelta(minutes=1)
 
 
-def plan_steps(rule: CompiledReminder, first: int, dues: Sequence[datetime], now: datetime) -> Plan:
+def plan_steps(rule: CompiledReminder, first: int, dues: Mapping[int, datetime], now: datetime) -> Plan:
     """Decide what becomes of the steps from ``first`` on that are due, by the reminder's policy for late ones.
 
     Args:
-        dues: when each step of the rule is due.
+        dues: when each step from ``first`` on is due, up to the first that is to come.
     """
     due: list[int] = []
     following: int | None = None

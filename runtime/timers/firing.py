@@ -6,7 +6,7 @@ Reads and writes: dougong_timer, dougong_timer_firing, and whatever the actions 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -28,8 +28,8 @@ from runtime.expressions.prepared import Subject
 from runtime.records.holding import Held, hold_records
 from runtime.records.writer import Writing
 from runtime.timers import rows
-from runtime.timers.arming import calendar_of, counted, decide, is_tracked
-from runtime.timers.counting import due_of, plan_steps
+from runtime.timers.arming import calendar_of, counted, decide, due_at, is_tracked
+from runtime.timers.counting import Due, due_of, plan_steps
 from runtime.timers.looking import NOTHING, Sight, look, look_by
 from runtime.timers.rows import Timer
 
@@ -63,6 +63,9 @@ class Effects(Protocol):
         ...
 
 
+_NOTHING = say("", "")
+
+
 class ActionEffects:
     """Carries out the step's actions."""
 
@@ -76,6 +79,8 @@ class ActionEffects:
         if firing.rule.automation is not None:
             return (yield from self._start(w, firing.rule.automation, subject))
         step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
+        if not step.actions:
+            return _NOTHING
         occasion = Occasion(w, self._ports, subject, firing.key)
         return _words((yield from follow(occasion, step.actions, "reminder", firing.rule.key)))
 
@@ -116,6 +121,7 @@ def fire(w: Writing, effects: Effects, limit: int, only: str | None = None) -> U
     claimed = [timer for timer in claimed if (timer.entity, timer.record_id) not in busy]
     sights = yield from _look_again(w, claimed)
     put: list[Timer] = []
+    moved: list[Timer] = []
     drop: list[tuple[str, str]] = []
     noted: list[dict[str, Any]] = []
     firings: list[Firing] = []
@@ -129,9 +135,10 @@ def fire(w: Writing, effects: Effects, limit: int, only: str | None = None) -> U
         elif standing.generation != timer.generation or standing.due_at is None:
             put.append(standing)  # its occasion is another by now, or it stands still
         else:
-            put.append(_advance(w, rule, standing, found, firings, noted))
+            (moved if standing is timer else put).append(_advance(w, rule, standing, found, firings, noted))
     yield from rows.drop_timers(w.statements, w.app.key, drop)
     yield from rows.put_timers(w.statements, put)
+    yield from rows.move_timers(w.statements, moved)
     crash_point("timer.fire")
     for firing in firings:
         text = yield from effects.carry(w, firing)
@@ -151,7 +158,7 @@ def give_up(w: Writing, generation: str, reason: Text) -> Unit[None]:
         assert timer.due_at is not None
         noted = [_note(w, timer, timer.step, timer.due_at, "failed", reason)]
         yield from rows.note_firings(w.statements, noted)
-        yield from rows.put_timers(w.statements, [counted(w, rule, replace(timer, step=timer.step + 1))])
+        yield from rows.put_timers(w.statements, [counted(w, rule, timer._replace(step=timer.step + 1))])
 
 
 _Place = tuple[str, str]
@@ -220,16 +227,23 @@ def _advance(
 ) -> Timer:
     """Note which steps are done and which were missed; return the timer with its next step."""
     calendar = calendar_of(w, rule)
-    dues = [due_of(rule, step, timer.anchor_at, calendar, timer.paused_seconds).at for step in rule.steps]
-    if timer.snoozed_until is not None:
-        dues = [max(at, timer.snoozed_until) if place >= timer.step else at for place, at in enumerate(dues)]
-    plan = plan_steps(rule, timer.step, dues, w.now)
+    dues: dict[int, Due] = {}
+    for place in range(timer.step, len(rule.steps)):
+        due = due_of(rule, rule.steps[place], timer.anchor_at, calendar, timer.paused_seconds)
+        if timer.snoozed_until is not None:
+            due = due._replace(at=max(due.at, timer.snoozed_until))
+        dues[place] = due
+        if due.at > w.now:
+            break
+    plan = plan_steps(rule, timer.step, {place: due.at for place, due in dues.items()}, w.now)
     for place in plan.missed:
-        noted.append(_note(w, timer, place, dues[place], "missed", _missed(rule)))
-    firings += [Firing(rule, timer, place, dues[place], held) for place in plan.fire]
+        noted.append(_note(w, timer, place, dues[place].at, "missed", _missed(rule)))
+    firings += [Firing(rule, timer, place, dues[place].at, held) for place in plan.fire]
     following = len(rule.steps) if plan.next is None else plan.next
-    moved = replace(timer, step=following, snoozed_until=None if plan.fire else timer.snoozed_until)
-    return counted(w, rule, moved)
+    moved = timer._replace(step=following, snoozed_until=None if plan.fire else timer.snoozed_until)
+    if plan.next is None or moved.snoozed_until != timer.snoozed_until:
+        return counted(w, rule, moved)
+    return due_at(moved, rule, dues[plan.next], calendar)
 
 
 def _missed(rule: CompiledReminder) -> Text:

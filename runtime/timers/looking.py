@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import kept_type, with_variables
+from builder.compiled.computing import VIEWER_NAMES, kept_type, with_variables
 from builder.compiled.reminders import CompiledReminder
 from builder.compiled.resolver import Joins
 from builder.definition.reminder import StreakOccasion
@@ -54,7 +54,11 @@ def look(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[dict[st
         ("look", entity.key),
         lambda dialect: _select(w.app, entity, rules, "sqlite" if dialect == "sqlite" else "postgresql"),
     )
-    values = {**moment(context_of(w)), "ids": dump_json(wanted).decode()}
+    values = {"ids": dump_json(wanted).decode()}
+    if not VIEWER_NAMES.isdisjoint(
+        slot[0] for slot in statement.slots
+    ):  # some reminder asks for the moment or the person
+        values |= moment(context_of(w))
     rows = yield Query(statement, values)
     return {str(row[0]): dict(_read(w, rules, str(row[0]), row)) for row in rows}
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from builder.kernel.canonical import dump_json
 from builder.store import tables
-from builder.store.statement import POSTGRESQL, Query, Unit
+from builder.store.sheets import insert_sheet, update_sheet
+from builder.store.statement import POSTGRESQL, SQLITE, Query, Sheet, Unit
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
 from runtime.records.statements import RecordStatements
 
 timer, firing, rearm = tables.timer, tables.timer_firing, tables.timer_rearm
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(NamedTuple):
     """One timer. ``due_at`` None: nothing is to come, or it stands still."""
 
     generation: str
@@ -41,18 +40,34 @@ class Timer:
     acknowledged_by: str | None = None
 
 
-_COLUMNS = tuple(Timer.__dataclass_fields__)
+_COLUMNS = Timer._fields
+_Reader = Callable[[Any], Any]
+
+
+def _readers(table: sa.Table, names: Iterable[str], dialect: str) -> tuple[_Reader | None, ...]:
+    """Return what reads each column of the driver's rows; None: the value is what it is."""
+    found: list[_Reader | None] = []
+    for name in names:
+        kind = table.c[name].type
+        assert isinstance(kind, StoredType)
+        way = "read_postgresql" if dialect == POSTGRESQL else "read_sqlite"
+        plain = getattr(type(kind), way) is getattr(StoredType, way)
+        found.append(None if plain else getattr(kind, way))
+    return tuple(found)
+
+
+_TIMER_READERS = {dialect: _readers(timer, _COLUMNS, dialect) for dialect in (SQLITE, POSTGRESQL)}
+_FIRING_READERS = {dialect: _readers(firing, firing.c.keys(), dialect) for dialect in (SQLITE, POSTGRESQL)}
 
 
 def read_row(row: Sequence[Any], dialect: str) -> Timer:
     """Turn a row of the driver into a timer."""
-    values: list[Any] = []
-    for name, value in zip(_COLUMNS, row, strict=True):
-        kind = timer.c[name].type
-        assert isinstance(kind, StoredType)
-        read = kind.read_postgresql if dialect == POSTGRESQL else kind.read_sqlite
-        values.append(None if value is None else read(value))
-    return Timer(*values)
+    return Timer._make(_read(row, _TIMER_READERS[dialect]))
+
+
+def _read(row: Sequence[Any], readers: Sequence[_Reader | None]) -> Iterator[Any]:
+    for value, read in zip(row, readers, strict=True):
+        yield value if read is None or value is None else read(value)
 
 
 def columns() -> list[sa.Column[Any]]:
@@ -89,8 +104,32 @@ def put_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[No
     if not timers:
         return
     ordered = sorted(timers, key=lambda found: (found.rule, found.subject))
-    rows = [{name: getattr(found, name) for name in _COLUMNS} for found in ordered]
+    rows = [found._asdict() for found in ordered]
     yield Query(statements.kept(("put_timers",), _put), rows if len(rows) > 1 else rows[0])
+
+
+_MOVED = ("step", "due_at", "calendar", "provisional", "snoozed_until")
+_OF_A_FIRING = ("app", "fired_at")
+"""What all that is written down of one firing shares."""
+
+
+def move_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[None]:
+    """Write down the next step of timers that are held and are what they were besides."""
+    if not timers:
+        return
+    statement = statements.kept(("move_timers",), lambda dialect: update_sheet(timer, "generation", _MOVED, dialect))
+    rows = [
+        {
+            "v_generation": found.generation,
+            "v_step": found.step,
+            "v_due_at": found.due_at,
+            "v_calendar": found.calendar,
+            "v_provisional": found.provisional,
+            "v_snoozed_until": found.snoozed_until,
+        }
+        for found in timers
+    ]
+    yield Query(statement, Sheet({}, rows))
 
 
 def _put(dialect: str) -> sa.ClauseElement:
@@ -161,10 +200,9 @@ def note_firings(statements: RecordStatements, rows: Sequence[Mapping[str, Any]]
     if not rows:
         return
     statement = statements.kept(
-        ("note_firings",),
-        lambda _: sa.insert(firing).values({c.name: sa.bindparam(c.name, type_=c.type) for c in firing.c}),
+        ("note_firings",), lambda dialect: insert_sheet(firing, firing.c, _OF_A_FIRING, dialect, {})
     )
-    yield Query(statement, list(rows) if len(rows) > 1 else rows[0])
+    yield Query(statement, Sheet({name: rows[0][name] for name in _OF_A_FIRING}, rows))
 
 
 def firings_of(
@@ -185,17 +223,8 @@ def firings_of(
         ),
     )
     rows = yield Query(statement, {"app": app, "entity": entity, "record_id": record_id, "limit": limit})
-    return [_firing(row, statements.dialect) for row in rows]
-
-
-def _firing(row: Sequence[Any], dialect: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for column, value in zip(firing.c, row, strict=True):
-        kind = column.type
-        assert isinstance(kind, StoredType)
-        read = kind.read_postgresql if dialect == POSTGRESQL else kind.read_sqlite
-        found[column.name] = None if value is None else read(value)
-    return found
+    readers = _FIRING_READERS[statements.dialect]
+    return [dict(zip(firing.c.keys(), _read(row, readers), strict=True)) for row in rows]
 
 
 def due_apps_statement() -> sa.Select[Any]:

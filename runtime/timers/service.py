@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -169,7 +168,7 @@ class Timers:
             found = w.app.reminders.by_key.get(timer.rule)
             if found is not None and not found.document.acknowledge:
                 raise Problem("timer.refused", say("此提醒不能确认停止", "This reminder does not end by saying so"))
-            return replace(timer, acknowledged_at=w.now, acknowledged_by=w.caller.actor_id, due_at=None)
+            return timer._replace(acknowledged_at=w.now, acknowledged_by=w.caller.actor_id, due_at=None)
 
         return await self._change(caller, app, entity, record_id, rule, change)
 
@@ -189,7 +188,7 @@ class Timers:
             if at <= w.now:
                 raise Problem("timer.refused", say("推迟到的时间已过", "That moment has passed"))
             found = w.app.reminders.by_key.get(timer.rule)
-            put_off = replace(timer, snoozed_until=at)
+            put_off = timer._replace(snoozed_until=at)
             return put_off if found is None else counted(w, found, put_off)
 
         return await self._change(caller, app, entity, record_id, rule, change)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from runtime.identity.audit import SYSTEM_ORIGIN
 from tests.api.pipelines.test_moving import moved, take
 from tests.support import deals
 from tests.support.desk import Desk, many, one, publish_definition
@@ -288,15 +289,58 @@ async def test_time_is_up_once_and_either_answer_counts(anyio_backend: str, plac
         key = await asked(people.rep, deal["id"])
         await acted(people.finance, key, "approve")
         people.service.clock.advance(timedelta(hours=23, minutes=59))
-        assert await approvals.escalate_due() == 0
+        assert await approvals.tend_due() == 0
         people.service.clock.advance(timedelta(minutes=1))
-        assert await approvals.escalate_due() == 1
-        assert await approvals.escalate_due() == 0
+        assert await approvals.tend_due() == 1
+        assert await approvals.tend_due() == 0
         assert await waiting(people.head) == [key]
         assert await waiting(people.lead) == [key]
         done = await acted(people.head, key, "approve")
         assert done["state"] == "approved"  # his answer is the answer of the lead's place
         assert await waiting(people.lead) == []
+
+
+async def test_who_leaves_is_replaced_up_the_line_or_admins_are_told_once(
+    anyio_backend: str, place: tuple[str, Path]
+) -> None:
+    document = approval(step("one", "all", {"user": "lead"}, {"user": "head"}))
+    async with office(*place, with_approval(document)) as people:
+        users, tend = people.service.identity.users, people.service.app.services.approvals.tend_due
+        deal = await people.rep.create("deal", name="A", owner=people.ids["rep"])
+        key = await asked(people.rep, deal["id"])
+        assert await tend() == 0
+        users.update_user(people.ids["lead"], {"active": False})
+        assert await tend() == 1
+        assert await tend() == 0
+        assert await waiting(people.ceo) == [key]  # the head is asked himself: two places, two people
+        assert await waiting(people.head) == [key]
+        users.update_user(people.ids["ceo"], {"active": False})
+        assert await tend() == 1  # nobody is above him …
+        assert await tend() == 0  # … which is said once
+        inbox = (await people.boss.client.get("/api/inbox")).json()["data"]
+        assert [message["subject"] for message in inbox] == ["审批人已离职,请改派"]
+        found = one(await people.boss.send("GET", f"approvals/{key}"))
+        assert [act["act"] for act in found["acts"]] == ["asked", "replaced", "vacant"]
+        task = next(task for task in found["tasks"] if task["user_id"] == people.ids["ceo"])
+        await acted(people.boss, key, "delegate", user_id=people.ids["legal"], task_id=task["id"])
+        await acted(people.legal, key, "approve")
+        assert (await acted(people.head, key, "approve"))["state"] == "approved"
+
+
+async def test_what_is_handed_over_goes_to_the_heir_and_not_up_the_line(
+    anyio_backend: str, place: tuple[str, Path]
+) -> None:
+    document = approval(step("one", "all", {"user": "lead"}))
+    async with office(*place, with_approval(document)) as people:
+        services = people.service.app.services
+        deal = await people.rep.create("deal", name="A", owner=people.ids["rep"])
+        key = await asked(people.rep, deal["id"])
+        leaver, heir = (services.identity.users.get_user(people.ids[name]) for name in ("lead", "finance"))
+        services.handover.begin(leaver, heir, SYSTEM_ORIGIN, deactivate=True)
+        assert await services.approvals.tend_due() == 0
+        await services.ticker.until_quiet()
+        assert await waiting(people.finance) == [key]
+        assert await waiting(people.head) == []
 
 
 async def test_of_two_answers_at_once_one_is_too_late(anyio_backend: str, place: tuple[str, Path]) -> None:

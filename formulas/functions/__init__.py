@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from formulas.functions.aggregates import AGGREGATES
 from formulas.functions.arithmetic import ARITHMETIC
+from formulas.functions.bases import BASES
+from formulas.functions.cashflows import CASHFLOWS
 from formulas.functions.conversion import CONVERSION
 from formulas.functions.dateparts import PARTS
 from formulas.functions.dates import DATES
@@ -14,6 +16,7 @@ from formulas.functions.finance import FINANCE
 from formulas.functions.loans import LOANS
 from formulas.functions.logic import LOGIC
 from formulas.functions.operators import OPERATORS
+from formulas.functions.pairs import PAIRS
 from formulas.functions.people import PEOPLE
 from formulas.functions.places import PLACES
 from formulas.functions.powers import POWERS
@@ -29,14 +32,14 @@ from formulas.functions.workdays import WORKDAYS
 __all__ = ["CATCHERS", "FAMILIES", "find_function", "list_functions"]
 
 FAMILIES: tuple[Family, ...] = (
-    *(LOGIC, ARITHMETIC, POWERS, FINANCE, LOANS, AGGREGATES, STATISTICS, TEXTS, WORDING, REGEXES),
-    *(DATES, PARTS, SPANS, WORKDAYS, SETS, CONVERSION, PLACES, PEOPLE, RECORD, OPERATORS),
+    *(LOGIC, ARITHMETIC, POWERS, FINANCE, LOANS, CASHFLOWS, AGGREGATES, STATISTICS, PAIRS, TEXTS, WORDING, REGEXES),
+    *(DATES, PARTS, SPANS, WORKDAYS, SETS, CONVERSION, BASES, PLACES, PEOPLE, RECORD, OPERATORS),
 )
 _BY_NAME: dict[str, Function] = {function.name: function for family in FAMILIES for function in family.functions}
 _ALIASES: dict[str, str] = {alias: function.name for function in _BY_NAME.values() for alias in function.aliases}
 _ALIASES.update({function.zh_name: function.name for function in _BY_NAME.values() if function.name.isupper()})
 #: Functions that read an error among their arguments, so that branches inside them give errors as values.
-CATCHERS = frozenset(("IFERROR", "IFNA", "ISERROR", "ISBLANK", "COALESCE", "and", "or", "IF"))
+CATCHERS = frozenset(("IFERROR", "IFNA", "ISERROR", "ISNA", "ISERR", "ISBLANK", "COALESCE", "and", "or", "IF"))
 
 
 def find_function(name: str) -> Function:

@@ -95,7 +95,7 @@ LOANS.add(
 )(_cumulated(principal=True))
 
 
-def _root(worth: Callable[[Decimal], Decimal], guess: Number) -> Decimal | CellError:
+def root(worth: Callable[[Decimal], Decimal], guess: Number) -> Decimal | CellError:
     """Where a function is 0, by the secant; NUM if that is not found."""
     one, other = Decimal(guess), Decimal(guess) + Decimal("0.001")
     at_one, at_other = worth(one), worth(other)
@@ -137,7 +137,7 @@ def _rate(
     def left(rate: Decimal) -> Decimal:
         return future_value(rate, periods, payment, present, start) - future
 
-    return _root(left, guess)
+    return root(left, guess)
 
 
 @LOANS.add(
@@ -162,7 +162,7 @@ def _irr(values: tuple[Any, ...], guess: Number = Decimal("0.1")) -> Any:
             result = result / (1 + rate) + flow
         return result
 
-    return _root(worth, guess)
+    return root(worth, guess)
 
 
 @LOANS.add(

@@ -203,6 +203,38 @@ def _is_error(value: Any) -> bool:
     return value.__class__ is CellError
 
 
+@LOGIC.add(
+    "ISNA",
+    "A",
+    BOOLEAN,
+    "为无匹配：值是否为错误 NA",
+    "True for the error NA.",
+    ("ISNA(NA())", True),
+    ("ISNA(1 / 0)", False),
+    nulls="N",
+    portable=False,
+    catches=True,
+)
+def _is_na(value: Any) -> bool:
+    return value.__class__ is CellError and value.kind == NA.kind
+
+
+@LOGIC.add(
+    "ISERR",
+    "A",
+    BOOLEAN,
+    "为其他错误：值是否为 NA 以外的错误",
+    "True for an error other than NA.",
+    ("ISERR(1 / 0)", True),
+    ("ISERR(NA())", False),
+    nulls="N",
+    portable=False,
+    catches=True,
+)
+def _is_other_error(value: Any) -> bool:
+    return value.__class__ is CellError and value.kind != NA.kind
+
+
 @LOGIC.add("NA", "", BLANK, "无匹配：错误值 NA", "The error value NA.", ("ISERROR(NA())", True), nulls="N", fails=True)
 def _na() -> CellError:
     return NA

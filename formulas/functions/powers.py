@@ -263,7 +263,7 @@ def _float(function: Callable[..., float], limit: int = 10**15) -> Callable[...,
             return NUM
         try:
             found = function(*(float(value) for value in values))
-        except ValueError:
+        except (ValueError, OverflowError):
             return NUM
         if not math.isfinite(found) or abs(found) > 1e15:
             return NUM
@@ -302,6 +302,35 @@ _angle(
     "The angle of the point x, y.",
     _atan2,
     ("ROUND(ATAN2(1, 1), 6)", 0.785398),
+)
+_angle("SINH", "n", "双曲正弦：数的双曲正弦", "The hyperbolic sine.", math.sinh, ("ROUND(SINH(1), 4)", 1.1752))
+_angle("COSH", "n", "双曲余弦：数的双曲余弦", "The hyperbolic cosine.", math.cosh, ("ROUND(COSH(4), 6)", 27.308233))
+_angle("TANH", "n", "双曲正切：数的双曲正切", "The hyperbolic tangent.", math.tanh, ("ROUND(TANH(0.5), 6)", 0.462117))
+_angle(
+    "ASINH",
+    "n",
+    "反双曲正弦：双曲正弦为该数的数",
+    "The number with this hyperbolic sine.",
+    math.asinh,
+    ("ROUND(ASINH(-2.5), 6)", -1.647231),
+)
+_angle(
+    "ACOSH",
+    "n",
+    "反双曲余弦：双曲余弦为该数的数",
+    "The number with this hyperbolic cosine.",
+    math.acosh,
+    ("ROUND(ACOSH(10), 6)", 2.993223),
+    ("ACOSH(0)", "#NUM"),
+)
+_angle(
+    "ATANH",
+    "n",
+    "反双曲正切：双曲正切为该数的数",
+    "The number with this hyperbolic tangent.",
+    math.atanh,
+    ("ROUND(ATANH(0.5), 6)", 0.549306),
+    ("ATANH(1)", "#NUM"),
 )
 _angle("RADIANS", "n", "转弧度：角度转弧度", "Degrees to radians.", math.radians, ("ROUND(RADIANS(270), 6)", 4.712389))
 _angle("DEGREES", "n", "转角度：弧度转角度", "Radians to degrees.", math.degrees, ("ROUND(DEGREES(PI()), 6)", 180))

@@ -151,24 +151,37 @@ class Table:
         return str(query.compile(self.engine, compile_kwargs={"literal_binds": True}))
 
 
+#: By hand as a good developer has to write it for the same answers: blanks count as 0, halves are rounded away from zero whatever the
+#: sign, and a quotient has ten places however large it is (PostgreSQL gives large ones fewer).
+_AMOUNT, _COUNT = "coalesce(amount, 0)", "coalesce(count, 0)"
+_ROUNDED = f"({_AMOUNT} * 113 + CASE WHEN {_AMOUNT} < 0 THEN -500 ELSE 500 END) / 1000"
 FILTERS: list[tuple[str, Any]] = [
     ('amount > 5000 AND level = "A"', "amount > {a5000} AND level = 'A'"),
-    ("amount * count > 100000", {"sqlite": "amount * count > 10000000", "postgresql": "amount * count > 100000"}),
+    (
+        "amount * count > 100000",
+        {"sqlite": f"{_AMOUNT} * {_COUNT} > 10000000", "postgresql": f"{_AMOUNT} * {_COUNT} > 100000"},
+    ),
     (
         "ROUND(amount * 1.13, 1) > 500",
-        {"sqlite": "(amount * 113 + 500) / 1000 > 5000", "postgresql": "round(amount * 1.13, 1) > 500"},
+        {"sqlite": f"{_ROUNDED} > 5000", "postgresql": f"round({_AMOUNT} * 1.13, 1) > 500"},
     ),
-    ("amount - count * 2 < 100", {"sqlite": "amount - count * 200 < 10000", "postgresql": "amount - count * 2 < 100"}),
+    (
+        "amount - count * 2 < 100",
+        {"sqlite": f"{_AMOUNT} - {_COUNT} * 200 < 10000", "postgresql": f"{_AMOUNT} - {_COUNT} * 2 < 100"},
+    ),
     (
         "amount / count > 1000",
-        {"sqlite": "amount * 1.0 / count > 100000", "postgresql": "round(amount / nullif(count, 0), 10) > 1000"},
+        {
+            "sqlite": "amount * 1.0 / count > 100000",
+            "postgresql": "round((amount + 0.00000000000000000000) / nullif(count, 0), 10) > 1000",
+        },
     ),
 ]
 
 
 SORTS: list[tuple[str, str, str]] = [
-    ("amount * count", "amount * count", "amount * count"),
-    ("ROUND(amount * 1.13, 1)", "(amount * 113 + 500) / 1000", "round(amount * 1.13, 1)"),
+    ("amount * count", f"{_AMOUNT} * {_COUNT}", ""),
+    ("ROUND(amount * 1.13, 1)", _ROUNDED, f"round({_AMOUNT} * 1.13, 1)"),
     ('IF(level = "A", amount, 0)', "CASE WHEN level = 'A' THEN amount ELSE 0 END", ""),
 ]
 

@@ -24,7 +24,7 @@ from formulas.sqlforms.core import (
     Sql,
 )
 from formulas.sqlforms.kinds import error_kind
-from formulas.sqlforms.numbers import fitted, is_native
+from formulas.sqlforms.numbers import WITHIN_64_BITS, fitted
 from formulas.sqlforms.template import pieces
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
@@ -131,11 +131,11 @@ def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Conte
 
 
 def _native_key(native: Element, key: Element) -> Element:
-    """SQLite sorts texts after all numbers: as integers while they hold, what is above them by its exact key.
+    """SQLite sorts texts after all numbers: as integers while they hold, what is above them (or blank) by its exact key.
 
     What is below them stays a REAL: numbers of more than 18 digits below zero are told apart by their first 15.
     """
-    return sa.case((sa.or_(is_native(native), native < sa.literal_column("0")), native), else_=key)
+    return sa.case((native < sa.literal_column(str(WITHIN_64_BITS)), native), else_=key)
 
 
 def to_error_kind(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element | None:

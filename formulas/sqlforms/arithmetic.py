@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import divided, fitted, holds, native_at, native_of, rescaled
+from formulas.sqlforms.numbers import WITHIN_64_BITS, divided, fitted, holds, native_at, native_of, rescaled
 from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
 from formulas.tree import Call, Literal, Param, Path, Tree, walk
-from formulas.types import Type
+from formulas.types import NARROW_DIGITS, Type
 
 _LONG = "0.000000000000000000000000000000"
 _TEMPLATES = {
@@ -41,6 +41,9 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
     if call.type.kind == "duration":
         return _durations(call, values)
     if emitter.postgresql:
+        if _is_whole(call):
+            whole_args = [sa.cast(value.element, sa.BigInteger()) for value in values]
+            return Sql(pieces(_TEMPLATES[call.function], whole_args, sa.BigInteger()), call.type)
         args = [pg_argument(value, "n") for value in values]
         return Sql(pieces(_TEMPLATES[call.function], args, sa.Numeric()), call.type)
     native = _NATIVE.get(call.function)
@@ -56,14 +59,20 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
     )
 
 
-_WITHIN = 9 * 10**18
+def _is_whole(tree: Tree) -> bool:
+    """Whole numbers of so few digits that 64 bits hold what becomes of them: PostgreSQL computes in BIGINT, which is cheaper."""
+    if tree.type.kind != "integer" or tree.type.digits > NARROW_DIGITS:
+        return False
+    if isinstance(tree, Call):
+        return tree.function in ("add", "sub", "mul", "neg", "zero") and all(map(_is_whole, tree.args))
+    return isinstance(tree, Path | Literal | Param)
 
 
 def _holding(call: Call, values: list[Sql], native: Element | None) -> Element | None:
     """Of one operation on integers: whether its result is within 64 bits; else it is a REAL beyond them."""
     if native is None or call.function not in _NATIVE or any(value.wide for value in values):
         return None
-    return native.between(number(-_WITHIN), number(_WITHIN))
+    return native.between(number(-WITHIN_64_BITS), number(WITHIN_64_BITS))
 
 
 def _is_firm(call: Call, values: list[Sql]) -> bool:

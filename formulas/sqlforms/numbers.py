@@ -14,6 +14,7 @@ from formulas.sqlforms.template import pieces
 from formulas.types import NARROW_DIGITS, Type
 
 Compare: TypeAlias = Callable[[Any, Any], Any]
+WITHIN_64_BITS = 9 * 10**18
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -103,12 +104,14 @@ def _told_by_near(near: tuple[Element, int], bound: Sql, operator: Compare, exac
     The margin is far above what two conversions, a division and the rounding to 10 places can be off.
     """
     clearly, not_at_all, away, towards = _BEYOND[operator]
-    limit = f"({{1}} * 1.0 / 1e{bound.type.scale})"
-    margin = f"(abs({limit}) * 1e-12 + 1e-9)"
-    unit = f"1e{near[1]}"
-    text = (  # in CASE, for SQLite computes both sides of OR and AND where their value is asked for
-        f"case when {{0}} {clearly} ({limit} {away} {margin}) * {unit} then 1"
-        f" when {{0}} {not_at_all} ({limit} {towards} {margin}) * {unit} then 0 else {{2}} end"
+    limit = f"{{1}} * 1e{near[1] - bound.type.scale}"
+    margin = f"(abs({{1}}) * 1e{near[1] - bound.type.scale - 12} + 1e{near[1] - 9})"
+    below, above = f"{limit} {towards} {margin}", f"{limit} {away} {margin}"
+    if isinstance(bound.element, sa.BindParameter):
+        below, above = f"(select {below})", f"(select {above})"  # computed once, not for every row
+    text = (  # in CASE, for SQLite computes both sides of OR and AND where their value is asked for; most rows are not what is looked for
+        f"case when {{0}} {not_at_all} {below} then 0 when {{0}} {clearly} {above} then 1"
+        " when {0} is null then null else {2} end"
     )
     return pieces(text, [near[0], raw(bound.element, sa.BigInteger()), exact], sa.Boolean())
 

@@ -213,7 +213,9 @@ def make_services(
     log = make_log(clock, form=settings.log_format, level=settings.log_level, stream=log_stream)
     sealer = Sealer([key.get_secret_value() for key in settings.secret_keys], settings.secret_file)
     lifetime = timedelta(hours=settings.session_hours)
-    rules = PasswordRules(settings.password_length, settings.password_kinds, settings.password_days)
+    rules = PasswordRules(
+        settings.password_length, settings.password_kinds, settings.password_days, settings.password_former
+    )
     identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime, password_rules=rules)
     outbound = Outbound(Allowed(settings.outbound_allow))
     provider = _make_provider(settings, outbound, clock)

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         le=3660,
         description="Days after which a password has to be changed at the next login; unset: never.",
     )
+    password_former: int = Field(
+        0,
+        ge=0,
+        le=24,
+        description="How many former passwords, besides the present one, a new one must not repeat; 0: none are kept.",
+    )
     mail_connection: str | None = Field(
         None,
         description="Connection (kind `smtp`) for mail of the service itself, such as links for forgotten passwords; needs `public_url`.",

@@ -184,6 +184,7 @@ user = sa.Table(
     sa.Column("password_changed_at", Instant, comment="null = none, or not since there was this column"),
     sa.Column("source", Words, comment="the directory they come from, such as dingtalk"),
     sa.Column("external_id", Words, comment="their id there"),
+    sa.Column("former_passwords", Words, comment="argon2id, JSON list, the latest first; null = none kept"),
     sa.UniqueConstraint("source", "external_id"),
 )
 

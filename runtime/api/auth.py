@@ -75,7 +75,9 @@ def set_up(body: SetupBody, request: Request, response: Response, here: Here) ->
 def ways_in(here: Here) -> Answer[WaysAnswer]:
     """Say how one gets in here and what new passwords have to be; for login pages, so it is open to everybody."""
     rules = here.identity.passwords.rules
-    shown = PasswordRulesAnswer(least_length=rules.least_length, kinds=rules.kinds, days=rules.days)
+    shown = PasswordRulesAnswer(
+        least_length=rules.least_length, kinds=rules.kinds, days=rules.days, former=rules.former
+    )
     label = None if here.provider is None else here.provider.settings.label
     provider = None if label is None else ProviderAnswer(label=label, url="/api/auth/oidc/login")
     return Answer(data=WaysAnswer(password=shown, reset_by_mail=here.resets.is_on, provider=provider))

@@ -59,6 +59,7 @@ class PasswordRulesAnswer(BaseModel):
     least_length: int
     kinds: int
     days: int | None
+    former: int
 
 
 class ProviderAnswer(BaseModel):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import ClassVar, NamedTuple
 
 from argon2 import PasswordHasher
@@ -44,6 +46,8 @@ class PasswordRules:
     kinds: int = 1
     """Of how many kinds the characters have to be: lower case, upper case, digits, others."""
     days: int | None = None
+    former: int = 0
+    """How many former ones, besides the present one, are not taken again."""
 
     def is_expired(self, changed_at: datetime, now: datetime) -> bool:
         """Tell whether a password set then has to be changed."""
@@ -101,6 +105,14 @@ class Passwords:
         if len(set(normal)) < _LEAST_DIFFERENT or _contains(normal, username):
             return [Violation("password_weak", pointer, say("密码太容易猜到", "This password is too easy to guess"))]
         return []
+
+    def reuse(self, stored: Iterable[str], password: str, *, pointer: str = "/password") -> list[Violation]:
+        """Return what is wrong with a new password that is one of those that were had; each that is compared costs a login's work."""
+        former = self.rules.former
+        if not former or not any(self.verify(one, password) for one in islice(stored, former + 1)):
+            return []
+        text = say(f"不能再用最近 {former} 个旧密码", f"The last {former} passwords cannot be used again")
+        return [Violation("password_former", pointer, text, {"former": former})]
 
     def is_outdated(self, stored: str) -> bool:
         """Tell whether a stored hash was made with other parameters than today's."""

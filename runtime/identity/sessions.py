@@ -24,7 +24,7 @@ from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.factors import Factors
 from runtime.identity.passwords import Passwords
 from runtime.identity.throttle import Throttle
-from runtime.identity.users import User, as_user, normal_username, set_password
+from runtime.identity.users import User, as_user, had_passwords, normal_username, set_password
 
 _CLIENT_LENGTH = 200
 _ID_LENGTH = 24
@@ -129,15 +129,19 @@ class Sessions:
             return _Renewed(self._passwords.hash(password) if self._passwords.is_outdated(stored) else stored, False)
         if new is None:
             raise Problem("auth.password_expired")
-        self._refuse_unfit(new, password, row.username, "/new_password")
+        self._refuse_unfit(new, password, row, "/new_password")
         return _Renewed(self._passwords.hash(new), True)
 
-    def _refuse_unfit(self, new: str, current: str, username: str, pointer: str) -> None:
-        violations = self._passwords.violations(new, username, pointer=pointer)
+    def _refuse_unfit(self, new: str, current: str, row: Any, pointer: str) -> None:
+        violations = self._passwords.violations(new, row.username, pointer=pointer)
         if new == current:
             violations = [
                 Violation("password_same", pointer, say("须与原密码不同", "Choose one that you do not have now"))
             ]
+        if not violations:
+            with self._database.snapshot() as connection:
+                had = had_passwords(connection, str(row.id))
+            violations = self._passwords.reuse(had, new, pointer=pointer)
         if violations:
             raise Problem("identity.invalid", violations=violations)
 
@@ -151,7 +155,8 @@ class Sessions:
             if found is None:
                 raise Problem("auth.refused")
             if renewed.is_new:
-                set_password(connection, row.id, renewed.hash, self._clock.now())
+                former = self._passwords.rules.former
+                set_password(connection, row.id, renewed.hash, self._clock.now(), keep_former=former)
                 self._audit.note(connection, "password.changed", origin, row.id, {"expired": True})
             elif renewed.hash != stored:
                 same_one = sa.update(user_table).where(user_table.c.id == row.id)
@@ -225,8 +230,8 @@ class Sessions:
                 raise_epoch(connection)
                 self._audit.note(connection, "logout", by, by.actor)
 
-    def prove(self, user_id: str, password: str, by: Origin, *, pointer: str = "/password") -> str:
-        """Ask for a password again before something grave; return the user name. ``pointer``: where it stood.
+    def prove(self, user_id: str, password: str, by: Origin, *, pointer: str = "/password") -> Any:
+        """Ask for a password again before something grave; return the user's row. ``pointer``: where it stood.
 
         Raises:
             Problem: ``auth.refused``, ``auth.throttled``.
@@ -238,7 +243,7 @@ class Sessions:
             text = say("密码不正确", "The password is wrong")
             raise Problem("auth.refused", text, violations=[Violation("wrong", pointer, text)])
         self._throttle.forgive(row.username, by.address)
-        return str(row.username)
+        return row
 
     def change_password(self, user_id: str, current: str, new: str, *, session_hash: str, by: Origin) -> None:
         """Give a user a new password; all their other sessions end. Tokens stay: they are revoked one by one.
@@ -246,11 +251,11 @@ class Sessions:
         Raises:
             Problem: ``auth.refused`` if the current password is wrong, ``auth.throttled``, ``identity.invalid``.
         """
-        username = self.prove(user_id, current, by, pointer="/current")
-        self._refuse_unfit(new, current, username, "/password")
+        self._refuse_unfit(new, current, self.prove(user_id, current, by, pointer="/current"), "/password")
         hashed = self._passwords.hash(new)
         with self._database.transaction() as connection:
-            set_password(connection, user_id, hashed, self._clock.now(), keep_session=session_hash)
+            former = self._passwords.rules.former
+            set_password(connection, user_id, hashed, self._clock.now(), keep_session=session_hash, keep_former=former)
             self._audit.note(connection, "password.changed", by, user_id)
 
 

@@ -22,7 +22,7 @@ from runtime.identity.epoch import take_turns
 from runtime.identity.passwords import Passwords
 from runtime.identity.sessions import Login, Sessions
 from runtime.identity.tokens import revoke_all
-from runtime.identity.users import User, Users, any_admin, as_user, set_password
+from runtime.identity.users import User, Users, any_admin, as_user, had_passwords, set_password
 
 LINK_LIFETIME = timedelta(hours=24)
 LINK_PREFIX = "dgl_"
@@ -103,7 +103,7 @@ class Setup:
         Raises:
             Problem: ``auth.link_invalid``, ``identity.invalid``, ``auth.code_required``; a link is used up only when this succeeds.
         """
-        self._find(secret)  # before the slow hash, so that guessing links is cheap for us
+        reused = self._find(secret, password)  # before the slow hash, so that guessing links is cheap for us
         hashed = self._passwords.hash(password)
         with self._database.transaction() as connection:
             take_turns(connection)
@@ -111,15 +111,19 @@ class Setup:
             if user_id is None:
                 user = self._first_admin(connection, username, name, password, hashed)
             else:
-                user = self._with_password(connection, user_id, password, hashed)
+                user = self._with_password(connection, user_id, password, hashed, reused)
             own = Origin(user.id, origin.address, origin.request_id)
             self._audit.note(connection, "link.used", own, user.id)
             return self._sessions.open(connection, user, own, client=client, way="link", code=code)
 
-    def _find(self, secret: str) -> None:
+    def _find(self, secret: str, password: str) -> list[Violation]:
+        """Return what is wrong with a password for having been had before."""
         with self._database.snapshot() as connection:
-            if connection.execute(self._valid(secret)).first() is None:
-                raise _link_invalid()
+            row = connection.execute(self._valid(secret)).first()
+            had = [] if row is None or row.user_id is None else had_passwords(connection, row.user_id)
+        if row is None:
+            raise _link_invalid()
+        return self._passwords.reuse(had, password)
 
     def _take(self, connection: sa.Connection, secret: str) -> str | None:
         row = connection.execute(self._valid(secret)).first()
@@ -146,15 +150,17 @@ class Setup:
         values = {"username": username, "name": name, "role": "admin"}
         return self._users.insert(connection, values, password=password, hashed=hashed)
 
-    def _with_password(self, connection: sa.Connection, user_id: str, password: str, hashed: str) -> User:
+    def _with_password(
+        self, connection: sa.Connection, user_id: str, password: str, hashed: str, reused: list[Violation]
+    ) -> User:
         """Set the password; what was opened or made with the former one (sessions, tokens) ends: it may be a thief's."""
         row = connection.execute(sa.select(user_table).where(user_table.c.id == user_id, user_table.c.active)).first()
         if row is None:
             raise _link_invalid()
-        violations = self._passwords.violations(password, row.username)
+        violations = self._passwords.violations(password, row.username) or reused
         if violations:
             raise Problem("identity.invalid", violations=violations)
-        set_password(connection, user_id, hashed, self._clock.now())
+        set_password(connection, user_id, hashed, self._clock.now(), keep_former=self._passwords.rules.former)
         revoke_all(connection, user_id, self._clock.now())
         return as_user(row)
 

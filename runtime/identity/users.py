@@ -202,13 +202,35 @@ class Users:
         return _get(connection, before.id)
 
 
+def had_passwords(connection: sa.Connection, user_id: str) -> list[str]:
+    """Return the hashes of a user's present password and of the former ones that are kept, the latest first."""
+    c = user_table.c
+    row = connection.execute(sa.select(c.password_hash, c.former_passwords).where(c.id == user_id)).first()
+    if row is None or row.password_hash is None:
+        return []
+    return [row.password_hash, *(parse_json(row.former_passwords) if row.former_passwords else ())]
+
+
 def set_password(
-    connection: sa.Connection, user_id: str, hashed: str, at: datetime, *, keep_session: str | None = None
+    connection: sa.Connection,
+    user_id: str,
+    hashed: str,
+    at: datetime,
+    *,
+    keep_session: str | None = None,
+    keep_former: int = 0,
 ) -> None:
-    """Store a new password's hash and end the user's sessions, except the one whose hash is ``keep_session``."""
+    """Store a new password's hash and end the user's sessions, except the one whose hash is ``keep_session``.
+
+    Args:
+        keep_former: how many former hashes stay known.
+    """
     raise_epoch(connection)
+    former = had_passwords(connection, user_id)[:keep_former]
     change = sa.update(user_table).where(user_table.c.id == user_id)
-    connection.execute(change.values(password_hash=hashed, password_changed_at=at, revision=user_table.c.revision + 1))
+    kept = dump_json(former).decode() if former else None
+    new = {"password_hash": hashed, "password_changed_at": at, "former_passwords": kept}
+    connection.execute(change.values(**new, revision=user_table.c.revision + 1))
     connection.execute(
         sa.delete(session_table).where(
             session_table.c.user_id == user_id, session_table.c.secret_hash != (keep_session or "")

@@ -146,6 +146,7 @@ class PersonalData:
                 "name": _NAME,
                 "areas": "[]",
                 **dict.fromkeys(("email", "phone", "position", "password_hash", "password_changed_at")),
+                "former_passwords": None,
                 **dict.fromkeys(("source", "external_id", "department_id", "manager_id")),
             }
             changed = sa.update(user_table).where(user_table.c.id == user_id)

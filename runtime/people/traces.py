@@ -22,6 +22,7 @@ _SECRET = frozenset(
         "secret",
         "secret_hash",
         "password_hash",
+        "former_passwords",
         "recovery",
         "nonce",
         "verifier",

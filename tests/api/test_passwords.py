@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from builder.kernel.ids import secret_hash
 from builder.store.tables import setup_link
@@ -216,7 +217,7 @@ async def test_length_and_kinds_are_settings(migrated_database_url):
         secret = service.identity.sessions.log_in("root", "Correct horse 1", "").secret
         async with service.client(headers=bearer(secret)) as admin:
             told = (await admin.get("/api/auth/ways")).json()["data"]["password"]
-            assert told == {"least_length": 12, "kinds": 3, "days": None}
+            assert told == {"least_length": 12, "kinds": 3, "days": None, "former": 0}
             for password, code in (("Shorter 1", "password_length"), ("lower case only", "password_kinds")):
                 reply = await admin.post("/api/users", json={"username": "two", "password": password})
                 assert pointers(problem(reply, "identity.invalid")) == {"/password": code}
@@ -244,3 +245,41 @@ async def test_a_password_that_ran_out_is_changed_at_the_login(migrated_database
         assert (await login(service, NEW)).status_code == 200
         service.clock.advance(timedelta(days=91))
         problem(await login(service, NEW), "auth.password_expired")
+
+
+async def test_former_passwords_are_not_taken_again(migrated_database_url):
+    async with running(migrated_database_url, password_former=2) as service:
+        user = service.add_user("lina")
+        first, second, third = (f"Correct horse {number}" for number in "123")
+        current = PASSWORD
+
+        async def change(new):
+            secret = service.identity.sessions.log_in("lina", current, "").secret
+            async with service.client(headers=bearer(secret)) as client:
+                return await client.patch("/api/auth/password", json={"current": current, "password": new})
+
+        for new in (first, second, third):
+            assert (await change(new)).status_code == 204
+            current = new
+        for new in (first, second):
+            refused = problem(await change(new), "identity.invalid")
+            assert pointers(refused) == {"/password": "password_former"}
+        link = service.identity.setup.issue_link(user)[0]
+        async with service.client() as nobody:
+            for used in (first, third):
+                reply = await nobody.post("/api/auth/setup", json={"link": link, "password": used})
+                assert pointers(problem(reply, "identity.invalid")) == {"/password": "password_former"}
+        assert (await change(PASSWORD)).status_code == 204  # three ago
+        current = PASSWORD
+        stored = service.identity.users.get_user(user.id)
+        assert "former" not in repr(stored)
+
+
+async def test_without_the_rule_no_former_password_is_kept(migrated_database_url):
+    async with running(migrated_database_url) as service:
+        user = service.add_user("lina")
+        link = service.identity.setup.issue_link(user)[0]
+        service.identity.setup.redeem(link, PASSWORD)  # who forgot it may choose the same
+        with service.app.services.database.snapshot() as connection:
+            kept = connection.execute(sa.text("SELECT former_passwords FROM dougong_user")).scalars().all()
+        assert set(kept) == {None}

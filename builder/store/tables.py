@@ -315,9 +315,7 @@ setup_link = sa.Table(
     PREFIX + "setup_link",
     metadata,
     sa.Column("secret_hash", Words, primary_key=True),
-    sa.Column(
-        "user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), nullable=True, comment="null = make the first admin"
-    ),
+    sa.Column("user_id", Identifier, sa.ForeignKey(PREFIX + "user.id"), comment="null = make the first admin"),
     sa.Column("expires_at", Instant, nullable=False),
 )
 

@@ -28,10 +28,10 @@ class Part(NamedTuple):
 
 def parts_of(pending: Sequence[Query]) -> list[Part] | None:
     """Bring writes together by their statements; None: they cannot be one statement, two are for the same table."""
-    rows: dict[str, list[Mapping[str, Any]]] = {}
-    statements: dict[str, Statement] = {}
+    rows: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    statements: dict[tuple[str, bool], Statement] = {}
     for statement, values in pending:
-        table = statement.inserts or statement.sql
+        table = (statement.inserts or statement.updates or statement.sql, statement.inserts is None)
         known = statements.setdefault(table, statement)
         if known is not statement and known.sql != statement.sql:
             return None

@@ -31,7 +31,7 @@ Slots = tuple[tuple[str, Callable[[Any], Any] | None, Any], ...]
 class Statement:
     """SQL text of one dialect with the order and binders of its parameters. Immutable after ``prepare``."""
 
-    __slots__ = ("has_rows", "inserts", "reads", "slots", "sql")
+    __slots__ = ("has_rows", "inserts", "reads", "slots", "sql", "updates")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Statement:
         has_rows: bool,
         *,
         inserts: str | None = None,
+        updates: str | None = None,
         reads: frozenset[str] | None = None,
     ) -> None:
         self.sql = sql
@@ -47,6 +48,8 @@ class Statement:
         self.slots = slots
         self.inserts = inserts
         """The table into which it puts rows, if that is all it does."""
+        self.updates = updates
+        """The table whose rows it changes, if that is all it does and it looks at no other."""
         self.reads = reads
         """The tables it looks at, if it does nothing else and holds nothing; None: who knows."""
 
@@ -85,21 +88,23 @@ def prepare(clause: sa.Executable | sa.ClauseElement, dialect: str) -> Statement
     slots = tuple((name, _binder(binds[name], chosen), binds[name].effective_value) for name in names)
     has_rows = bool(getattr(compiled, "_result_columns", None))
     sql = str(compiled)
-    return Statement(sql, slots, has_rows, inserts=_inserts(clause, sql, has_rows), reads=_reads(clause))
+    if isinstance(clause, sa.SelectBase):
+        return Statement(sql, slots, has_rows, reads=_tables_of(clause))
+    if has_rows or not isinstance(clause, sa.Insert | sa.Update):
+        return Statement(sql, slots, has_rows)
+    table = str(getattr(clause.table, "name", ""))
+    if isinstance(clause, sa.Insert):
+        return Statement(sql, slots, has_rows, inserts=None if " ON CONFLICT " in sql else table)
+    return Statement(sql, slots, has_rows, updates=table if _tables_of(clause) == frozenset((table,)) else None)
 
 
-def _inserts(clause: Any, sql: str, has_rows: bool) -> str | None:
-    if isinstance(clause, sa.Insert) and not has_rows and " ON CONFLICT " not in sql:
-        return str(clause.table.name)
-    return None
-
-
-def _reads(clause: Any) -> frozenset[str] | None:
-    if not isinstance(clause, sa.SelectBase):
-        return None
+def _tables_of(clause: Any) -> frozenset[str] | None:
+    """Return the tables that a statement names; None if it holds rows, or has a part of which nobody knows."""
     tables = set()
     for part in sa.sql.visitors.iterate(clause):
-        if isinstance(part, sa.UpdateBase | sa.TextClause) or getattr(part, "_for_update_arg", None) is not None:
+        if part is not clause and isinstance(part, sa.UpdateBase):
+            return None
+        if isinstance(part, sa.TextClause) or getattr(part, "_for_update_arg", None) is not None:
             return None
         if isinstance(part, sa.TableClause):
             tables.add(part.name)

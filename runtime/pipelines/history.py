@@ -56,7 +56,7 @@ def begin_stays(w: Writing, stays: Sequence[Stay]) -> Unit[None]:
 
 def change_stay(w: Writing, fresh: Stay) -> Unit[int]:
     """End the stay of a record that has not ended and begin its next; return the number of that. One trip to PostgreSQL."""
-    if w.statements.dialect == POSTGRESQL:
+    if w.statements.dialect == POSTGRESQL and w.course.ahead is None:  # what is run ahead is one trip as a whole
         statement = w.statements.kept(("stage", "change"), lambda _: _change())
         rows = yield Query(statement, _values(w, fresh))
         return int(rows[0][0])

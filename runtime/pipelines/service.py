@@ -70,7 +70,7 @@ class Pipelines:
                 written = (yield from self._records.written(w, owner, [moved.shown]))[0]
                 return Done(written, moved)
 
-            return await self._records.transact(w, unit)
+            return await self._records.write(w, owner, f"move {order.transition}", unit)
 
         return await self._records.pinned(app, caller, run)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
 from builder.store.statement import Query
+from runtime.records.statements import RecordStatements
 
 JSON = Any
 Key = tuple[str, str]
@@ -43,19 +44,43 @@ class Ahead:
         self.known: dict[Key, Held] = {}
         """Records that it made or changed, as they will be."""
         self._rows: dict[Key, dict[str, Any]] = {}
+        self._seen: dict[Key, int] = {}
+        self._changes: dict[Key, tuple[CompiledEntity, dict[str, Any]]] = {}
 
     def made(self, entity: CompiledEntity, record_id: str, row: dict[str, Any], shown: dict[str, JSON]) -> None:
         """Remember a record that is to be inserted with the values ``row``."""
         self._rows[entity.key, record_id] = row
         self.known[entity.key, record_id] = Held(row["revision"], shown)
 
-    def joins(self, entity: CompiledEntity, record_id: str, values: Mapping[str, Any]) -> bool:
-        """Put a change into the insertion of its record, if that is still to come."""
-        row = self._rows.get((entity.key, record_id))
-        if row is None:
-            return False
-        row |= {name.removeprefix("v_"): value for name, value in values.items() if name != "id"}
-        return True
+    def saw(self, entity: CompiledEntity, record_id: str, held: Held) -> None:
+        """Remember a record that was read instead of being held: its revision is compared when it is written."""
+        self.known[entity.key, record_id] = held
+        self._seen[entity.key, record_id] = held.revision
+
+    def change(self, entity: CompiledEntity, record_id: str, values: Mapping[str, Any]) -> None:
+        """Put a change into the insertion of its record, if that is still to come, or into what is changed of it already."""
+        key = (entity.key, record_id)
+        row = self._rows.get(key)
+        if row is not None:
+            row |= {name.removeprefix("v_"): value for name, value in values.items() if name != "id"}
+        elif key in self._seen:
+            self._changes.setdefault(key, (entity, {}))[1].update(values)
+        else:
+            raise CannotAhead
+
+    def all_writes(self, statements: RecordStatements) -> list[Query]:
+        """Return what is to be written.
+
+        Raises:
+            CannotAhead: a record was to be held that is not changed.
+        """
+        if self._seen.keys() != self._changes.keys():
+            raise CannotAhead
+        updates = []
+        for key, (entity, values) in self._changes.items():
+            changed = tuple(field.key for field in entity.stored if f"v_{field.key}" in values)
+            updates.append(Query(statements.update_seen(entity, changed), {**values, "seen": self._seen[key]}))
+        return [*updates, *self.pending]
 
     def gather(self, query: Query) -> bool:
         """Take a write that need not be done at once.
@@ -64,30 +89,34 @@ class Ahead:
             CannotAhead: it is no such write, but no read either.
         """
         statement = query.statement
-        if statement.inserts is not None:
+        if statement.inserts is not None or statement.updates is not None:
             self.pending.append(query)
             return True
         if statement.sql.startswith("SAVEPOINT "):
             return True  # whoever goes back to it ends the attempt
-        if statement.reads is None or not statement.reads.isdisjoint(q.statement.inserts for q in self.pending):
+        if statement.reads is None or not statement.reads.isdisjoint(self._written()):
             raise CannotAhead
         return False
+
+    def _written(self) -> set[str | None]:
+        changed: set[str | None] = {entity.table.name for entity, _ in self._changes.values()}
+        return changed.union(*((q.statement.inserts, q.statement.updates) for q in self.pending))
 
 
 class Attempts:
     """Which writes are tried ahead: after one was in vain, the next ones of its kind are not."""
 
     def __init__(self) -> None:
-        self._pauses: dict[tuple[str, str], int] = {}
+        self._pauses: dict[tuple[str, str, str], int] = {}
 
-    def worth(self, key: tuple[str, str]) -> bool:
+    def worth(self, key: tuple[str, str, str]) -> bool:
         """Whether to try."""
         left = self._pauses.get(key, 0)
         if left:
             self._pauses[key] = left - 1
         return not left
 
-    def in_vain(self, key: tuple[str, str]) -> None:
+    def in_vain(self, key: tuple[str, str, str]) -> None:
         """Leave the next ones alone."""
         if len(self._pauses) > 1_000:
             self._pauses.clear()

@@ -69,7 +69,7 @@ async def update_alone(
     begin(w)
     unit = update_record(w, entity, record_id, body, if_match)
     next(unit)  # it asks for the record, which is read without being held: the revision is compared when it is written
-    look = w.statements.kept(("look", entity.key), lambda _: _look_statement(w.statements, entity))
+    look = w.statements.kept(("guarded look", entity.key), lambda _: _look_statement(w.statements, entity))
     rows = await database.read(lambda: _one(Query(look, {"id": record_id, "app": w.app.key})), scan=False)
     pin, epoch, revision, shown = rows[0]
     check_guard(w.published, w.caller, pin, epoch)
@@ -93,10 +93,14 @@ async def update_alone(
 
 
 async def write_ahead(
-    database: Database, attempts: Attempts, w: Writing, entity: CompiledEntity, make: Callable[[], Unit[T]]
+    database: Database, attempts: Attempts, w: Writing, entity: CompiledEntity, deed: str, make: Callable[[], Unit[T]]
 ) -> T | None:
-    """Run a unit ahead and write what it wants; None: nothing was written."""
-    key = (w.published.pin, entity.key)
+    """Run a unit ahead and write what it wants; None: nothing was written.
+
+    Args:
+        deed: what it does to records of the entity: deeds fail for reasons of their own.
+    """
+    key = (w.published.pin, entity.key, deed)
     if database.dialect != POSTGRESQL or not w.course.reactions_of(entity) or not attempts.worth(key):
         return None
     begin(w)
@@ -126,7 +130,7 @@ async def _run_ahead(database: Database, ahead: Ahead, unit: Unit[T]) -> T:
 
 
 def _whole(w: Writing, ahead: Ahead) -> Query | None:
-    parts = parts_of(ahead.pending)
+    parts = parts_of(ahead.all_writes(w.statements))
     if not parts:
         return None
     condition = w.statements.kept(("as pinned",), lambda _: _as_pinned())

@@ -37,10 +37,14 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
     ahead = w.course.ahead
     if ahead is not None and (known := ahead.known.get((entity.key, record_id))) is not None:
         return known
-    rows = yield Query(w.statements.hold(entity), {"id": record_id})
+    reading = w.statements.hold(entity) if ahead is None else w.statements.look(entity)
+    rows = yield Query(reading, {"id": record_id})
     if not rows or not (yield from require_seen(w, entity, record_id)):
         raise not_found(entity, record_id)
-    return Held(rows[0][0], parse_json(rows[0][1]))
+    held = Held(rows[0][0], parse_json(rows[0][1]))
+    if ahead is not None:
+        ahead.saw(entity, record_id, held)
+    return held
 
 
 def hold_records(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[list[HeldRecord]]:

@@ -220,13 +220,10 @@ class Records:
                 return replace(written, duplicates=tuple((yield from find_duplicates(w, owner, record.id, shown))))
 
             try:
-                if self._may_be_alone(w, owner) and not owner.definition.duplicates:
-                    if await create_alone(self._database, w, record):
-                        return as_written(owner, record_json(w, record))
-                    ahead = await write_ahead(self._database, self._attempts, w, owner, unit)
-                    if ahead is not None:
-                        return ahead
-                return await self.transact(w, unit)
+                alone = self._may_be_alone(w, owner) and not owner.definition.duplicates
+                if alone and await create_alone(self._database, w, record):
+                    return as_written(owner, record_json(w, record))
+                return await self.write(w, owner, "create", unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, lambda: diagnose(w, suspects_of([record])))
 
@@ -333,7 +330,7 @@ class Records:
                     after = await update_alone(self._database, w, owner, known, body, if_match)
                     if after is not None:
                         return as_written(owner, after)
-                return await self.transact(w, unit)
+                return await self.write(w, owner, "update", unit)
             except ConstraintRefused as refused:
                 await self._explain(refused, look_again)
 
@@ -402,6 +399,14 @@ class Records:
             StaleApp, StaleIdentity, AnsweredBefore, Rehearsed, ConstraintRefused, and whatever the unit raises.
         """
         return await self._database.write(lambda: carry_once(w, make))
+
+    async def write(self, w: Writing, owner: CompiledEntity, deed: str, make: Callable[[], Unit[T]]) -> T:
+        """Run a unit that writes records of an entity: ahead of its transaction if that can be, or as ``transact`` does."""
+        if self._may_be_alone(w, owner):
+            written = await write_ahead(self._database, self._attempts, w, owner, deed, make)
+            if written is not None:
+                return written
+        return await self.transact(w, make)
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""

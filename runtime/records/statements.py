@@ -74,12 +74,24 @@ class RecordStatements:
     def update(self, entity: CompiledEntity, changed: tuple[str, ...]) -> Statement:
         """Change columns of one record; ``changed`` holds field keys in order."""
 
-        def make() -> sa.Update:
-            names = (*changed, "revision", "updated_at", "updated_by")
-            values = {name: sa.bindparam(f"v_{name}", type_=entity.table.c[name].type) for name in names}
-            return sa.update(entity.table).where(entity.table.c.id == _id()).values(values)
+        return self._get("update", (entity.key, changed), lambda: self._update(entity, changed))
 
-        return self._get("update", (entity.key, changed), make)
+    def _update(self, entity: CompiledEntity, changed: tuple[str, ...]) -> sa.Update:
+        names = (*changed, "revision", "updated_at", "updated_by")
+        values = {name: sa.bindparam(f"v_{name}", type_=entity.table.c[name].type) for name in names}
+        return sa.update(entity.table).where(entity.table.c.id == _id()).values(values)
+
+    def update_seen(self, entity: CompiledEntity, changed: tuple[str, ...]) -> Statement:
+        """The same, if the record has still the revision ``seen``."""
+        return self._get(
+            "update_seen",
+            (entity.key, changed),
+            lambda: self._update(entity, changed).where(entity.table.c.revision == sa.bindparam("seen", type_=Whole())),
+        )
+
+    def look(self, entity: CompiledEntity) -> Statement:
+        """Read what ``hold`` reads without holding it."""
+        return self._get("look", (entity.key,), lambda: self.held_select(entity))
 
     def delete_many(self, entity: CompiledEntity) -> Statement:
         """Delete the records whose ids are listed in the JSON array ``ids``."""

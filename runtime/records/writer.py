@@ -325,8 +325,10 @@ def write_change(
     values = {f"v_{key}": changed[key] for key in written}
     values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
     ahead = w.course.ahead
-    if ahead is None or not ahead.joins(entity, record_id, values):
+    if ahead is None:
         yield Query(w.statements.update(entity, written), values)
+    else:
+        ahead.change(entity, record_id, values)
     shown = moved | {key: field_json(entity.fields[key], changed[key]) for key in keys if key not in moved}
     changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
     event = make_event(w, entity, record_id, telling.kind, revision, {**changes, **also})

@@ -113,6 +113,7 @@ async def _live(services: Services, seed: int) -> list[Any]:
     """Create orders; return what each was answered, and what is left at the end."""
     chance = random.Random(seed)
     answers: list[Any] = []
+    made: list[str] = []
     for _ in range(25):
         body = {"name": chance.choice("abc"), "amount": chance.choice((1, 7, 15, 30, 100))}
         try:
@@ -126,9 +127,18 @@ async def _live(services: Services, seed: int) -> list[Any]:
             )
             read = await services.records.get(CALLER, "shop", "order", str(record["id"]))
             assert read.revision == record["revision"]
+            made.append(str(record["id"]))
         except Problem as problem:
             answers.append(problem.code)
+        if made:
+            answers.append(await _changed(services, chance, made))
     return [answers, *_left(services)]
+
+
+async def _changed(services: Services, chance: random.Random, made: list[str]) -> dict[str, Any]:
+    body = {chance.choice(("name", "two")): chance.choice("xyz")}
+    record = (await services.records.update(CALLER, "shop", "order", chance.choice(made), body, None)).record
+    return {key: record[key] for key in ("name", "two", "due_on", "revision")}
 
 
 async def test_it_leaves_what_the_long_form_leaves(migrated_database_url, tmp_path, monkeypatch):
@@ -170,6 +180,35 @@ async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated
         made = await services.records.create(CALLER, "shop", "order", body)
         assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
         assert len(asked) == 2, asked
+
+
+async def test_changes_at_once_lose_nothing_and_each_has_its_revision(migrated_database_url, tmp_path):
+    """Whoever finds the record changed since it was looked at does it again in a transaction."""
+    async with opened(migrated_database_url, tmp_path) as services:
+        made = await services.records.create(CALLER, "shop", "order", {"name": "0", "amount": 1})
+        record_id = str(made.record["id"])
+        refusals: set[str] = set()
+
+        async def raise_by_one() -> None:
+            while True:
+                now = (await services.records.get(CALLER, "shop", "order", record_id)).revision
+                body = {"name": str(now)}
+                try:
+                    await services.records.update(CALLER, "shop", "order", record_id, body, now)
+                except Problem as problem:
+                    refusals.add(problem.code)
+                else:
+                    return
+
+        async def change_without_looking(n: int) -> None:
+            await services.records.update(CALLER, "shop", "order", record_id, {"two": f"{n}"}, None)
+
+        await asyncio.gather(*(raise_by_one() for _ in range(12)), *(change_without_looking(n) for n in range(12)))
+        assert refusals <= {"record.changed"}
+        revisions = [row[0] for row in _rows(services, tables.event, "revision", "id", order="id")]
+        assert sorted(revisions) == list(range(1, len(revisions) + 1))
+        read = await services.records.get(CALLER, "shop", "order", record_id)
+        assert read.revision == len(revisions) >= 25
 
 
 async def test_what_was_run_ahead_does_not_land_under_a_version_that_is_gone(

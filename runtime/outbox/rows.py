@@ -20,6 +20,7 @@ from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.database import Database
+from builder.store.delivery_tables import connection as connection_table
 from builder.store.delivery_tables import outbox as table
 from builder.store.delivery_tables import rate as rate_table
 from builder.store.statement import SQLITE
@@ -28,7 +29,8 @@ from runtime.channels.base import Rate
 LEASE = timedelta(minutes=2)
 """Longer than any channel's own deadline."""
 STATES = ("todo", "sending", "done", "dead")
-_CANDIDATES = 500
+_OLDEST = 200
+"""Due rows among which connections are looked for that are not there any more."""
 _DIGEST = 500
 
 
@@ -66,6 +68,22 @@ class Delivery:
     ended_at: datetime | None
 
 
+def _waiting_connections(connection: sa.Connection, due: sa.Select[Any], now: datetime) -> list[str]:
+    """Return the connections that have due rows and whose turn it may be, the one that waits longest first.
+
+    Each is asked by itself, along the index, so it does not matter how many rows one of them has.
+    """
+    c, r = table.c, rate_table.c
+    resting = sa.exists().where(r.bucket == connection_table.c.key, r.blocked_until > now)
+    first = due.with_only_columns(sa.func.min(c.next_at)).where(c.connection == connection_table.c.key)
+    listed = sa.select(connection_table.c.key, first.scalar_subquery().label("first")).where(~resting).subquery()
+    chosen = sa.select(listed.c.key).where(listed.c.first.is_not(None)).order_by(listed.c.first, listed.c.key)
+    found = list(connection.scalars(chosen))
+    oldest = due.order_by(c.next_at, c.id).limit(_OLDEST).subquery()
+    known = sa.select(connection_table.c.key).where(connection_table.c.key == oldest.c.connection)
+    return [*found, *connection.scalars(sa.select(oldest.c.connection).distinct().where(~known.exists()))]
+
+
 class OutboxRows:
     """The rows."""
 
@@ -75,18 +93,20 @@ class OutboxRows:
         self._ids = ids
 
     def claim(self, most: int, per_connection: int) -> list[Claimed]:
-        """Take due rows under a lease, oldest first, at most so many of one connection: a dead target holds up nobody."""
+        """Take due rows under a lease, at most so many of one connection, oldest first: neither who is dead nor who has much to be told holds up others."""
         now, token = self._clock.now(), self._ids.secret()
         c = table.c
         free = sa.or_(c.lease_until.is_(None), c.lease_until <= now)
-        r = rate_table.c
-        resting = sa.exists().where(r.bucket == c.connection, r.blocked_until > now)  # its turn has not come
-        due = sa.select(c.id, c.connection).where(c.state.in_(("todo", "sending")), c.next_at <= now, free, ~resting)
-        place = sa.func.row_number().over(partition_by=c.connection, order_by=(c.next_at, c.id)).label("place")
-        ranked = due.add_columns(place).order_by(c.next_at, c.id).limit(_CANDIDATES * 20).subquery()
-        chosen = sa.select(ranked.c.id).where(ranked.c.place <= per_connection).limit(most)
+        due = sa.select(c.id, c.connection).where(c.state.in_(("todo", "sending")), c.next_at <= now, free)
         with self._database.transaction() as connection:
-            ids = list(connection.scalars(chosen))
+            ids: list[str] = []
+            for key in _waiting_connections(connection, due, now):
+                first = (
+                    due.where(c.connection == key).order_by(c.next_at, c.id).limit(min(per_connection, most - len(ids)))
+                )
+                ids += [str(row.id) for row in connection.execute(first)]
+                if len(ids) >= most:
+                    break
             if not ids:
                 return []
             ids += self._rest_of_digests(connection, ids, due)

@@ -21,6 +21,7 @@ from pydantic._internal._docs_extraction import extract_docstrings_from_cls
 from pydantic_core import CoreSchema
 
 from builder.kernel.limits import FORMULA_LENGTH, KEY_LENGTH, LABEL_LENGTH
+from builder.kernel.problems import Violation
 from builder.kernel.text import Text, say
 from builder.store.types import StoredType
 from formulas.types import Type
@@ -114,11 +115,23 @@ FormulaLength = StringConstraints(min_length=1, max_length=FORMULA_LENGTH)
 class Invalid(Exception):
     """A value that a field refuses: the rule's code and how to mend it."""
 
+    path = ""
+    """Where below the field's value: ``/note`` for a part of it."""
+
     def __init__(self, code: str, message: Text, **params: Any) -> None:
         self.code = code
         self.message = message
         self.params: Mapping[str, Any] = params
         super().__init__(f"{code}: {message.en}")
+
+    def below(self, name: str) -> Self:
+        """The same of a part of a value."""
+        self.path = "/" + name.replace("~", "~0").replace("/", "~1") + self.path
+        return self
+
+    def violation(self, pointer: str) -> Violation:
+        """What is wrong with a request whose field stands at a pointer."""
+        return Violation(self.code, pointer + self.path, self.message, self.params)
 
 
 class OptionInvalid(ValueError):

@@ -109,9 +109,8 @@ class CompositeField(Field):
             if name not in known:
                 shown = str(name)[:60].encode("utf-8", "replace").decode()
                 hint = nearest_hint(shown, known)
-                raise Invalid(
-                    "unknown", say(f"没有部分“{shown}”{hint.zh}", f'There is no part "{shown}"{hint.en}'), name=shown
-                )
+                message = say(f"没有部分“{shown}”{hint.zh}", f'There is no part "{shown}"{hint.en}')
+                raise Invalid("unknown", message, name=shown).below(shown)
         found = {
             part.key: one for part in self._in_order if (one := _coerce_part(part, value.get(part.key))) is not None
         }
@@ -121,7 +120,7 @@ class CompositeField(Field):
             if part.required and part.key not in found:
                 label = label_text(part.label)
                 message = say(f"请填写“{label.zh}”", f"{label.en} is required")
-                raise Invalid("required", message, part=part.key)
+                raise Invalid("required", message, part=part.key).below(part.key)
         return found
 
     def json_sql(self, column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
@@ -162,5 +161,5 @@ def _coerce_part(part: Field, given: JSON) -> JSON:
     except Invalid as invalid:
         label = label_text(part.label)
         message = say(f"{label.zh}:{invalid.message.zh}", f"{label.en}: {invalid.message.en}")
-        raise Invalid(invalid.code, message, **{**invalid.params, "part": part.key}) from None
+        raise Invalid(invalid.code, message, **{**invalid.params, "part": part.key}).below(part.key) from None
     return None if value is None else part.to_json(value)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from builder.fields.base import JSON, Field, FieldSample, Invalid, Option
+from builder.fields.base import JSON, Field, FieldSample, Invalid, Option, wrong_type
 from builder.fields.parts.numbers import check_bounds, check_range, read_number
 from builder.kernel.limits import DURATION_SECONDS
 from builder.kernel.text import say
@@ -61,10 +61,15 @@ class DurationField(Field):
 
     def coerce(self, value: JSON) -> timedelta | None:
         """Take whole seconds."""
-        seconds = read_number(value)
+        try:
+            seconds = read_number(value)
+        except Invalid:
+            raise wrong_type(
+                say("整秒数,如 5400 表示一个半小时", "whole seconds, such as 5400 for an hour and a half")
+            ) from None
         if seconds is None:
             return None
-        check_range(seconds, self.minimum, self.maximum)
+        check_range(seconds, self.minimum, self.maximum, unit=say(" 秒", " seconds"))
         if seconds != int(seconds):
             raise Invalid("integer", say("时长以整秒计", "A duration is given in whole seconds"))
         return timedelta(seconds=int(seconds))

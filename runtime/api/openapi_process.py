@@ -15,9 +15,9 @@ from builder.fields.barcode import BarcodeField
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
 from runtime.api.openapi_problems import READING, WRITING, with_problems
-from runtime.api.openapi_queries import query_parameter
+from runtime.api.openapi_queries import IDEMPOTENCY_KEY, query_parameter
 from runtime.api.openapi_schemas import Described
-from runtime.api.openapi_writes import IDEMPOTENCY_KEY, ONCE
+from runtime.api.openapi_writes import ONCE
 from runtime.approvals.listing import FOLDERS
 from runtime.approvals.service import ACTS
 

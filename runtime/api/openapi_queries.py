@@ -25,6 +25,12 @@ _DESCRIPTIONS = {
     "totals": "Whether meta.totals is wanted: the measures over all records at once.",
     "labels": "Whether meta.labels is wanted: names of options and of the records that groups point to.",
 }
+IDEMPOTENCY_KEY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": f"The write is carried out once for this key and person; the answer is kept for {limits.IDEMPOTENCY_HOURS} hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_LENGTH, "pattern": "^[!-~]+$"},
+}
 
 
 def filter_value(entity: str) -> Schema:
@@ -234,7 +240,9 @@ def view_paths(app: str) -> Schema:
                 "content": {"application/json": {"schema": {"type": "object"} if name == "changeView" else view}}
             }
             found["requestBody"] = {"required": True, **written}
-        return with_problems(found, WRITING if name not in {"listViews", "getView"} else READING)
+        if name in {"listViews", "getView"}:
+            return with_problems(found, READING)
+        return with_problems({**found, "parameters": [IDEMPOTENCY_KEY]}, WRITING)
 
     place: Schema = {"name": "view", "in": "path", "required": True, "schema": _TEXT}
     return {

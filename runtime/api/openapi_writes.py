@@ -8,18 +8,12 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
 from runtime.api.openapi_problems import WRITING, with_problems
-from runtime.api.openapi_queries import query_parameter
+from runtime.api.openapi_queries import IDEMPOTENCY_KEY, query_parameter
 from runtime.api.openapi_schemas import Described
 
 Schema = dict[str, Any]
 
 DRY_RUN = query_parameter("dry_run", {"type": "boolean", "default": False})
-IDEMPOTENCY_KEY: Schema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": f"The write is carried out once for this key and person; the answer is kept for {limits.IDEMPOTENCY_HOURS} hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_LENGTH, "pattern": "^[!-~]+$"},
-}
 ONCE = (IDEMPOTENCY_KEY, DRY_RUN)
 TRIED: Schema = {
     "description": "dry_run=true: what would be, undone again.",

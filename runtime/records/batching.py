@@ -334,7 +334,7 @@ def _key_of(
         try:
             value = None if body.get(key) is None else definition.coerce(body[key])
         except Invalid as invalid:
-            violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+            violations.append(invalid.violation(f"{pointer}/{key}"))
             continue
         if value is None:
             violations.append(Violation("required", f"{pointer}/{key}", required_message(definition)))

@@ -247,7 +247,7 @@ def _check_whole(
             message = say(
                 f"现有值违反规则:{invalid.message.zh}", f"The value there breaks a rule: {invalid.message.en}"
             )
-            violations.append(Violation(invalid.code, f"{pointer}/{key}", message, invalid.params))
+            violations.append(Violation(invalid.code, f"{pointer}/{key}" + invalid.path, message, invalid.params))
     check_required(seen, whole, pointer, violations)
     return whole
 

@@ -140,5 +140,5 @@ def _system_values(
         try:
             values[key] = definition.coerce(given[key])
         except Invalid as invalid:
-            violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+            violations.append(invalid.violation(f"{pointer}/{key}"))
     return values

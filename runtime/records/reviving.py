@@ -143,7 +143,7 @@ def _record(w: Writing, one: Kept, violations: list[Violation]) -> NewRecord:
         try:
             values[field.key] = field.coerce(given)
         except Invalid as invalid:
-            violations.append(Violation(invalid.code, f"/{field.key}", invalid.message, invalid.params))
+            violations.append(invalid.violation(f"/{field.key}"))
     full = with_defaults(entity, values)
     full |= {key: None for key in full if key in one.shown and key not in values}  # a blank stays one
     judge_own(w, entity, full, None, "", violations)

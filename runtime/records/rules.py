@@ -60,7 +60,7 @@ def _fill(w: Writing, default: FieldDefault, values: dict[str, Any], pointer: st
             f"“{label.zh}”的默认值不可用:{invalid.message.zh}",
             f"The default of {label.en} cannot be used: {invalid.message.en}",
         )
-        violations.append(Violation(invalid.code, f"{pointer}/{field.key}", message, invalid.params))
+        violations.append(Violation(invalid.code, f"{pointer}/{field.key}" + invalid.path, message, invalid.params))
 
 
 def judge_own(

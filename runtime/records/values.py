@@ -111,7 +111,7 @@ def read_fields(
             try:
                 values[key] = None if given is None else definition.coerce(given)
             except Invalid as invalid:
-                violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+                violations.append(invalid.violation(f"{pointer}/{key}"))
             continue
         definition = seen.fields.get(key)
         if definition is None:
@@ -128,7 +128,7 @@ def read_fields(
         try:
             value = None if given is None else definition.coerce(given)
         except Invalid as invalid:
-            violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message, invalid.params))
+            violations.append(invalid.violation(f"{pointer}/{key}"))
             continue
         if isinstance(definition, ManyField):
             rows = Rows({}, {}) if rows is NOTHING_LISTED else rows

@@ -87,12 +87,27 @@ async def test_every_wrong_value_is_told_at_once(client):
         "/tags": "type",
         "/place": "range",
         "/address": "region",
-        "/promise": "required",
+        "/promise/on": "required",
         "/credit": "social_credit_code",
         "/made_at": "read_only",
         "/team": "reference",
         "/photos": "reference",
     }
+
+
+async def test_a_part_that_is_wrong_and_a_length_in_the_wrong_unit_are_named(client):
+    for promise, pointer in (
+        ({"on": "2026-02-30"}, "/promise/on"),
+        ({"on": "2026-02-03", "text": 5}, "/promise/text"),
+        ("x", "/promise"),
+    ):
+        document = problem(await client.post(RECORDS, json={"name": "x", "promise": promise}), "record.invalid")
+        assert list(pointers(document)) == [pointer]
+    unknown = await client.post(RECORDS, json={"promise": {"on": "2026-02-03", "a/b": 5}})
+    assert pointers(problem(unknown, "request.unknown_name")) == {"/promise/a~1b": "unknown"}
+    for took in ("1h", -1):
+        reply = await client.post(RECORDS, json={"name": "x", "took": took}, headers={"accept-language": "en"})
+        assert "seconds" in problem(reply, "record.invalid")["errors"][0]["detail"]
 
 
 async def test_people_in_a_set_must_exist_and_can_be_shown(service, client):

@@ -13,12 +13,13 @@ from pydantic import model_validator
 
 from builder.fields.base import JSON, Field, Invalid, Option, wrong_option, wrong_type
 from builder.kernel.limits import DECIMAL_DIGITS, EXACT_NUMBER_DIGITS
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 from builder.store.types import Scaled, StoredType
 from formulas import types as formula_types
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?\Z", re.ASCII)
 _NUMBER_LENGTH = 60
+_NO_UNIT = say("", "")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?\Z", re.ASCII)
 
 
@@ -143,12 +144,14 @@ def check_bounds(minimum: Any, maximum: Any) -> None:
         raise wrong_option("minimum 大于 maximum", "minimum is larger than maximum")
 
 
-def check_range(value: Any, minimum: Any, maximum: Any) -> None:
+def check_range(value: Any, minimum: Any, maximum: Any, unit: Text = _NO_UNIT) -> None:
     """Refuse a value outside its bounds."""
     if minimum is not None and value < minimum:
-        raise Invalid("minimum", say(f"不能小于 {minimum}", f"Must be at least {minimum}"), minimum=minimum)
+        text = say(f"不能小于 {minimum}{unit.zh}", f"Must be at least {minimum}{unit.en}")
+        raise Invalid("minimum", text, minimum=minimum)
     if maximum is not None and value > maximum:
-        raise Invalid("maximum", say(f"不能大于 {maximum}", f"Must be at most {maximum}"), maximum=maximum)
+        text = say(f"不能大于 {maximum}{unit.zh}", f"Must be at most {maximum}{unit.en}")
+        raise Invalid("maximum", text, maximum=maximum)
 
 
 def number_of_cell(text: str, signs: Iterable[str] = (), *, percent: bool = True) -> str:

@@ -43,3 +43,11 @@ async def test_what_is_not_marked_can_be_written_and_what_is_cannot(trading):
 async def test_for_an_admin_nothing_is_marked(trading):
     schemas = await schemas_of(trading, "root")
     assert not read_only(schemas["CustomerUpdate"]) & {"name", "owner", "limit", "secret"}
+
+
+async def test_writing_routes_of_views_take_a_key_as_all_others_do(trading):
+    paths = (await trading["root"].send("GET", "openapi.json")).json()["paths"]
+    for path, verb in (("views", "post"), ("views/{view}", "patch"), ("views/{view}", "delete")):
+        named = {parameter["name"] for parameter in paths[f"/api/trade/{path}"][verb]["parameters"]}
+        assert named == {"Idempotency-Key"}
+    assert "parameters" not in paths["/api/trade/views"]["get"]

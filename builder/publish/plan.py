@@ -35,6 +35,8 @@ class Plan:
     hash: str
     lineage: Lineage
     """The ids of the version to be."""
+    open: bool = False
+    """Whether everybody with an account reads the app: it has no roles."""
     warnings: tuple[Finding, ...] = ()
     """What the app expects around it and is not there: it may come later."""
 
@@ -43,8 +45,12 @@ class Plan:
         """The highest risk of all steps."""
         return max((impact.risk for impact in self.impacts), key=_ORDER.index, default="safe")
 
-    def to_json(self, language: Language) -> dict[str, JSON]:
-        """Write the plan for the API."""
+    def to_json(self, language: Language, *, values: bool = False) -> dict[str, JSON]:
+        """Write the plan for the API.
+
+        Args:
+            values: show values that do not fit: to who may see every record, and never where the plan is kept.
+        """
         return {
             "app": self.app,
             "base_version": self.base_version,
@@ -62,6 +68,7 @@ class Plan:
                     "affected_count": impact.affected_count,
                     "total_count": impact.total_count,
                     "sample_ids": list(impact.sample_ids),
+                    "samples": [{"id": key, "value": value} for key, value in impact.samples if values],
                     "ddl": ddl,
                 }
                 for step, impact, ddl in zip(self.steps, self.impacts, self.ddl, strict=True)
@@ -79,7 +86,8 @@ def make_plan(connection: sa.Connection, change: Change) -> Plan:
     base_version = change.base.version if change.base else target.version - 1
     identity = [base_version, target.definition.hash(), [[s.kind, s.entity, s.field] for s in steps], list(ddl)]
     impacts = tuple(step.impact(connection) for step in steps)
-    return Plan(target.key, base_version, tuple(steps), impacts, ddl, content_hash(identity), lineage)
+    is_open = not (target.has_roles or (change.base is not None and change.base.has_roles))
+    return Plan(target.key, base_version, tuple(steps), impacts, ddl, content_hash(identity), lineage, is_open)
 
 
 def render(steps: Sequence[Step], dialect: str) -> list[list[str]]:

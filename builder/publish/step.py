@@ -25,6 +25,8 @@ class Impact(NamedTuple):
     total_count: int = 0
     sample_ids: tuple[str, ...] = ()
     note: Text = say("", "")
+    samples: tuple[tuple[str, Any], ...] = ()
+    """Ids of records with values, as JSON, that do not fit."""
 
 
 SAFE = Impact("safe")

@@ -244,7 +244,7 @@ class ConvertField(Step):
 
     def impact(self, connection: sa.Connection) -> Impact:
         """Count values that do not fit."""
-        count, ids = count_refused(
+        count, unfit = count_refused(
             connection,
             self.old_table,
             self.old_column.name,
@@ -254,7 +254,8 @@ class ConvertField(Step):
         total = count_rows(connection, self.old_table)
         if count:
             note = say(f"{count} 个值不符合新类型,将留空", f"{count} values do not fit the new type and become blank")
-            return Impact("lossy", count, total, ids, note)
+            samples = tuple((key, self.source.to_json(value)) for key, value in unfit)
+            return Impact("lossy", count, total, tuple(key for key, _ in unfit), note, samples)
         return Impact("backfill", total, total) if total else SAFE
 
 

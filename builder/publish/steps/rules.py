@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,8 +10,10 @@ import sqlalchemy as sa
 
 from builder.fields.auto_number import AutoNumberField
 from builder.fields.base import Field, Invalid
+from builder.fields.parts.files import FileSetField
+from builder.kernel.limits import SAMPLE_RECORDS_SHOWN
 from builder.kernel.text import Text, say
-from builder.publish.impact import count_refused, count_rows, count_where
+from builder.publish.impact import count_refused, count_rows, count_where, unfit_files
 from builder.publish.step import SAFE, Impact, Step, Work
 from builder.publish.steps.numbers import settle_numbers
 from builder.store.types import StoredType
@@ -78,26 +81,38 @@ class ChangeRules(Step):
         total = count_rows(connection, self.old_table)
         count = 0
         ids: tuple[str, ...] = ()
+        samples: tuple[tuple[str, Any], ...] = ()
         if self.target.required and not self.source.required and self.target.visible_if is None:
             count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
         if changed_options(self.source, self.target) - _HARMLESS:
-            refused, refused_ids = count_refused(
-                connection, self.old_table, self.old_column, self.column_type, self._refuses
-            )
-            count, ids = count + refused, (*ids, *refused_ids)[:10]
+            refuses = self._refuses_with(self._unfit(connection))
+            refused, unfit = count_refused(connection, self.old_table, self.old_column, self.column_type, refuses)
+            samples = tuple((key, self.source.to_json(value)) for key, value in unfit)
+            count, ids = count + refused, (*ids, *(key for key, _ in unfit))[:SAMPLE_RECORDS_SHOWN]
         if not count:
             return Impact("safe", 0, total)
         note = say(
             f"{total:,} 条记录中有 {count:,} 条违反新规则;它们保持原样,下次修改时须改正",
             f"{count:,} of {total:,} records would break it; they stay as they are until next changed",
         )
-        return Impact("safe", count, total, ids, note)
+        return Impact("safe", count, total, ids, note, samples)
 
-    def _refuses(self, value: Any) -> bool:
-        try:
-            return self.target.coerce(self.source.to_json(value)) is None
-        except Invalid:
-            return True
+    def _unfit(self, connection: sa.Connection) -> frozenset[str]:
+        """Files that the field holds and would not take any more."""
+        target = self.target
+        if not isinstance(target, FileSetField):
+            return frozenset()
+        return unfit_files(connection, lambda file: target.refuses(file) is not None)
+
+    def _refuses_with(self, unfit: frozenset[str]) -> Callable[[Any], bool]:
+        def refuses(value: Any) -> bool:
+            try:
+                made = self.target.coerce(self.source.to_json(value))
+            except Invalid:
+                return True
+            return made is None or (bool(unfit) and not unfit.isdisjoint(made))
+
+        return refuses
 
 
 @dataclass(frozen=True, kw_only=True)

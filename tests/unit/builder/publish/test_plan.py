@@ -12,6 +12,7 @@ from builder.kernel.problems import Problem
 from builder.publish.order import order_moves
 from builder.registry.publishing import plan_draft, publish_draft
 from builder.registry.registry import Registry
+from builder.store import tables
 from tests.support.builder import create, entity, field, findings, insert, open_registry, publish, published, redraft
 
 
@@ -206,3 +207,37 @@ def test_moves_are_ordered_and_circles_untied():
             assert new not in names.values(), "the name is free"
             names[next(origin for origin, now in names.items() if now == old)] = new
         assert names == moves
+
+
+def test_values_that_do_not_fit_are_shown_to_who_may_see_them_and_kept_nowhere(registry):
+    create(registry, entity("a", field("x")))
+    ids = [insert(registry, "a", {"x": value}) for value in ("12", "twelve", None)]
+    redraft(registry, entity("a", field("x", "integer")))
+    plan = plan_draft(registry, "shop")
+    assert plan.open  # no roles: everybody reads
+    shown = [step for step in plan.to_json("en", values=True)["steps"] if step["kind"] == "convert_field"]
+    assert shown[0]["samples"] == [{"id": ids[1], "value": "twelve"}]
+    assert shown[0]["sample_ids"] == [ids[1]]
+    assert [step["samples"] for step in plan.to_json("en")["steps"]] == [[]] * len(plan.steps)
+    publish_draft(registry, "shop", base_version=1, plan_hash=plan.hash, accept_lossy=True)
+    with registry.database.snapshot() as connection:
+        kept = connection.execute(sa.text("SELECT plan FROM dougong_version")).scalars().all()
+    assert not any("twelve" in str(each) for each in kept)
+
+
+def test_files_that_a_field_takes_no_more_are_counted(registry):
+    create(registry, entity("a", field("x", "file")))
+    files = {name: registry.ids.record_id() for name in ("photo", "paper")}
+    holders = [insert(registry, "a", {"x": [files[name]]}) for name in ("photo", "paper")]
+    now = registry.clock.now()
+    line = {"app": "shop", "bytes": 5, "sha256": "0" * 64, "created_at": now, "state": "used", "state_at": now}
+    with registry.database.transaction() as connection:
+        for name, media_type in (("photo", "image/png"), ("paper", "application/pdf")):
+            row = {**line, "id": files[name], "name": name, "media_type": media_type}
+            connection.execute(sa.insert(tables.file).values(row))
+        for name, holder in zip(files, holders, strict=True):
+            use = {"app": "shop", "entity": "a", "record_id": holder, "file_id": files[name]}
+            connection.execute(sa.insert(tables.file_use).values(use))
+    redraft(registry, entity("a", field("x", "image")))
+    (step,) = steps(registry)
+    assert (step["affected_count"], step["total_count"], step["sample_ids"]) == (1, 2, [holders[1]])

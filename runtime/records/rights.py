@@ -33,9 +33,9 @@ from runtime.query.json_rows import json_object
 from runtime.query.statements import as_text, sql_dialect
 from runtime.query.variables import viewer
 from runtime.records.linking import pointer_in
-from runtime.records.seams import Intent
 
 if TYPE_CHECKING:
+    from runtime.records.seams import Intent
     from runtime.records.writer import Writing
 
 _CHUNK = 1_000

@@ -24,6 +24,7 @@ from formulas.sql import to_condition
 from runtime.query.statements import sql_dialect
 from runtime.query.variables import variables
 from runtime.records.computing import OwnValues, own_context, reading
+from runtime.records.rights import body_entity, seen_of
 
 if TYPE_CHECKING:
     from runtime.records.writer import Writing
@@ -87,7 +88,7 @@ def judge_own(
         assert rule.program is not None
         if rule.code == "required" and seen is not None and rule.field not in seen.fields:
             continue
-        at = f"{pointer}/{rule.field}" if rule.field else pointer
+        at = f"{pointer}/{rule.field}" if _is_named(w, rule) else pointer
         if (rule.code == "rule" or at not in reported) and rule.program.run(row, context) is True:
             violations.append(_broken(rule, at))
 
@@ -122,17 +123,23 @@ def _judge(w: Writing, rule: RecordRule, ids: list[str]) -> Unit[list[Violation]
     violations: list[Violation] = []
     for start in range(0, len(ids), _CHUNK):
         listed = dump_json(ids[start : start + _CHUNK]).decode()
-        rows = yield Query(statement, {"ids": listed, **moment})
-        violations += [_of_record(w, rule, str(row[0])) for row in rows]
+        broken = [str(row[0]) for row in (yield Query(statement, {"ids": listed, **moment}))]
+        seen = (yield from seen_of(w, w.app.entities[rule.entity], broken)) if broken else set()
+        violations += [_of_record(w, rule, record_id, record_id in seen) for record_id in broken]
     return violations
 
 
-def _of_record(w: Writing, rule: RecordRule, record_id: str) -> Violation:
-    """A record of the request is pointed to; another is named."""
+def _of_record(w: Writing, rule: RecordRule, record_id: str, is_seen: bool) -> Violation:
+    """A record of the request is pointed to; another is named, if the caller sees it."""
     pointer = w.changes.pointers.get(record_id)
-    if pointer is None:
-        return _broken(rule, "", entity=rule.entity, record_id=record_id)
-    return _broken(rule, f"{pointer}/{rule.field}" if rule.field else pointer)
+    if pointer is not None:
+        return _broken(rule, f"{pointer}/{rule.field}" if _is_named(w, rule) else pointer)
+    return _broken(rule, "", entity=rule.entity, record_id=record_id) if is_seen else _broken(rule, "")
+
+
+def _is_named(w: Writing, rule: RecordRule) -> bool:
+    """Whether the caller may name the field beside which a rule is said."""
+    return bool(rule.field) and rule.field in body_entity(w, w.app.entities[rule.entity]).fields
 
 
 def _breaking(app: CompiledApp, rule: RecordRule, dialect: str) -> sa.Select[Any]:

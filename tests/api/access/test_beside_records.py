@@ -53,11 +53,17 @@ def document(**more: JSON) -> JSON:
         "label": "Clerk",
         "grants": [{"entity": "order", "hidden": ["owner", "amount"], "may": ["read", "update"], "transitions": "all"}],
     }
-    blind = {"key": "finance", "label": "Blind", "grants": [{"entity": "order", "fields": ["title", "amount"]}]}
+    blind = {
+        "key": "finance",
+        "label": "Blind",
+        "grants": [{"entity": "order", "fields": ["title", "amount"], "may": ["read", "update"]}],
+    }
     made = definition([seller, clerk, blind], **more)
     made["entities"][1]["fields"][2] |= {"required": True, "default": "draft"}
     customer = made["entities"][0]
     customer["trash"] = True
+    said = {"zh": "超出额度", "en": "Too much"}
+    customer["rules"] = [{"key": "cap", "formula": "SUM(orders.amount) <= 60", "message": said, "field": "secret"}]
     rules = [("name", "similar"), ("region", "same"), ("secret", "same")]
     customer["duplicates"] = [{"field": key, "match": match} for key, match in rules]
     return made
@@ -142,3 +148,19 @@ async def test_an_id_that_a_client_chose_opens_no_room_of_another_record(beside:
         assert reply.status_code in (200, 404), reply.text
         assert "gamma" not in reply.text, room
         assert "won" not in reply.text, room
+
+
+async def test_a_rule_that_breaks_elsewhere_names_no_hidden_record_or_field(beside: Trading) -> None:
+    """Two hundred for an order breaks what is asked of its customer."""
+    ids = beside.ids
+    told = {}
+    for name in ("root", "money", "wang"):  # sees all; sees no customer; sees this one, but not the field
+        reply = await beside[name].patch("order", ids["alpha open"], {"amount": 200})
+        told[name] = problem(reply, "record.invalid")["errors"]
+        assert told[name][0]["params"]["rule"] == "cap"
+    assert told["root"][0]["params"]["record_id"] == ids["alpha"]
+    assert told["wang"][0]["params"]["record_id"] == ids["alpha"]
+    assert ids["alpha"] not in str(told["money"])
+    assert "customer" not in str(told["money"])
+    own = await beside["wang"].try_create("customer", {"name": "new", "orders": [{"title": "x", "amount": 99}]})
+    assert "secret" not in str(problem(own, "record.invalid")["errors"])

@@ -105,13 +105,13 @@ def moment(context: Context) -> dict[str, Any]:
 
 def context_of(w: Writing) -> Context:
     """Return the moment and the person of a write; worked out once for each of them."""
-    known = w.course.contexts.get(id(w.caller))
-    if known is not None and known[0] is w.caller:
-        return known[1]
     actor = w.caller.actor
+    known = w.course.contexts.get(id(actor))
+    if known is not None and known[0] is actor:
+        return known[1]
     context = viewer(w.app, actor, w.now)
     made = replace(context, user=w.caller.actor_id, roles=(*context.roles, *((actor.role,) if actor else ())))
-    w.course.contexts[id(w.caller)] = (w.caller, made)
+    w.course.contexts[id(actor)] = (actor, made)
     return made
 
 

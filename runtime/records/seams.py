@@ -20,6 +20,7 @@ from formulas.schema import Context
 from runtime.records.spreading import spread
 
 if TYPE_CHECKING:
+    from runtime.identity.actors import Actor
     from runtime.records.ahead import Ahead
     from runtime.records.caller import Caller
     from runtime.records.values import NewRecord
@@ -128,8 +129,8 @@ class Course:
     """Reactions are at work: what is written now follows from what was asked for."""
     rewritten: set[str] = field(default_factory=set)
     """Ids of records that reactions have changed: what was asked for is not all that happened to them."""
-    contexts: dict[int, tuple[Caller, Context]] = field(default_factory=dict)
-    """What formulas see of the moment and of each caller that has had a part in it."""
+    contexts: dict[int, tuple[Actor | None, Context]] = field(default_factory=dict)
+    """What formulas see of the moment and of each person in whose name something was done in it."""
     remembered: dict[str, Any] = field(default_factory=dict)
     """What a reaction has looked up and need not look up again in this write."""
     _fillers: dict[str, tuple[Filler, ...]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.contents import png
+from tests.support.desk import publish_definition
 from tests.support.filled import Filled
 from tests.support.query_app import field
 from tests.support.rights_app import APP, definition
@@ -255,3 +256,26 @@ async def test_a_key_repeats_only_what_its_owner_was_told(trading: Trading) -> N
         grants.take(APP, grant.id)
     problem(await wang.patch("customer", ids["alpha"], {"region": "y"}, idempotency_key="k2"), "app.not_found")
     problem(await wang.try_create("customer", body, headers=key), "app.not_found")
+
+
+async def test_a_sheet_finds_only_records_that_are_seen(trading: Trading) -> None:
+    grants, root = trading.service.identity.grants, trading["root"]
+    document = definition()
+    document["roles"][0]["grants"][2]["may"] += ["import"]
+    publish_definition(trading.service.app.services.registry, document)
+    assert grants.list_grants(APP)
+    sheet = b"title,customer\none,alpha\ntwo,gamma\nthree,nowhere\nfour,beta\n"
+    headers = {"content-type": "application/octet-stream"}
+    reply = await trading["wang"].send("POST", "records/order/import", content=sheet, headers=headers)
+    assert reply.status_code == 202, reply.text
+    runner = trading.service.app.services.job_runner
+    while await runner.run_due(trading.service.clock.now()):
+        await runner.settle()
+    path = f"imports/{reply.json()['data']['job_id']}/refused"
+    told = {row["line"]: row["errors"] for row in (await trading["wang"].send("GET", path)).json()["data"]}
+    assert told.keys() == {3, 4, 5}
+    hidden, absent = (str(told[line]).replace(name, "NAME") for line, name in ((3, "gamma"), (4, "nowhere")))
+    assert hidden == absent
+    assert [row["title"] for row in await root.page("order", filter='IN(title, "one", "two", "four")')] == ["one"]
+    for other in ("li", "money"):
+        problem(await trading[other].send("GET", path), "job.not_found")

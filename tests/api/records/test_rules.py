@@ -313,3 +313,34 @@ async def test_a_formula_is_tried_on_a_published_record(service: Service, client
         problem(await boss.post("/builder/v1/formulas/check", json={**asked, "record": "x"}), "record.not_found")
     async with service.client_of("builder", "builder") as author:
         problem(await author.post("/builder/v1/formulas/check", json={**asked, "record": order["id"]}), "access.denied")
+
+
+async def test_rules_hold_for_sheets_too(service: Service, client: httpx.AsyncClient):
+    customers = [await create(client, "customer", name=name, level=level) for name, level in (("甲", "a"), ("乙", "b"))]
+    lines = {
+        "order": (
+            "customer,amount,status,reason,note,delivered_on,signed_on",
+            "乙,60,open,,,,",
+            "乙,10,lost,,,,",  # why it was lost is missing
+            "甲,10,open,,,,",  # an important customer needs a note
+            "乙,50,open,,,,",  # together beyond the credit
+            "乙,1,open,,,2026-01-01,2026-02-01",
+            "乙,1,lost,太贵,,,",
+        ),
+        "contact": ("name,customer,main", "张,甲,是", "李,甲,是", "王,乙,是"),
+    }
+    found: dict[str, dict[int, set[str]]] = {}
+    runner = service.app.services.job_runner
+    for entity, rows in lines.items():
+        headers = {"content-type": "application/octet-stream"}
+        reply = await client.post(f"{RECORDS}/{entity}/import", content="\n".join(rows).encode(), headers=headers)
+        assert reply.status_code == 202, reply.text
+        while await runner.run_due(service.clock.now()):
+            await runner.settle()
+        told = await client.get(f"/api/desk/imports/{reply.json()['data']['job_id']}/refused")
+        found[entity] = {row["line"]: {error["code"] for error in row["errors"]} for row in told.json()["data"]}
+    assert found["order"] == {3: {"required"}, 4: {"required"}, 5: {"rule"}, 6: {"rule"}}
+    assert found["contact"] == {3: {"unique"}}
+    orders = (await client.get(f"{RECORDS}/order")).json()["data"]
+    assert [order["customer"] for order in orders] == [customers[1]["id"]] * 2
+    assert {order["signed_on"] for order in orders} == {service.clock.now().date().isoformat()}  # the computed default

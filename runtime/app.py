@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
@@ -93,6 +93,9 @@ if TYPE_CHECKING:
 
 Announce = Callable[[str], None]
 
+_WEB_LOOKS = 60
+_WEB_LOOK_SECONDS = 0.5
+
 
 class App:
     """The ASGI application of one instance. ``services`` is what it stands on; ``running()`` is its life."""
@@ -141,12 +144,27 @@ class App:
             async with self.running():
                 await send({"type": "lifespan.startup.complete"})
                 said = "shutdown"
-                await asyncio.to_thread(getattr, self, "web")  # records are served meanwhile
-                await receive()
+                leaving = asyncio.ensure_future(receive())
+                await self._read_web(leaving)
+                await leaving
             await send({"type": "lifespan.shutdown.complete"})
         except BaseException as error:
             await send({"type": f"lifespan.{said}.failed", "message": str(error)})
             raise
+
+    async def _read_web(self, leaving: asyncio.Future[Any]) -> None:
+        """Read the framework when no request has come for a moment: it takes the interpreter from those that are served meanwhile.
+
+        Who asks for what needs it does not wait for that; and after half a minute nobody does.
+        """
+        for _ in range(_WEB_LOOKS):
+            before = self.services.metrics.requests
+            await asyncio.wait((leaving,), timeout=_WEB_LOOK_SECONDS)
+            if leaving.done():
+                return
+            if self.services.metrics.requests == before:
+                break
+        await asyncio.to_thread(getattr, self, "web")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[App]:

@@ -21,9 +21,8 @@ from runtime.automations.runs import Statements, shown_at
 from runtime.expressions.prepared import Subject
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
-from runtime.records.pins import get_entity
 from runtime.records.service import Records
-from runtime.records.targets import known_id
+from runtime.records.targets import known_id, target_entity
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -99,7 +98,7 @@ class Assignments:
         return count
 
     def _with(self, entity: str, record_id: str, act: Any, w: Writing) -> Unit[None]:
-        owner = get_entity(w.published, entity)
+        owner = target_entity(w.seen, entity)
         known = known_id(owner, record_id)
         held = yield from hold_record(w, owner, known)
         yield from act(w, Subject(owner, known, held.shown))

@@ -36,8 +36,8 @@ from runtime.automations.runs import (
 from runtime.expressions.prepared import Subject
 from runtime.records.caller import Caller
 from runtime.records.holding import hold_record
-from runtime.records.pins import get_entity
 from runtime.records.service import Records
+from runtime.records.targets import target_entity
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -152,7 +152,7 @@ class Automations:
             return result
 
     def _subject(self, w: Writing, caller: Caller, entity: str, record_id: str, use: Any) -> Unit[Subject]:
-        owner = get_entity(w.published, entity)
+        owner = target_entity(w.seen, entity)
         gate(caller.actor, w.app.key, FieldMap({(entity, "", use)}))
         known = find_uuid(record_id) or "00000000-0000-0000-0000-000000000000"
         held = yield from hold_record(w, owner, known)

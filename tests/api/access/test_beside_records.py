@@ -164,3 +164,27 @@ async def test_a_rule_that_breaks_elsewhere_names_no_hidden_record_or_field(besi
     assert "customer" not in str(told["money"])
     own = await beside["wang"].try_create("customer", {"name": "new", "orders": [{"title": "x", "amount": 99}]})
     assert "secret" not in str(problem(own, "record.invalid")["errors"])
+
+
+_ROOMS = [
+    *(("GET", room) for room in ("", "timeline", "transitions", "stages", "timers", "runs", "merges", "duplicates")),
+    *(("GET", room) for room in ("actions", "assignments", "approvals", "explain?actor=x")),
+    *(("POST", room) for room in ("restore", "merge", "claim", "release", "transitions/win", "actions/x")),
+    *(("POST", room) for room in ("timers/x/acknowledge", "timers/x/snooze", "approvals/x")),
+]
+
+
+async def test_an_entity_that_is_hidden_is_in_no_room(beside: Trading) -> None:
+    wang, note = beside["wang"], await beside["root"].create("note", text="x")
+    different = []
+    for method, room in _ROOMS:
+        answers = []
+        for name in ("note", "nope"):
+            path = f"records/{name}/{note['id']}/{room}".rstrip("/")
+            reply = await wang.send(method, path, {} if method == "POST" else None)
+            assert 400 <= reply.status_code < 500, (method, room)
+            document_ = {**reply.json(), "instance": "", "detail": reply.json()["detail"].replace(name, "NAME")}
+            answers.append(str(document_).replace(name, "NAME"))
+        if answers[0] != answers[1]:
+            different.append((method, room, answers))
+    assert different == []

@@ -80,14 +80,15 @@ class Acting:
         return entity.key == self._entity
 
     def react(self, w: Writing, facts: Sequence[Fact]) -> Unit[None]:
-        """Carry the actions out, once."""
-        if self.outcomes:
+        """Carry the actions out, once in a write; a write may be run several times until one counts."""
+        if "acting" in w.course.remembered:
             return
+        w.course.remembered["acting"] = True
         fact = facts[0]
         shown = fact.after or fact.before
         subject = Subject(fact.entity, fact.record_id, shown, fact.before, gone=fact.deed == "deleted")
         carried = yield from carry_out(Occasion(w, self._ports, subject, "run"), self._actions)
-        self.outcomes += carried.outcomes
+        self.outcomes = list(carried.outcomes)
         self.waiting_from = carried.waiting_from
 
 

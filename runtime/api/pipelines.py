@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from builder.kernel.canonical import dump_json, parse_json
+from builder.kernel.limits import MOVED_AT_ONCE
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, errors_found, say
 from runtime.api.http import ROUTE, Header, request_language
@@ -81,6 +82,9 @@ async def move_many(x: Exchange) -> None:
     if not isinstance(ids, list) or not ids or not all(isinstance(item, str) for item in ids):
         message = say("ids 应是记录编号的列表", "ids is a list of record ids")
         raise Problem("request.malformed", message, violations=[Violation("type", "/ids", message)])
+    if len(ids) > MOVED_AT_ONCE:  # as they were sent: the description of the API counts the same
+        detail = say(f"一次最多 {MOVED_AT_ONCE} 条记录", f"At most {MOVED_AT_ONCE} records at once")
+        raise Problem("limit.batch", detail, extra={"maximum": MOVED_AT_ONCE})
     order = _order(x.part, body, None)
     ids = list(dict.fromkeys(ids))
     language = request_language(x.scope, x.api.language)

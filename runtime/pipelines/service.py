@@ -11,7 +11,6 @@ from builder.compiled.pipelines import CompiledPipeline
 from builder.definition.pipeline import Transition
 from builder.fields.base import BothLanguages, label_text
 from builder.kernel.canonical import parse_json
-from builder.kernel.limits import MOVED_AT_ONCE
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.registry.registry import PublishedApp
@@ -83,11 +82,8 @@ class Pipelines:
             callers: for each record, with the key by which its move is carried out once; a ``Reply`` is what it was answered before.
 
         Raises:
-            Problem: ``limit.batch``, and what would be wrong with every one of them.
+            Problem: what would be wrong with every one of them.
         """
-        if len(ids) > MOVED_AT_ONCE:
-            detail = say(f"一次最多 {MOVED_AT_ONCE} 条记录", f"At most {MOVED_AT_ONCE} records at once")
-            raise Problem("limit.batch", detail, extra={"maximum": MOVED_AT_ONCE})
         found: list[Done | Problem | Reply] = []
         for caller, record_id in zip(callers, ids, strict=True):
             try:

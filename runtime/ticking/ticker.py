@@ -106,7 +106,7 @@ class Ticker:
             return
         async with self._running:
             for _ in range(_AT_A_TIME):
-                if not await self.tick():
+                if self._scheduler is None or not await self.tick():
                     return
 
     def start(self) -> None:
@@ -119,11 +119,14 @@ class Ticker:
 
     async def stop(self) -> None:
         """End ticking; what is under way is finished, or broken off where it may take long."""
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
-            self._scheduler = None
-        async with self._running:
-            pass
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.pause()
+        async with (
+            self._running
+        ):  # shut down before it ends, the scheduler would cancel the beat in the middle of a tick
+            if scheduler is not None:
+                scheduler.shutdown(wait=False)
         for work in self._works:
             if isinstance(work, Stoppable):
                 await work.stop()

@@ -271,6 +271,7 @@ async def test_many_are_moved_each_wholly_or_not_at_all(desk: Desk) -> None:
     assert many(reply)[1]["problem"]["todo"][0]["field"] == "contact"
     problem(await desk.send("POST", "records/deal/transitions/nothing", {"ids": ids}), "transition.not_found")
     problem(await desk.send("POST", "records/deal/transitions/meet", {"ids": []}), "request.malformed")
+    problem(await desk.send("POST", "records/deal/transitions/meet", {"ids": [bare["id"]] * 501}), "limit.batch")
 
 
 async def test_of_two_movers_one_wins(desk: Desk) -> None:

@@ -17,6 +17,8 @@ JSON = Any
 
 # A request that fits its schema may still break a rule that no schema says: a reference to nothing, an unknown name, a pattern of a cursor.
 _FINE = ["2xx", "304", "400", "401", "403", "404", "409", "412", "416", "422"]
+# 413: more items than are taken at once
+_REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
 _ENDLESS = {"streamEvents"}
 _PHASES = (Phase.explicit, Phase.generate)
 
@@ -27,7 +29,10 @@ class Contract:
     def __init__(self, document: Mapping[str, JSON], base_url: str, headers: Mapping[str, str]) -> None:
         self.base_url = base_url
         self.headers = dict(headers)
-        checks = {"positive_data_acceptance": {"expected-statuses": _FINE}}
+        checks = {
+            "positive_data_acceptance": {"expected-statuses": _FINE},
+            "negative_data_rejection": {"expected-statuses": _REFUSED},
+        }
         config = SchemathesisConfig.from_dict({"headers": self.headers, "checks": checks})
         strict = copy.deepcopy(dict(document))
         strict.pop("security")  # who may is tested elsewhere: here everybody knows the token

@@ -58,6 +58,8 @@ def visible_events(
         if flags is not None or sight.sees_all(entity.key):
             body = parse_json(event.body)
             body["changes"] = _changes(sight, entity, body["changes"], flags)
+            if body.get("detail") and not _tells_seen(app, sight, entity, body["detail"], flags):
+                del body["detail"]
             found.append((event, body, entity))
     return (yield from _without_hidden(published, sight, found, cache, moment))
 
@@ -136,6 +138,24 @@ def _changes(
         else:
             del kept[key]
     return kept
+
+
+def _tells_seen(
+    app: CompiledApp,
+    sight: RoleSight,
+    entity: CompiledEntity,
+    detail: Mapping[str, JSON],
+    flags: tuple[bool, ...] | None,
+) -> bool:
+    """Whether what an event tells besides is not of a stage that is hidden."""
+    found = (p for p in app.whole.pipelines.get(entity.key, ()) if p.key == detail.get("pipeline"))
+    field = next((pipeline.definition.field for pipeline in found), None)
+    if field is None:
+        return "pipeline" not in detail  # of one that is gone nobody can say
+    conditional = conditional_fields(sight, entity)
+    if field not in conditional:
+        return field in entity.fields
+    return flags is not None and flags[2 * conditional.index(field)]
 
 
 def seen_files(

@@ -188,3 +188,14 @@ async def test_an_entity_that_is_hidden_is_in_no_room(beside: Trading) -> None:
         if answers[0] != answers[1]:
             different.append((method, room, answers))
     assert different == []
+
+
+async def test_an_event_of_a_move_tells_no_hidden_stage(beside: Trading) -> None:
+    root, ids = beside["root"], beside.ids
+    await root.change("order", ids["alpha open"], owner=beside.users["wang"])
+    assert (await root.send("POST", f"records/order/{ids['alpha open']}/transitions/win", {})).status_code == 200
+    newest = (await beside["wang"].timeline("order", ids["alpha open"]))[0]
+    assert (newest["kind"], newest["detail"]["pipeline"]) == ("moved", "deal")
+    hidden = (await beside["money"].timeline("order", ids["alpha open"]))[0]
+    assert (hidden["kind"], hidden["changes"]) == ("moved", {})
+    assert all("detail" not in event for event in [hidden, *await beside["money"].feed()] if event["kind"] == "moved")

@@ -149,8 +149,13 @@ def import_(
 
 
 def find_package(source: str) -> Package:
-    """Return the package a command was given: a template's key, a folder, a file or standard input."""
-    if source in {info.key for info in list_templates()} or not (source == "-" or Path(source).exists()):
+    """Return the package a command was given: a folder, a file, a template's key or standard input.
+
+    A package that stands where the command is called comes before a template of that name: it is what somebody has exported and changed.
+    """
+    if source == "-" or (Path(source) / "app.json").is_file():
+        return _read(source)
+    if source in {info.key for info in list_templates()} or not Path(source).exists():
         return get_template(source)  # says which template is near if there is none
     return _read(source)
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.records.test_imports import bring_in, refused
 from tests.support import deals
 from tests.support.desk import Desk, many, one, publish_definition
 from tests.support.service import pointers, problem
@@ -73,6 +74,13 @@ async def test_no_other_write_changes_a_stage(desk: Desk) -> None:
     assert desk.fingerprint() == before
     same = await desk.patch("deal", deal["id"], {"stage": "new", "name": "A2"})  # what is as it was may come along
     assert same.status_code == 200
+
+
+async def test_a_sheet_skips_no_stage(desk: Desk) -> None:
+    job = await bring_in(desk, "deal", "name,contact,stage\nA,张,new\nB,李,won\nC,王,\nD,赵,quote".encode())
+    assert (job["result"]["created_count"], job["result"]["refused_count"]) == (2, 2)
+    assert await refused(desk, job) == {3: {"stage": "stage"}, 5: {"stage": "stage"}}
+    assert {deal["name"]: deal["stage"] for deal in await desk.every("deal")} == {"A": "new", "C": "new"}
 
 
 async def test_neither_upserts_nor_filters_nor_merges_nor_restores_change_a_stage(desk: Desk) -> None:

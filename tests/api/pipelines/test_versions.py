@@ -9,6 +9,7 @@ import pytest
 
 from builder.kernel.problems import Problem
 from builder.registry.doctor import examine
+from builder.registry.publishing import roll_back
 from tests.api.pipelines.test_moving import moved, stays
 from tests.support import deals
 from tests.support.desk import Desk, publish_definition
@@ -59,6 +60,23 @@ async def test_places_that_go_block_the_publish_until_it_says_where_their_record
     assert healthy(desk) == []
     assert (await moved(desk, visiting["id"], "offer"))["stage"] == "quote"
     assert healthy(desk) == []
+
+
+async def test_going_back_to_a_former_version_leaves_no_record_in_a_stage_that_it_has_not(desk: Desk) -> None:
+    desk.publish(
+        without_visit(moved=[{"place": "visit", "into": "met"}, {"place": "quote.sent", "into": "quote.drafting"}])
+    )
+    deal = await desk.create("deal", name="A", contact="王")
+    assert (await moved(desk, deal["id"], "meet"))["stage"] == "met"
+    with pytest.raises(Problem) as blocked:
+        roll_back(desk.registry, deals.APP, 1)
+    assert blocked.value.code == "publish.blocked"
+    assert blocked.value.extra["sample_ids"] == [deal["id"]]
+    assert (await moved(desk, deal["id"], "offer"))["stage"] == "quote"
+    roll_back(desk.registry, deals.APP, 1)
+    assert (await desk.get("deal", deal["id"]))["stage"] == "quote"  # written since, and it stays
+    assert healthy(desk) == []
+    assert (await moved(desk, deal["id"], "back", reason="改方案"))["stage"] == "visit"
 
 
 async def test_a_pipeline_that_comes_later_begins_histories(desk: Desk) -> None:

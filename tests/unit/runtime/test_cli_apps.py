@@ -66,6 +66,13 @@ def test_the_doctor_is_content_with_a_template_and_its_samples(run, key):
     assert "ok  apps\n" in run("doctor")[1]
 
 
+def test_a_package_that_was_exported_here_comes_before_a_template_of_its_name(run, tmp_path):
+    run("import", package(tmp_path))
+    run("export", "shop", "lead")
+    code, _, err = run("test", "lead")
+    assert (code, err) == (0, "The app shop has no scenarios\n")
+
+
 def test_a_change_is_planned_and_published(run, tmp_path):
     run("install", package(tmp_path))
     entity = {**APP["entities"][0], "fields": []}

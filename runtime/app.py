@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from builder.kernel.clock import Clock, SystemClock
 from builder.kernel.ids import Ids, SystemIds
 from builder.registry.registry import Registry
+from builder.registry.upgrading import upgrade
 from builder.store.database import Database, open_database
-from builder.store.migrate import migrate_database
 from runtime.api.edge import Edge
 from runtime.api.files import FilesApi
 from runtime.api.health import HealthApi
@@ -170,7 +170,7 @@ class App:
     async def running(self) -> AsyncIterator[App]:
         """Migrate, open connections, prepare the first start; on the way out finish what is under way and close."""
         database = self.services.database
-        await asyncio.to_thread(migrate_database, database)
+        await asyncio.to_thread(upgrade, database)
         await database.start()
         try:
             await self._prepare()

@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, compile_app
-from builder.compiled.physical import PhysicalTable
 from builder.definition.kinds import Definition
 from builder.definition.parse import DocumentInvalid, parse_definition
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
-from builder.publish.kept import Kept, KeptEntity, kept_columns, list_kept
+from builder.publish.kept import KeptEntity, list_kept
 from builder.publish.lineage import Lineage, read_lineage
 from builder.registry.apps import get_app, list_apps
 from builder.registry.drafts import load_draft
-from builder.registry.physical_state import TableState, expected_state, list_tables, read_tables
+from builder.registry.physical_state import TableState, expected_state, expected_tables, list_tables, read_tables
 from builder.registry.registry import Registry
 from builder.registry.search_indexes import examine_search_indexes
 from builder.registry.stages import misplaced
@@ -148,7 +147,7 @@ class _App:
     # -- tables -----------------------------------------------------------------------------------------------------------
 
     def _physical(self, app: CompiledApp | None) -> Iterator[DoctorFinding]:
-        expected = {table.name: table for table in self._expected_tables(app)}
+        expected = {table.name: table for table in expected_tables(app, self._key, self._kept)}
         found = read_tables(self._connection, _own_tables(self._connection, self._key) | expected.keys())
         for name in sorted(expected.keys() | found.keys()):
             if name not in found:
@@ -157,16 +156,6 @@ class _App:
                 yield self._say("table.unknown", name, "没有定义用到这个表", "no definition knows this table")
             else:
                 yield from self._table(name, expected_state(expected[name], self._connection.dialect), found[name])
-
-    def _expected_tables(self, app: CompiledApp | None) -> Iterator[PhysicalTable]:
-        for entity in app.entities.values() if app else ():
-            yield self._with_aside(entity.physical)
-        for kept in self._kept:
-            if not kept.column_name:
-                yield self._with_aside(_without_references(kept, self._key))
-
-    def _with_aside(self, table: PhysicalTable) -> PhysicalTable:
-        return table.changed(columns=[*table.columns.values(), *kept_columns(self._kept, table.name)])
 
     def _table(self, name: str, expected: TableState, found: TableState) -> Iterator[DoctorFinding]:
         pairs: tuple[tuple[str, Mapping[str, str], Mapping[str, str]], ...] = (
@@ -198,10 +187,6 @@ class _App:
                 yield self._say(
                     "counter.unknown", f"{entity}.{field}", "计数器无主", "a counter that belongs to no field"
                 )
-
-
-def _without_references(kept: Kept, app: str) -> PhysicalTable:
-    return KeptEntity.read(kept.storage)._replace(references={}).table(app, kept.table_name)
 
 
 def _own_tables(connection: sa.Connection, app: str) -> set[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from builder.compiled.app import CompiledApp
 from builder.compiled.physical import PhysicalTable
+from builder.publish.kept import Kept, KeptEntity, kept_columns
 from builder.store.searching.postgresql import PREFIX as SEARCH_PREFIX
 
 
@@ -33,6 +35,18 @@ def expected_state(table: PhysicalTable, dialect: sa.Dialect) -> TableState:
         {c.name: f"{c.references}.id" for c in table.columns.values() if c.references},
         ("id",),
     )
+
+
+def expected_tables(app: CompiledApp | None, key: str, kept: Sequence[Kept]) -> Iterator[PhysicalTable]:
+    """Yield the tables that an app has, with what is kept of former versions in and beside them."""
+    tables = [entity.physical for entity in app.entities.values()] if app else []
+    tables += [
+        KeptEntity.read(item.storage)._replace(references={}).table(key, item.table_name)
+        for item in kept
+        if not item.column_name
+    ]
+    for table in tables:
+        yield table.changed(columns=[*table.columns.values(), *kept_columns(kept, table.name)])
 
 
 def read_tables(connection: sa.Connection, names: Collection[str]) -> dict[str, TableState]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ def _config() -> Config:
     return config
 
 
-def migrate_database(database: Database) -> None:
-    """Run all missing migrations in one transaction: all or nothing, also after a crash.
+def migrate_database(database: Database, afterwards: Callable[[sa.Connection], None] = lambda _: None) -> None:
+    """Run all missing migrations, and then ``afterwards``, in one transaction: all or nothing, also after a crash.
 
     Nothing is locked and no library read where none is missing, as at nearly every start.
     """
@@ -43,6 +44,7 @@ def migrate_database(database: Database) -> None:
             )  # two processes starting at once take turns
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        afterwards(connection)
 
 
 def migrate(url: str) -> None:

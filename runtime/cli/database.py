@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from builder.store.migrate import migrate_database, migration_state
+from builder.registry.upgrading import upgrade
+from builder.store.migrate import migration_state
 from runtime.cli.base import DatabaseUrl, opened, tell
 from runtime.secrets.resealing import reseal_all
 from runtime.secrets.sealing import Sealer
@@ -15,7 +16,7 @@ def migrate(database_url: DatabaseUrl = None) -> None:
         if before == newest:
             tell("数据库已是当前结构({newest})。", "The database has today's form already ({newest}).", newest=newest)
             return
-        migrate_database(services.database)
+        upgrade(services.database)
         tell("数据库已升级:{before} → {newest}", "Migrated: {before} -> {newest}", before=before or "-", newest=newest)
 
 

@@ -30,7 +30,7 @@ from builder.kernel.text import say
 from builder.registry.apps import create_app
 from builder.registry.publishing import publish_draft
 from builder.registry.registry import CompiledCache, load_published
-from builder.store.migrate import migrate_database
+from builder.registry.upgrading import upgrade
 from runtime.automations.ports import Outward
 from runtime.scenarios.playing import play
 from runtime.scenarios.post import ScratchPost
@@ -139,7 +139,7 @@ def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Prepared
     definition = replace(definition, app=definition.app.model_copy(update={"test_before_publish": False}))
     with _open(make, file, MovableClock(_start(definition, None))) as instance:
         services = instance.services
-        migrate_database(services.database)
+        upgrade(services.database)
         create_app(services.registry, definition, None)
         publish_draft(services.registry, definition.key, base_version=0, plan_hash=None, accept_lossy=True)
         with services.database.transaction() as connection:

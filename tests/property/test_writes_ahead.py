@@ -159,10 +159,9 @@ def _forget(services: Services) -> None:
             connection.execute(sa.delete(table))
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated_database_url, tmp_path, monkeypatch):
     async with opened(migrated_database_url, tmp_path) as services:
-        if services.database.dialect != "postgresql":
-            pytest.skip("SQLite is not asked over a wire")
         import asyncpg
 
         asked: list[str] = []
@@ -211,12 +210,11 @@ async def test_changes_at_once_lose_nothing_and_each_has_its_revision(migrated_d
         assert read.revision == len(revisions) >= 25
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_what_was_run_ahead_does_not_land_under_a_version_that_is_gone(
     migrated_database_url, tmp_path, monkeypatch
 ):
     async with opened(migrated_database_url, tmp_path) as services:
-        if services.database.dialect != "postgresql":
-            pytest.skip("on SQLite nothing runs ahead")
         await services.records.create(CALLER, "shop", "order", {"name": "x", "amount": 15})
         plain = services.database.write_alone
         published: list[Any] = []

@@ -35,6 +35,7 @@ from runtime.automations.runner import Runner
 from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
 from runtime.channels.base import Roads
+from runtime.exports.records import RecordExports
 from runtime.expressions.expressions import Expressions
 from runtime.files.service import Files
 from runtime.files.store import FileStore, LocalStore
@@ -298,7 +299,8 @@ def make_services(
         directory_sync,
     )
     imports = RecordImports(database, records, authenticator, identity.users, jobs)
-    job_runner = JobRunner(jobs, (handover, Recompute(database, records), imports, *upkeep), log)
+    exports = RecordExports(database, records, authenticator, identity.users, jobs)
+    job_runner = JobRunner(jobs, (handover, Recompute(database, records), imports, exports, *upkeep), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)
     app_events = AppEvents(database, records, ports, clock, ids)
@@ -347,6 +349,7 @@ def make_services(
         jobs=jobs,
         job_runner=job_runner,
         imports=imports,
+        exports=exports,
         handover=handover,
         directory_sync=directory_sync,
         resets=resets,

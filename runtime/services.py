@@ -17,6 +17,7 @@ from runtime.automations.hooks import Hooks
 from runtime.automations.runner import Runner
 from runtime.automations.schedules import Schedules
 from runtime.automations.service import Automations
+from runtime.exports.records import RecordExports
 from runtime.files.service import Files
 from runtime.identity.actors import Authenticator
 from runtime.identity.service import Identity
@@ -78,6 +79,7 @@ class Services:
     jobs: JobRows
     job_runner: JobRunner
     imports: RecordImports
+    exports: RecordExports
     handover: Handover
     directory_sync: DirectorySync
     resets: Resets

@@ -150,4 +150,5 @@ ROWS: tuple[LimitRow, ...] = (
     LimitRow(
         "APPROVAL_STEPS", limits.APPROVAL_STEPS, say("一个审批的步骤", "steps of an approval"), "definition.invalid"
     ),
+    LimitRow("EXPORT_ROWS", limits.EXPORT_ROWS, say("一次导出的行", "rows of an export"), "export.too_large"),
 )

@@ -85,6 +85,8 @@ CODES: Mapping[str, Code] = {
     "import.unreadable": Code(422, say("文件无法读取", "The file cannot be read")),
     "import.too_large": Code(413, say("文件过大", "The file is too large")),
     "import.invalid": Code(422, say("文件内容有误", "The file's contents are wrong")),
+    "export.too_large": Code(413, say("导出的行过多", "Too many rows to export")),
+    "export.not_ready": Code(409, say("导出尚未完成", "The export is not finished")),
     "template.not_found": Code(404, say("没有这个模板", "No such template")),
     "entity.not_found": Code(404, say("没有这个实体", "No such entity")),
     "share.not_found": Code(404, say("链接无效或已失效", "The link does not work, or not any more")),

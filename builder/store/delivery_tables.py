@@ -117,6 +117,15 @@ import_part = sa.Table(
     sa.Column("refused", Words, comment="rows that were refused, with what is wrong, JSON: runtime/imports/parts.py"),
 )
 
+export_part = sa.Table(
+    PREFIX + "export_part",
+    metadata,
+    sa.Column("job_id", Identifier, sa.ForeignKey(PREFIX + "job.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("part", Whole, primary_key=True, autoincrement=False),
+    sa.Column("lines", Words, nullable=False, comment="rows of cells, JSON: runtime/exports/parts.py"),
+    sa.Column("made_at", Instant, nullable=False),
+)
+
 pending = sa.Table(
     PREFIX + "pending",
     metadata,

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from runtime.imports.sheets import FORMULA_STARTS
+
 CSV_START = "\ufeff".encode()
 """What a file begins with, or Excel takes Chinese for something else."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-][0-9][0-9.,]*%?")
 
 
@@ -23,4 +24,4 @@ def csv_line(cells: Iterable[Any]) -> bytes:
 
 def _plain(value: Any) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text

@@ -11,6 +11,7 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.base import label_text
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
+from runtime.api.openapi_exports import download_path, export_path
 from runtime.api.openapi_files import file_paths, file_schema, has_files
 from runtime.api.openapi_filters import shared_filters
 from runtime.api.openapi_imports import import_path, refused_path
@@ -84,7 +85,7 @@ def app_openapi(app: CompiledApp, language: Language) -> Schema:
         schemas |= entity_schemas(d, entity)
         paths |= _entity_paths(d, entity)
     paths |= _feed_paths(app.key, language)
-    paths |= batch_path(app.key, language) | refused_path(app.key, language)
+    paths |= batch_path(app.key, language) | refused_path(app.key, language) | download_path(app.key, language)
     paths |= view_paths(app.key)
     paths |= app_process_paths(app, language)
     if has_files(app):
@@ -175,6 +176,7 @@ def _entity_paths(d: Described, entity: CompiledEntity) -> Schema:
         },
         f"{base}/batch": {"post": entity_batch(d, entity)},
         **import_path(d, entity, base),
+        **export_path(d, entity, base),
         **kept_paths(d, entity, base, _ID),
         **process_paths(d, entity, base, _ID),
         f"{base}/{{id}}": {

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
-from runtime.api import assignments, imports
+from runtime.api import assignments, exports, imports
 from runtime.api.approvals import INBOX, find_approval_route, list_mine
 from runtime.api.automations import buttons, find_automations_route, press, runs_of_record
 from runtime.api.batches import batch, batch_of_entity, delete_where, update_where
@@ -52,7 +52,7 @@ from runtime.services import Services
 JSON = Any
 _NOTHING_SPECIAL = ListRequest()
 _ROOMS = frozenset(
-    {"records", "batch", "events", "views", "approvals", "automations", "pools", "imports", "openapi.json"}
+    {"records", "batch", "events", "views", "approvals", "automations", "pools", "imports", "exports", "openapi.json"}
 )
 Handler = Callable[["Exchange"], Awaitable[None]]
 
@@ -75,6 +75,7 @@ class RecordsApi:
         self.hooks = services.hooks
         self.assignments = services.assignments
         self.imports = services.imports
+        self.exports = services.exports
         self.authenticator = services.authenticator
         self.origin = settings.public_url
         self.cors_origins = settings.cors_origins
@@ -261,7 +262,13 @@ def _find_route(x: Exchange) -> dict[str, Handler]:
 
 
 def _find_room_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | None:
-    rooms = (find_approval_route, find_automations_route, assignments.find_pool_route, imports.find_import_route)
+    rooms = (
+        find_approval_route,
+        find_automations_route,
+        assignments.find_pool_route,
+        imports.find_import_route,
+        exports.find_export_route,
+    )
     return next((handlers for find in rooms if (handlers := find(x, parts)) is not None), None)
 
 
@@ -279,6 +286,9 @@ def _find_records_route(x: Exchange, parts: list[str]) -> dict[str, Handler]:
         case [entity, "import"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/import"
             return {"POST": imports.begin}
+        case [entity, "export"]:
+            x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/export"
+            return {"POST": exports.begin}
         case [entity, "batch"]:
             x.entity, x.scope[ROUTE] = entity, "/api/{app}/records/{entity}/batch"
             return {"POST": batch_of_entity}

@@ -35,7 +35,7 @@ _AT_ONCE = 200
 _BETWEEN = re.compile("[;；、|]")
 _NAMED_BY = ("text", "auto_number", "email", "phone", "barcode")
 """Types of fields whose values people write down to say which record they mean."""
-_PEOPLE = {"user": (tables.user, ("username", "name")), "department": (tables.department, ("key", "name"))}
+PEOPLE = {"user": (tables.user, ("username", "name")), "department": (tables.department, ("key", "name"))}
 
 
 @dataclass
@@ -62,12 +62,12 @@ class Names:
         raise Invalid("reference", say(f"没有“{name}”,或您看不到", f'There is no "{name}", or you cannot see it'))
 
 
-def _kind_of(owner: Field) -> str | None:
+def kind_of(owner: Field) -> str | None:
     """Return what names in a field's cells name: an entity, ``user``, ``department``; None: nothing."""
     if isinstance(owner, ReferenceField | MultiReferenceField):
         return owner.entity
     kind = owner.refers_to or owner.lists
-    return kind if kind in _PEOPLE else None
+    return kind if kind in PEOPLE else None
 
 
 def _names_in(owner: Field, cell: str) -> list[str]:
@@ -88,12 +88,12 @@ async def find_names(
     wanted: dict[str, set[str]] = {}
     for cells in rows:
         for owner, cell in zip(fields, cells, strict=True):
-            kind = None if owner is None or not cell else _kind_of(owner)
+            kind = None if owner is None or not cell else kind_of(owner)
             if owner is not None and kind is not None:
                 wanted.setdefault(kind, set()).update(n for n in _names_in(owner, cell) if find_uuid(n) is None)
     found = Names()
     for kind, names in sorted(wanted.items()):
-        if kind not in _PEOPLE:
+        if kind not in PEOPLE:
             await _find_records(records, caller, published, kind, names, found)
         elif caller.actor is None or caller.actor.kind != "external":  # outsiders do not learn who works here
             await asyncio.to_thread(_find_people, database, kind, names, found)
@@ -101,7 +101,7 @@ async def find_names(
 
 
 def _find_people(database: Database, kind: str, names: set[str], found: Names) -> None:
-    table, columns = _PEOPLE[kind]
+    table, columns = PEOPLE[kind]
     for column in columns:
         left = sorted(name for name in names if (kind, name) not in found.ids)
         spelled = {name.casefold() if column == "username" else name: name for name in left}
@@ -153,7 +153,7 @@ def body_of(
 
 
 def _value(owner: Field, cell: str, names: Names) -> JSON:
-    kind = _kind_of(owner)
+    kind = kind_of(owner)
     if kind is None:
         return owner.from_text(cell)
     found = [names.find(kind, name) for name in _names_in(owner, cell)]

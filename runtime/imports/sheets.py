@@ -24,6 +24,8 @@ _ZIP = b"PK\x03\x04"
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
 _UNPACKED_BYTES = 200 * 1024 * 1024
 _RATIO_FROM_BYTES = 1024 * 1024
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 _SEPARATORS = ",;\t"
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -139,9 +141,14 @@ def _csv_lines(content: bytes) -> Iterator[list[str]]:
     separator = max(_SEPARATORS, key=first.count)
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
-            yield _narrow([_bounded(cell) for cell in row])
+            yield _narrow([_bounded(_meant(cell)) for cell in row])
     except csv.Error as error:
         raise _unreadable(f"不是可读的 CSV:{error}", f"Not readable CSV: {error}") from None
+
+
+def _meant(cell: str) -> str:
+    """Return a cell without the quote by which it was kept from being a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
 def _narrow(cells: list[str]) -> list[str]:

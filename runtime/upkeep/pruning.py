@@ -1,6 +1,6 @@
 """The job that deletes old rows: what was delivered, run, read, answered, finished. By settings; in chunks; to be stopped at any point.
 
-Deletes from: dougong_outbox, _automation_run, _automation_message, _timer_firing, _inbox, _idempotency, _job, _cron_slot.
+Deletes from: dougong_outbox, _automation_run, _automation_message, _timer_firing, _inbox, _idempotency, _job, _export_part, _cron_slot.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ UPKEEP = "upkeep"
 """The schedule of upkeep itself, whose last slot says where to go on."""
 _BATCH = 1_000
 _SLOT_DAYS = 60
+_EXPORT_DAYS = 7
 
 
 class Old(NamedTuple):
@@ -43,6 +44,7 @@ def old_rows(settings: Settings) -> tuple[Old, ...]:
     """Return what goes, by the settings."""
     outbox, job, slot = delivery_tables.outbox, delivery_tables.job, delivery_tables.cron_slot
     run, message, firing = process_tables.automation_run, process_tables.automation_message, tables.timer_firing
+    part = delivery_tables.export_part
     inbox, answer = delivery_tables.inbox, writing_tables.idempotency
     runs = timedelta(days=settings.keep_runs_days)
     return (
@@ -53,6 +55,7 @@ def old_rows(settings: Settings) -> tuple[Old, ...]:
         Old("inbox", inbox, inbox.c.created_at, timedelta(days=settings.keep_inbox_days), sa.true()),
         Old("answers", answer, answer.c.created_at, timedelta(hours=IDEMPOTENCY_HOURS), sa.true()),
         Old("jobs", job, job.c.ended_at, timedelta(days=settings.keep_jobs_days), job.c.ended_at.is_not(None)),
+        Old("exports", part, part.c.made_at, timedelta(days=_EXPORT_DAYS), sa.true()),
         Old("slots", slot, slot.c.slot_at, timedelta(days=_SLOT_DAYS), slot.c.schedule != UPKEEP),
     )
 

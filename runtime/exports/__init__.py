@@ -1,0 +1,1 @@
+"""Lists of records that people take out as sheets."""

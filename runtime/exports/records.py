@@ -1,0 +1,230 @@
+"""Records as a sheet: a job reads page after page as the person who ordered it. See docs/decisions/0030.
+
+A part of the sheet and the job's checkpoint are one transaction: killed at any moment, the job goes on behind the last part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from builder.compiled.app import CompiledEntity
+from builder.kernel.canonical import parse_json
+from builder.kernel.faults import crash_point
+from builder.kernel.limits import EXPORT_ROWS, PAGE_RECORDS
+from builder.kernel.problems import Problem
+from builder.kernel.text import Language, say
+from builder.registry.registry import PublishedApp
+from builder.store.database import Database
+from builder.store.statement import Unit
+from runtime.access.gate import FieldMap, gate
+from runtime.access.grants import ReadyGrant
+from runtime.access.sight import sight_of
+from runtime.exports.cells import cells_of, exported_fields, find_titles, heading
+from runtime.exports.parts import count_parts, list_parts, put_part
+from runtime.identity.actors import Authenticator
+from runtime.identity.audit import Origin
+from runtime.identity.audit_unit import note_unit
+from runtime.identity.users import Users
+from runtime.jobs.rows import Job, JobRows, report_within, start_job
+from runtime.jobs.runner import Running
+from runtime.query.request import ListRequest, read_members
+from runtime.records.caller import Caller, StaleIdentity
+from runtime.records.pins import get_entity
+from runtime.records.service import Records
+from runtime.records.writer import Writing
+
+JSON = Any
+KIND = "export"
+_REPEATS = 3
+
+
+class Ordered(NamedTuple):
+    """An export that was ordered."""
+
+    job_id: str
+    row_count: int
+
+
+class RecordExports:
+    """Takes orders, and is the kind of job that carries them out."""
+
+    name = KIND
+
+    def __init__(
+        self, database: Database, records: Records, authenticator: Authenticator, users: Users, jobs: JobRows
+    ) -> None:
+        self._database = database
+        self._records = records
+        self._authenticator = authenticator
+        self._users = users
+        self._jobs = jobs
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    async def begin(
+        self, caller: Caller, app: str, entity: str, members: Mapping[str, JSON], language: Language, address: str
+    ) -> Ordered:
+        """Put an order down.
+
+        Args:
+            members: of a query; those that page are not among them.
+
+        Raises:
+            Problem: ``access.denied``, ``export.too_large``, and whatever the query is refused for.
+        """
+        request = _whole_fields(read_members(members))
+        reading = replace(caller, once=None)
+        counted = await self._records.list_page(reading, app, entity, replace(request, limit=1, count="exact"))
+        total = counted.counted.number if counted.counted is not None else 0
+        _refuse_many(total)
+
+        async def run(published: PublishedApp) -> Ordered:
+            owner = get_entity(published, entity)
+            require_export(caller, published, owner)
+            w = self._records.writing(published, caller)
+            return await self._records.transact(w, lambda: _put_down(w, owner, members, language, address, total))
+
+        return await self._records.pinned(app, caller, run)
+
+    async def find(self, caller: Caller, app: str, job_id: str) -> Job:
+        """Return a finished export of the caller, who may still export.
+
+        Raises:
+            Problem: ``job.not_found``: it is somebody else's, or its file has been cleared away; ``export.not_ready``, ``access.denied``.
+        """
+        await self._records.current(caller, app)
+        job, told = await asyncio.to_thread(self._jobs.get_with_arguments, job_id)
+        if (job.kind, job.app) != (KIND, app) or caller.actor is None or job.created_by != caller.actor.user_id:
+            raise Problem("job.not_found", say("没有这次导出", "There is no such export"))
+
+        async def run(seen: PublishedApp) -> None:
+            require_export(caller, seen, get_entity(seen, told["entity"]))
+
+        await self._records.pinned(app, caller, run)
+        if job.state != "done":
+            raise Problem("export.not_ready")
+        if await asyncio.to_thread(count_parts, self._database, job.id) != job.result["parts"]:
+            raise Problem(
+                "job.not_found", say("文件已过期清除,请重新导出", "The file has been cleared away; export again")
+            )
+        return job
+
+    def lines(self, job: Job) -> Iterator[list[list[str]]]:
+        """Yield the sheet in parts: first the header."""
+        yield [job.result["header"]]
+        yield from list_parts(self._database, job.id, job.result["parts"])
+
+    # -- the job -------------------------------------------------------------------------------------------------------
+
+    async def run(self, running: Running) -> JSON:
+        """Read part after part."""
+        place: dict[str, JSON] = dict(running.checkpoint or {"part": 0, "cursor": None, "header": None, "rows": 0})
+        while place["part"] == 0 or place["cursor"] is not None:
+            place = await self._part(running, place)
+            crash_point("export.part")
+        return {"row_count": place["rows"], "header": place["header"], "parts": place["part"]}
+
+    async def _part(self, running: Running, place: Mapping[str, JSON]) -> dict[str, JSON]:
+        job = running.job
+        assert job.app is not None
+        for _ in range(_REPEATS):
+            caller = await self._caller(job.id, job.created_by)
+            try:
+                return await self._records.pinned(job.app, caller, partial(self._read, running, caller, place))
+            except StaleIdentity:
+                continue  # a right changed since: ask again who this is
+        raise Problem("service.unavailable", retry_after_seconds=1)
+
+    async def _caller(self, job_id: str, user_id: str | None) -> Caller:
+        known = None if user_id is None else await self._authenticator.see_as(user_id)
+        if known is None or user_id is None or not (await asyncio.to_thread(self._users.get_user, user_id)).active:
+            raise Problem("access.denied", say("导出者的账号已停用", "The account of who ordered it is switched off"))
+        return Caller(known.actor, f"job:{job_id}", "rest", known.epoch)
+
+    async def _read(
+        self, running: Running, caller: Caller, place: Mapping[str, JSON], published: PublishedApp
+    ) -> dict[str, JSON]:
+        told, language = running.job.arguments, running.job.arguments["language"]
+        owner = get_entity(published, told["entity"])
+        require_export(caller, published, owner)
+        request = _whole_fields(read_members(told["query"]))
+        fields = exported_fields(owner, request.fields)
+        asked = replace(request, fields=tuple(f.key for f in fields), limit=PAGE_RECORDS, cursor=place["cursor"])
+        header = [heading(field, language) for field in fields]
+        if place["header"] not in (None, header):
+            raise Problem(
+                "access.denied",
+                say("导出期间可见的字段变了,请重新导出", "What is seen changed meanwhile; export again"),
+            )
+        page = await self._records.list_page(caller, published.app.key, owner.key, asked)
+        rows = parse_json(b"[" + page.listed + b"]")
+        _refuse_many(place["rows"] + len(rows))
+        titles = await find_titles(self._database, self._records, caller, published, fields, rows)
+        lines = [cells_of(fields, row, titles, language, published.app.zone) for row in rows]
+        w = self._records.writing(published, caller)
+        after = {
+            "part": place["part"] + 1,
+            "cursor": page.next_cursor,
+            "header": header,
+            "rows": place["rows"] + len(rows),
+        }
+
+        def unit() -> Unit[bool]:
+            yield from put_part(w, running.job.id, place["part"], lines)
+            return (yield from report_within(w, running.job, done=after["rows"], checkpoint=after))
+
+        goes_on = await self._records.transact(w, unit)
+        running.took(after["rows"], after, goes_on=goes_on)
+        return after
+
+
+def require_export(caller: Caller, published: PublishedApp, owner: CompiledEntity) -> None:
+    """Let pass who may export all that they see of an entity: what one grant shows, another that does not show it cannot let out.
+
+    Raises:
+        Problem: ``access.denied``.
+    """
+    sight = sight_of(published.app)
+    gate(caller.actor, published.app.key, FieldMap({(owner.key, "", "export")}), sight)
+    if sight is None:
+        return
+    grants = sight.grants.get(owner.key, ())
+    letting = [grant for grant in grants if grant.may("export")]
+    if not all(any(_covers(one, grant) for one in letting) for grant in grants if grant.shown):
+        raise sight.refusal(owner.key, "export")
+
+
+def _covers(one: ReadyGrant, other: ReadyGrant) -> bool:
+    """Whether a grant shows all that another shows, and as much of it."""
+    masks = all(key in one.plain or one.masks.get(key) == mask for key, mask in other.masks.items())
+    return one.rows in (None, other.rows) and other.plain <= one.plain and masks
+
+
+def _whole_fields(request: ListRequest) -> ListRequest:
+    if request.expand or request.rows or any("." in key for key in request.fields):
+        raise Problem("query.invalid", say("导出只取实体自己的字段", "An export takes only the entity's own fields"))
+    return request
+
+
+def _refuse_many(rows: int) -> None:
+    if rows > EXPORT_ROWS:
+        raise Problem(
+            "export.too_large",
+            say(f"超过 {EXPORT_ROWS} 行,请缩小筛选范围", f"More than {EXPORT_ROWS} rows; narrow the filter"),
+        )
+
+
+def _put_down(
+    w: Writing, owner: CompiledEntity, members: Mapping[str, JSON], language: Language, address: str, total: int
+) -> Unit[Ordered]:
+    """Put the order down with the security event that tells of it."""
+    arguments = {"entity": owner.key, "query": members, "language": language}
+    job_id = yield from start_job(w, KIND, arguments, total=total)
+    origin = Origin(w.caller.actor_id, address, w.caller.request_id)
+    told = {"app": w.app.key, "entity": owner.key, "query": dict(members), "count": total}
+    yield from note_unit(w.statements.cache.dialect, w.now, "export", origin, job_id, told)
+    return Ordered(job_id, total)

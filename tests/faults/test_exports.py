@@ -1,0 +1,34 @@
+"""A list that is taken out while the processes that do it are killed: before a part is committed and behind it. Every row is there once."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import signal
+
+import pytest
+
+from builder.kernel.limits import PAGE_RECORDS
+from tests.faults.ticking import begin, open_later, tick_until_quiet
+from tests.support.office import Office
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+ROWS = 2 * PAGE_RECORDS + 7
+
+
+async def test_killed_again_and_again_every_row_is_there_once(office: Office) -> None:
+    await office.create_many("region", [{"name": f"区 {n:04d}"} for n in range(ROWS)])
+    reply = await office.send("POST", "records/region/export", {"fields": ["name"], "sort": ["name"]})
+    assert reply.status_code == 202, reply.text
+    job_id = reply.json()["data"]["job_id"]
+    days = 0.01
+    for point in ("write.commit:2", "export.part:1"):
+        with begin(office.url, days, point) as process:
+            assert await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL
+        days += 0.01  # the lease of the one before has run out
+    assert PAGE_RECORDS <= (await asyncio.to_thread(office.services.jobs.get_job, job_id)).done_count < ROWS + 1
+    await tick_until_quiet(open_later(office.url, days))
+    content = (await office.send("GET", f"exports/{job_id}")).content.decode("utf-8-sig")
+    lines = list(csv.reader(io.StringIO(content)))
+    assert [line[0] for line in lines[1:]] == [f"区 {n:04d}" for n in range(ROWS)]

@@ -83,3 +83,14 @@ async def test_a_grant_that_is_lost_meanwhile_ends_it_and_closes_the_file(office
     grants.take(APP, held.id)
     problem(await desk.send("GET", f"exports/{done}"), "access.denied")
     problem(await order(desk), "access.denied")
+
+
+async def test_a_job_goes_no_further_when_the_grant_is_gone(office: Trading) -> None:
+    desk = office["money"]
+    waiting = (await order(desk)).json()["data"]["job_id"]
+    grants = office.service.identity.grants
+    (held,) = [one for one in grants.list_grants(APP) if one.role == "finance" and one.subject == office.users["money"]]
+    grants.take(APP, held.id)
+    await finish(desk)
+    job = office.service.app.services.jobs.get_job(waiting)
+    assert (job.state, job.done_count) == ("failed", 0)

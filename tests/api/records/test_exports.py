@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -113,3 +114,37 @@ async def test_others_get_no_file_and_who_has_left_neither(desk: Desk) -> None:
     desk.service.identity.users.update_user(wang.id, {"active": False})
     await finish(desk)
     assert desk.service.app.services.jobs.get_job(waiting).state == "failed"
+
+
+async def test_more_rows_than_an_import_takes_are_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.exports.records.EXPORT_ROWS", 2)
+    await desk.create_many("customer", [{"name": name} for name in "abc"])
+    problem(await order(desk, "customer"), "export.too_large")
+    assert len(lines_of(await take_out(desk, "customer", filter={"name": {"_neq": "a"}}))) == 3
+
+
+async def test_a_search_and_moments_in_english(desk: Desk) -> None:
+    await desk.create_many("customer", [{"name": name} for name in ("alpha", "beta")])
+    headers = {"accept-language": "en"}
+    members = {"search": "alp", "fields": ["name", "created_at"]}
+    reply = await desk.send("POST", "records/customer/export", members, headers=headers)
+    assert reply.status_code == 202, reply.text
+    await finish(desk)
+    content = (await desk.send("GET", f"exports/{reply.json()['data']['job_id']}")).content
+    header, *rows = lines_of(content)
+    assert len(header) == 2
+    assert [row[0] for row in rows] == ["alpha"]
+
+
+async def test_a_sheet_that_was_cleared_away_is_not_there(desk: Desk) -> None:
+    await desk.create("customer", name="a")
+    reply = await order(desk, "customer")
+    await finish(desk)
+    path = f"exports/{reply.json()['data']['job_id']}"
+    assert (await desk.send("GET", path)).status_code == 200
+    services = desk.service.app.services
+    desk.service.clock.advance(timedelta(days=8))
+    with services.database.transaction() as connection:
+        services.jobs.start(connection, "upkeep.prune", {})
+    await finish(desk)
+    problem(await desk.send("GET", path), "job.not_found")

@@ -209,6 +209,7 @@ ATTEMPTS: dict[str, Attempt] = {
     ),
 }
 OTHERWISE = {
+    "EXPORT_ROWS",
     "REQUEST_SECONDS",
     "STATEMENT_SECONDS",
     "STREAMS_PER_PERSON",
@@ -216,7 +217,7 @@ OTHERWISE = {
     "IMAGE_PIXELS",
     "PACKAGE_BYTES",
 }
-"""Those below, in tests/security/test_files.py and in tests/unit/builder/packages: they need more than one request."""
+"""Those below, in test_exports.py, in tests/security/test_files.py and in tests/unit/builder/packages: they need more than one request."""
 
 
 def test_no_line_of_the_table_is_left_out():

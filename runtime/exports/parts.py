@@ -34,4 +34,5 @@ def list_parts(database: Database, job_id: str, parts: int) -> Iterator[list[lis
     for part in range(parts):
         chosen = sa.select(table.c.lines).where(table.c.job_id == job_id, table.c.part == part)
         with database.snapshot() as connection:
-            yield parse_json(connection.scalar(chosen) or "[]")
+            lines = connection.scalar(chosen) or "[]"
+        yield parse_json(lines)  # whoever reads slowly holds no connection

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +19,7 @@ from runtime.jobs.rows import LEASE, TRIES, ClaimedJob, JobRows, LeaseLost
 from runtime.observe.logs import Log
 
 JSON = Any
+T = TypeVar("T")
 _WAIT = timedelta(seconds=30)
 BEAT_SECONDS = LEASE.total_seconds() / 4
 """How often a runner says that it is alive, of the machine's clock: a step may take longer than the lease."""
@@ -37,6 +40,8 @@ class Running:
     total: int | None = None
     attempts: int = 1
     """Tries in a row that got no further."""
+    at_work: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the thread of a step as long as it has a connection."""
 
     def step(self, work: Callable[[sa.Connection], int], checkpoint: Callable[[], JSON]) -> None:
         """Do a part of the work in one transaction with its progress; ``work`` returns how many things were done.
@@ -48,7 +53,7 @@ class Running:
             Cancelled: after the step was committed.
             LeaseLost: nothing of the step was committed.
         """
-        with self.rows.database.transaction() as connection:
+        with self.at_work, self.rows.database.transaction() as connection:
             done = self.done + work(connection)
             place = checkpoint()
             goes_on = self.rows.report(connection, self.job, done=done, total=self.total, checkpoint=place)
@@ -130,7 +135,8 @@ class JobRunner:
     async def stop(self) -> None:
         """Let go of what is under way; another process goes on from its checkpoint at once."""
         if self._under_way is not None:
-            self._under_way.cancel()
+            if not self._under_way.cancelling():  # a second time would break off what the first one has it tidy up
+                self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)
 
     async def _run(self, job: ClaimedJob) -> None:
@@ -147,7 +153,7 @@ class JobRunner:
         while True:
             await asyncio.sleep(self._beat_seconds)
             try:
-                if not await asyncio.to_thread(self._rows.extend, job):
+                if not await _in_thread(partial(self._rows.extend, job)):
                     return  # the next step finds that out, too, and nothing of it counts
             except (DatabaseBusy, sa.exc.DBAPIError) as error:
                 self._log.warning("job.beat", job=job.id, kind=job.kind, reason=str(error)[:200])
@@ -156,7 +162,7 @@ class JobRunner:
         try:
             result = await self._kinds[job.kind].run(running)
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.to_thread(self._rows.release, job))
+            await _in_thread(partial(self._let_go, job, running))
             raise
         except Cancelled:
             await asyncio.to_thread(self._rows.end, job, "cancelled")
@@ -169,6 +175,10 @@ class JobRunner:
         else:
             await asyncio.to_thread(self._rows.end, job, "done", result=result)
 
+    def _let_go(self, job: ClaimedJob, running: Running) -> None:
+        with running.at_work:  # the step that was under way in a thread ends first
+            self._rows.release(job)
+
     async def _broke(self, job: ClaimedJob, error: Exception, attempts: int) -> None:
         self._log.error("job.failed", job=job.id, kind=job.kind, attempts=attempts, exc_info=error)
         name = type(error).__name__
@@ -177,3 +187,13 @@ class JobRunner:
             await asyncio.to_thread(self._rows.end, job, "failed", error=text)
         else:
             await asyncio.to_thread(self._rows.put_back, job, _WAIT * 2 ** (attempts - 1), text)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Work in a thread that is waited for even by who is cancelled meanwhile: its connection goes back to a pool that is still there."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -43,6 +43,7 @@ from runtime.identity.actors import Authenticator
 from runtime.identity.passwords import PasswordRules
 from runtime.identity.service import Identity, make_identity
 from runtime.identity.setup import SETUP_PATH
+from runtime.imports.orderers import Orderers
 from runtime.imports.records import RecordImports
 from runtime.jobs.rows import JobRows
 from runtime.jobs.runner import JobRunner
@@ -298,8 +299,9 @@ def make_services(
         Clearing(database, files, clock),
         directory_sync,
     )
-    imports = RecordImports(database, records, authenticator, identity.users, jobs)
-    exports = RecordExports(database, records, authenticator, identity.users, jobs)
+    orderers = Orderers(records, authenticator, identity.users)
+    imports = RecordImports(database, records, orderers, jobs)
+    exports = RecordExports(database, records, orderers, jobs)
     job_runner = JobRunner(jobs, (handover, Recompute(database, records), imports, exports, *upkeep), log)
     runner = Runner(database, records, ports, clock)
     schedules = Schedules(database, records, ports, clock, ids)

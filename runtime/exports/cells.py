@@ -123,7 +123,7 @@ def _cell(owner: Field, value: JSON, titles: Titles, language: Language, zone: Z
             at = owner.coerce(value)
             return "" if at is None else str(at.astimezone(zone))
         return owner.to_text(owner.coerce(value))
-    except (Invalid, NotImplementedError, OverflowError):  # a mask is no value of the field
+    except (Invalid, NotImplementedError, OverflowError):  # a mask is no value, some types have no text: as they are
         return value if isinstance(value, str) else dump_json(value).decode()
 
 

@@ -25,21 +25,19 @@ from runtime.access.grants import ReadyGrant
 from runtime.access.sight import sight_of
 from runtime.exports.cells import cells_of, exported_fields, find_titles, heading
 from runtime.exports.parts import count_parts, list_parts, put_part
-from runtime.identity.actors import Authenticator
 from runtime.identity.audit import Origin
 from runtime.identity.audit_unit import note_unit
-from runtime.identity.users import Users
+from runtime.imports.orderers import Orderers
 from runtime.jobs.rows import Job, JobRows, report_within, start_job
 from runtime.jobs.runner import Running
 from runtime.query.request import ListRequest, read_members
-from runtime.records.caller import Caller, StaleIdentity
+from runtime.records.caller import Caller
 from runtime.records.pins import get_entity
 from runtime.records.service import Records
 from runtime.records.writer import Writing
 
 JSON = Any
 KIND = "export"
-_REPEATS = 3
 
 
 class Ordered(NamedTuple):
@@ -54,13 +52,10 @@ class RecordExports:
 
     name = KIND
 
-    def __init__(
-        self, database: Database, records: Records, authenticator: Authenticator, users: Users, jobs: JobRows
-    ) -> None:
+    def __init__(self, database: Database, records: Records, orderers: Orderers, jobs: JobRows) -> None:
         self._database = database
         self._records = records
-        self._authenticator = authenticator
-        self._users = users
+        self._orderers = orderers
         self._jobs = jobs
 
     # -- for people ----------------------------------------------------------------------------------------------------
@@ -129,21 +124,9 @@ class RecordExports:
         return {"row_count": place["rows"], "header": place["header"], "parts": place["part"]}
 
     async def _part(self, running: Running, place: Mapping[str, JSON]) -> dict[str, JSON]:
-        job = running.job
-        assert job.app is not None
-        for _ in range(_REPEATS):
-            caller = await self._caller(job.id, job.created_by)
-            try:
-                return await self._records.pinned(job.app, caller, partial(self._read, running, caller, place))
-            except StaleIdentity:
-                continue  # a right changed since: ask again who this is
-        raise Problem("service.unavailable", retry_after_seconds=1)
-
-    async def _caller(self, job_id: str, user_id: str | None) -> Caller:
-        known = None if user_id is None else await self._authenticator.see_as(user_id)
-        if known is None or user_id is None or not (await asyncio.to_thread(self._users.get_user, user_id)).active:
-            raise Problem("access.denied", say("导出者的账号已停用", "The account of who ordered it is switched off"))
-        return Caller(known.actor, f"job:{job_id}", "rest", known.epoch)
+        return await self._orderers.carry(
+            running.job, "rest", lambda caller: partial(self._read, running, caller, place)
+        )
 
     async def _read(
         self, running: Running, caller: Caller, place: Mapping[str, JSON], published: PublishedApp

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
@@ -21,16 +22,15 @@ from builder.store.database import Database
 from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, gate
 from runtime.access.sight import sight_of
-from runtime.identity.actors import Authenticator
-from runtime.identity.users import Users
 from runtime.imports.cells import body_of, find_names
 from runtime.imports.columns import Wishes, match_columns
+from runtime.imports.orderers import Orderers
 from runtime.imports.parts import RefusedRow, end_part, list_refused, put_parts, read_part, refused_row
 from runtime.imports.sheets import Sheet, SheetRow, read_sheet
 from runtime.jobs.rows import Job, JobRows, report_within, start_job
 from runtime.jobs.runner import Running
 from runtime.records.batching import Batch, carry_out_partly
-from runtime.records.caller import Caller, StaleIdentity
+from runtime.records.caller import Caller
 from runtime.records.orders import Order, Verb, unique_set
 from runtime.records.rights import body_entity
 from runtime.records.service import Records
@@ -40,7 +40,6 @@ from runtime.records.writer import Writing
 JSON = Any
 KIND = "import"
 DEEDS = ("created", "updated", "unchanged", "refused")
-_REPEATS = 3
 
 
 class Begun(NamedTuple):
@@ -65,13 +64,10 @@ class RecordImports:
 
     name = KIND
 
-    def __init__(
-        self, database: Database, records: Records, authenticator: Authenticator, users: Users, jobs: JobRows
-    ) -> None:
+    def __init__(self, database: Database, records: Records, orderers: Orderers, jobs: JobRows) -> None:
         self._database = database
         self._records = records
-        self._authenticator = authenticator
-        self._users = users
+        self._orderers = orderers
         self._jobs = jobs
 
     # -- for people ----------------------------------------------------------------------------------------------------
@@ -137,24 +133,8 @@ class RecordImports:
         job, part = running.job, place["part"]
         assert job.app is not None
         rows = await asyncio.to_thread(read_part, self._database, job.id, part)
-        for _ in range(_REPEATS):
-            caller = await self._caller(job.id, job.created_by, job.arguments)
-            try:
-                return await self._records.pinned(job.app, caller, self._writing(running, caller, place, rows))
-            except StaleIdentity:
-                continue  # a right changed since: ask again who this is
-        raise Problem("service.unavailable", retry_after_seconds=1)
-
-    async def _caller(self, job_id: str, user_id: str | None, arguments: Mapping[str, JSON]) -> Caller:
-        """Return the person who brought the sheet, with the rights they have now.
-
-        Raises:
-            Problem: ``access.denied``: they have left.
-        """
-        known = None if user_id is None else await self._authenticator.see_as(user_id)
-        if known is None or user_id is None or not (await asyncio.to_thread(self._users.get_user, user_id)).active:
-            raise Problem("access.denied", say("导入者的账号已停用", "The account of who brought it is switched off"))
-        return Caller(known.actor, f"job:{job_id}", "sheet", known.epoch, override=arguments["override"])
+        work = partial(self._writing, running, place=place, rows=rows)
+        return await self._orderers.carry(job, "sheet", work, override=job.arguments["override"])
 
     def _writing(
         self, running: Running, caller: Caller, place: Mapping[str, JSON], rows: Sequence[SheetRow]

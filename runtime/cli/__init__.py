@@ -14,7 +14,7 @@ import typer
 
 from builder.kernel.problems import Problem
 from builder.store.database import DatabaseBusy
-from runtime.cli import apps, clients, database, doctor, files, scenarios, serve, tokens, users, worker
+from runtime.cli import apps, clients, database, doctor, files, moving, scenarios, serve, tokens, users, worker
 from runtime.cli.base import REFUSED, UNREACHABLE, USAGE, show_problem, tell, told
 
 DEMO_TEMPLATE = "lead"
@@ -36,6 +36,7 @@ def _make() -> typer.Typer:
     cli.command("serve", help=told("提供服务", "Serve"))(serve.serve)
     cli.command("worker", help=told("处理后台工作(PostgreSQL)", "Work in the background (PostgreSQL)"))(worker.worker)
     cli.command("migrate", help=told("把数据库升级到当前结构", "Bring the database to today's form"))(database.migrate)
+    cli.command("move", help=told("从 SQLite 搬到 PostgreSQL", "Move from SQLite to PostgreSQL"))(moving.move)
     cli.command("reseal", help=told("换密钥后重新封存", "Seal anew after a change of keys"))(database.reseal)
     cli.command("doctor", help=told("检查设置与数据库", "Check settings and database"))(doctor.doctor)
     cli.command("install", help=told("安装模板或应用包", "Install a template or an app package"))(apps.install)

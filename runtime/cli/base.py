@@ -12,9 +12,10 @@ import typer
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from builder.store.migrate import migration_state
+from builder.store.sole import sole_process
 from runtime.app import make_services
 from runtime.services import Services
-from runtime.settings import load_settings
+from runtime.settings import Settings, load_settings
 
 DONE = 0
 REFUSED = 1
@@ -80,3 +81,23 @@ def opened(database_url: str | None, *, in_todays_form: bool = True) -> Iterator
         yield services
     finally:
         services.database.close()
+
+
+@contextmanager
+def held_alone(settings: Settings) -> Iterator[None]:
+    """Be the one process that serves an SQLite file; on PostgreSQL there may be any number.
+
+    Raises:
+        Problem: ``service.unavailable`` if another one does.
+    """
+    if not settings.on_sqlite:
+        yield
+        return
+    with sole_process(settings.database_url.removeprefix("sqlite:///")) as alone:
+        if not alone:
+            detail = say(
+                "另一个进程正在使用这个 SQLite 文件;请先停止它。要用多个进程,请改用 PostgreSQL(dougong move)",
+                "Another process serves this SQLite file; stop it first. For several processes use PostgreSQL (dougong move)",
+            )
+            raise Problem("service.unavailable", detail)
+        yield

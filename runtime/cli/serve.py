@@ -15,7 +15,7 @@ import uvicorn
 
 from builder.kernel.clock import SystemClock
 from runtime.app import App, create_app
-from runtime.cli.base import DONE, REFUSED, DatabaseUrl, tell, told
+from runtime.cli.base import DONE, REFUSED, DatabaseUrl, held_alone, tell, told
 from runtime.cli.connections import StreamingConnection
 from runtime.observe.logs import library_config
 from runtime.settings import PREFIX, Settings, load_settings
@@ -47,6 +47,11 @@ def serve(
     given = {"host": host, "port": port, "database_url": database_url, "workers": workers, "demo": demo}
     settings = load_settings(**given)
     _allow_connections()
+    with held_alone(settings):
+        _serve(settings, given)
+
+
+def _serve(settings: Settings, given: dict[str, Any]) -> None:
     asyncio.run(_prepare(create_app(settings, announce=_announce)))
     signal.signal(signal.SIGTERM, _leave)  # uvicorn hands the signal back when everything is finished
     if settings.workers == 1:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from builder.store import sole
+from builder.store.sole import sole_process
 from runtime import cli
 from tests.support.service import PASSWORD
 
@@ -160,3 +162,34 @@ def test_help_is_in_the_terminals_language(run, monkeypatch, environment, words)
 )
 def test_demo_may_stand_alone(arguments, words):
     assert cli._with_demo_key(arguments) == words
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_file_moves_to_postgresql_once_nobody_serves_it(run, migrated_database_url, postgres_databases, monkeypatch):
+    at = ("--database-url", migrated_database_url)
+    empty = postgres_databases.create()
+    monkeypatch.setattr(sole, "PATIENCE_SECONDS", 0)
+    run("user", "add", "chief", "--role", "admin", *at)
+    with sole_process(migrated_database_url.removeprefix("sqlite:///")) as alone:
+        assert alone
+        code, _, error = run("move", "--to", empty, *at)
+    assert (code, "stop it first" in error) == (1, True)
+
+    code, printed, _ = run("move", "--to", empty, *at)
+
+    assert code == 0
+    assert re.match(r"Moved to PostgreSQL: \d+ tables, \d+ rows\.\nAll is as it should be\.", printed)
+    assert "chief" in run("user", "list", "--database-url", empty)[1]
+    assert run("move", "--to", empty, *at)[0] == 1
+    postgres_databases.drop(empty)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_second_server_or_a_worker_is_refused_on_a_file(run, migrated_database_url, monkeypatch):
+    at = ("--database-url", migrated_database_url)
+    monkeypatch.setattr(sole, "PATIENCE_SECONDS", 0)
+    with sole_process(migrated_database_url.removeprefix("sqlite:///")):
+        code, _, error = run("serve", "--port", "0", *at)
+    assert (code, "Another process serves this SQLite file" in error) == (1, True)
+    code, _, error = run("worker", *at)
+    assert (code, "Use PostgreSQL for workers" in error) == (1, True)

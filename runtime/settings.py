@@ -23,7 +23,14 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 
 from builder.calendars.cron import parse_cron
-from builder.kernel.limits import AUTOMATION_RUN_DAYS, BODY_BYTES, FILE_BYTES, REQUEST_SECONDS, SEARCH_INDEX_FROM
+from builder.kernel.limits import (
+    AUTOMATION_RUN_DAYS,
+    BODY_BYTES,
+    FILE_BYTES,
+    FILE_BYTES_DEFAULT,
+    REQUEST_SECONDS,
+    SEARCH_INDEX_FROM,
+)
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Language, Text, say
 
@@ -60,7 +67,9 @@ class Settings(BaseSettings):
         (), description="Origins of web pages elsewhere that may call the API, with commas; none by default."
     )
     body_bytes: int = Field(BODY_BYTES, ge=1024, description="Largest request body.")
-    file_bytes: int = Field(50 * 1024 * 1024, ge=1024, le=FILE_BYTES, description="Largest file that may be uploaded.")
+    file_bytes: int = Field(
+        FILE_BYTES_DEFAULT, ge=1024, le=FILE_BYTES, description="Largest file that may be uploaded."
+    )
     files_folder: Path = Field(
         Path("data/files"),
         description="Folder of uploaded files; with S3 only of what is under way and of thumbnails.",

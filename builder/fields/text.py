@@ -87,8 +87,12 @@ class TextField(Field):
         ),
         FieldSample(
             {"format": "mobile"},
-            (("138 1234 5678", "13812345678"),),
-            (("12812345678", "mobile"), ("021-68881234", "mobile")),
+            (
+                ("138 1234 5678", "13812345678"),
+                ("+86 138-1234-5678", "13812345678"),
+                ("008613812345678", "13812345678"),
+            ),
+            (("12812345678", "mobile"), ("021-68881234", "mobile"), ("+8521381234567", "mobile"), ("+86", "mobile")),
         ),
     )
 
@@ -103,7 +107,7 @@ class TextField(Field):
     """What the pattern asks for, in the user's words."""
 
     format: Form | None = None
-    """A form with a check digit: mobile, social_credit_code (GB 32100), resident_id (GB 11643) or bank_card (Luhn). Spaces and hyphens are dropped."""
+    """A form with a check digit: mobile, social_credit_code (GB 32100), resident_id (GB 11643) or bank_card (Luhn). Spaces, hyphens and a +86 are dropped."""
 
     @field_validator("pattern")
     @classmethod
@@ -128,7 +132,7 @@ class TextField(Field):
         if not text:
             return None
         if self.format is not None:
-            text = compact(text)
+            text = compact(text, self.format)
             wrong = FORMS[self.format].explain(text)
             if wrong is not None:
                 raise Invalid(self.format, wrong)

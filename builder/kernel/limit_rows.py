@@ -92,7 +92,10 @@ ROWS: tuple[LimitRow, ...] = (
         "request.header",
     ),
     LimitRow(
-        "FILE_BYTES", limits.FILE_BYTES, say("一个文件的字节(可设置)", "bytes of a file (a setting)"), "file.too_large"
+        "FILE_BYTES_DEFAULT",
+        limits.FILE_BYTES_DEFAULT,
+        say("一个文件的字节(可设置)", "bytes of a file (a setting)"),
+        "file.too_large",
     ),
     LimitRow("IMAGE_PIXELS", limits.IMAGE_PIXELS, say("一张图片的像素", "pixels of a picture"), "file.image_too_large"),
     LimitRow(

@@ -12,7 +12,7 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import errors_found, say
 from runtime.api.http import ROUTE, Header, parse_query, request_language
 from runtime.api.problems import in_language
-from runtime.api.writes import carry
+from runtime.api.writes import carry, read_dry_run
 from runtime.approvals.listing import FOLDERS, Folder
 from runtime.approvals.service import ACTS
 from runtime.query.problems import invalid
@@ -72,25 +72,26 @@ async def get_approval(x: Exchange) -> None:
 
 async def ask(x: Exchange) -> None:
     """``POST …/{id}/approvals``: ``{"approval": "contract", "comment": …}``."""
-    body = _read(await x.json(), ("approval", "comment"), needed="approval")
+    (dry_run, _), body = read_dry_run(x), _read(await x.json(), ("approval", "comment"), needed="approval")
     key, comment = body["approval"], body.get("comment")
     await carry(
         x,
         lambda caller: x.api.approvals.start(caller, x.app, x.entity, x.record_id, key, comment),
         lambda made: _reply(x, 201, made, ("location", f"/api/{x.app}/approvals/{made['id']}")),
-        dry_run=False,
+        dry_run=dry_run,
     )
 
 
 async def answer(x: Exchange) -> None:
     """``POST …/approvals/{id}/{act}``: ``{"comment", "user_id", "task_id"}``."""
+    dry_run, _ = read_dry_run(x)
     body = _read(await x.json(optional=True), ("comment", "user_id", "task_id"))
     said = body.get("comment"), body.get("user_id"), body.get("task_id")
     await carry(
         x,
         lambda caller: x.api.approvals.act(caller, x.app, x.part, x.record_id, *said),
         lambda found: _reply(x, 200, found),
-        dry_run=False,
+        dry_run=dry_run,
     )
 
 

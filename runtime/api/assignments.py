@@ -9,7 +9,7 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.api.http import ROUTE, request_language
-from runtime.api.writes import carry
+from runtime.api.writes import carry, read_dry_run
 from runtime.records.caller import Caller, Reply
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ async def release(x: Exchange) -> None:
 
 
 async def _carry(x: Exchange, make: Callable[[Caller], Awaitable[None]]) -> None:
-    await carry(x, make, lambda _: Reply(204, (), b""), dry_run=False)
+    dry_run, _ = read_dry_run(x)
+    await carry(x, make, lambda _: Reply(204, (), b""), dry_run=dry_run)
 
 
 async def _list_pool(x: Exchange) -> None:

@@ -10,7 +10,7 @@ from builder.kernel.limits import HOOK_FORMER_MINUTES
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from runtime.api.http import REQUEST_ID, ROUTE, client_address, parse_query, request_language, send_reply
-from runtime.api.writes import carry
+from runtime.api.writes import carry, read_dry_run
 from runtime.automations.service import run_json
 from runtime.identity.audit import Origin
 from runtime.query.request import read_parameters
@@ -51,11 +51,12 @@ async def buttons(x: Exchange) -> None:
 
 async def press(x: Exchange) -> None:
     """``POST …/records/{entity}/{id}/actions/{automation}``."""
+    dry_run, _ = read_dry_run(x)
     await carry(
         x,
         lambda caller: x.api.automations.press(caller, x.app, x.entity, x.record_id, x.part),
         lambda run: _reply(run_json(run, _language(x))),
-        dry_run=False,
+        dry_run=dry_run,
     )
 
 

@@ -162,7 +162,13 @@ def _delete_plan(entity: str, row: JSON, pointer: str) -> _Plan:
     if isinstance(row, dict) and "id" in row and set(row) <= {"id", "if_match"}:
         return _Plan("delete", entity, pointer, None, row["id"], _revision(row.get("if_match"), pointer))
     if not isinstance(row, str):
-        raise _malformed(pointer, say("应是记录编号", "This is the id of a record"))
+        raise _malformed(
+            pointer,
+            say(
+                '应是记录编号,或 {"id": …, "if_match": 修订号}',
+                'This is the id of a record, or {"id": …, "if_match": revision}',
+            ),
+        )
     return _Plan("delete", entity, pointer, None, row)
 
 

@@ -35,6 +35,7 @@ from runtime.api.http import (
     send_reply,
 )
 from runtime.api.problems import client_left, is_unexpected, problem_of, problem_reply
+from runtime.files.incoming import too_large
 from runtime.observe.logs import Log, RequestLine
 from runtime.observe.metrics import Metrics
 from runtime.settings import Settings
@@ -70,6 +71,7 @@ class Edge:
         self.metrics = metrics
         self.language: Language = settings.language
         self.body_bytes = settings.body_bytes
+        self.file_bytes = settings.file_bytes
         self.upload_bytes = settings.file_bytes + _FORM_BYTES
         self.deadlines = Deadlines(settings.request_seconds)
         self.cors = Cors(settings.cors_origins)
@@ -143,7 +145,12 @@ class _Exchange:
         if not (declared.isascii() and declared.isdigit()):
             raise Problem("request.header", say("Content-Length 不是数字", "Content-Length is not a number"))
         if len(declared) > 18 or int(declared) > self._limit():
-            raise body_too_large(self._limit())
+            raise self._too_large()
+
+    def _too_large(self) -> Problem:
+        if is_upload(self.scope):
+            return too_large(self.edge.file_bytes)
+        return body_too_large(self.edge.body_bytes)
 
     def _limit(self) -> int:
         return self.edge.upload_bytes if is_upload(self.scope) else self.edge.body_bytes
@@ -162,7 +169,7 @@ class _Exchange:
         if body:
             self.body_bytes += len(body)
             if self.body_bytes > self.edge.body_bytes and self.body_bytes > self._limit():
-                raise body_too_large(self._limit())
+                raise self._too_large()
         return message
 
     # -- answers -------------------------------------------------------------------------------------------------------

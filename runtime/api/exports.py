@@ -10,10 +10,11 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.api.csv_lines import CSV_START, csv_line
-from runtime.api.http import ROUTE, client_address, request_language
+from runtime.api.http import ROUTE, client_address, parse_query, request_language
 from runtime.api.writes import carry
 from runtime.exports.records import Ordered
 from runtime.query.problems import unknown_member
+from runtime.query.request import read_parameters
 from runtime.records.caller import Reply
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def find_export_route(x: Exchange, parts: list[str]) -> dict[str, Handler] | Non
 
 async def begin(x: Exchange) -> None:
     """``POST …/records/{entity}/export``: the members of a query that choose records, and ``format``."""
+    read_parameters(parse_query(x.scope), ())
     given = await x.json()
     if not isinstance(given, dict):
         raise Problem("query.invalid", say("查询应是 JSON 对象", "A query is a JSON object"))

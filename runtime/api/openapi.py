@@ -15,6 +15,7 @@ from runtime.api.openapi_exports import download_path, export_path
 from runtime.api.openapi_files import file_paths, file_schema, has_files
 from runtime.api.openapi_filters import shared_filters
 from runtime.api.openapi_imports import import_path, refused_path
+from runtime.api.openapi_once import ONCE, TRIED
 from runtime.api.openapi_problems import (
     ASKING,
     READING,
@@ -37,8 +38,6 @@ from runtime.api.openapi_queries import (
 )
 from runtime.api.openapi_schemas import Described, entity_schemas, event_schema, page_of, pick_words, schema_names
 from runtime.api.openapi_writes import (
-    ONCE,
-    TRIED,
     batch_path,
     entity_batch,
     kept_paths,

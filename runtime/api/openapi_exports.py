@@ -7,10 +7,10 @@ from typing import Any
 from builder.compiled.app import CompiledEntity
 from builder.kernel.text import Language, say
 from runtime.access.sight import sight_of
+from runtime.api.openapi_once import IDEMPOTENCY_KEY
 from runtime.api.openapi_problems import READING, WRITING, with_problems
 from runtime.api.openapi_queries import query_body
 from runtime.api.openapi_schemas import Described
-from runtime.api.openapi_writes import ONCE
 
 Schema = dict[str, Any]
 _UUID: Schema = {"type": "string", "format": "uuid"}
@@ -39,7 +39,7 @@ def export_path(d: Described, entity: CompiledEntity, base: str) -> Schema:
         "tags": [entity.key],
         "summary": say(f"导出{label}表格", f"Take out a sheet of {label}").pick(d.language),
         "operationId": f"export{d.name(entity.key)}",
-        "parameters": [*ONCE],
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {"202": {"description": "It is under way.", "content": {"application/json": {"schema": answer}}}},
     }

@@ -7,10 +7,10 @@ from typing import Any
 from builder.compiled.app import CompiledEntity
 from builder.kernel import limits
 from builder.kernel.text import Language, say
+from runtime.api.openapi_once import ONCE
 from runtime.api.openapi_problems import READING, WRITING, with_problems
 from runtime.api.openapi_queries import query_parameter
 from runtime.api.openapi_schemas import Described
-from runtime.api.openapi_writes import ONCE
 
 Schema = dict[str, Any]
 _UUID: Schema = {"type": "string", "format": "uuid"}

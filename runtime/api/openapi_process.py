@@ -14,10 +14,10 @@ from builder.definition.triggers.webhook import Webhook
 from builder.fields.barcode import BarcodeField
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
+from runtime.api.openapi_once import ONCE, TRIED
 from runtime.api.openapi_problems import READING, WRITING, with_problems
-from runtime.api.openapi_queries import IDEMPOTENCY_KEY, query_parameter
+from runtime.api.openapi_queries import query_parameter
 from runtime.api.openapi_schemas import Described
-from runtime.api.openapi_writes import ONCE
 from runtime.approvals.listing import FOLDERS
 from runtime.approvals.service import ACTS
 
@@ -31,8 +31,8 @@ _YES: Schema = {"type": "boolean"}
 _PLACE: Schema = {"type": "object", "properties": {"stage": _WORDS, "node": _WORDS}}
 _BOTH: Schema = {"type": ["object", "null"], "properties": {"zh": _TEXT, "en": _TEXT}}
 _IF_MATCH: Schema = {"name": "If-Match", "in": "header", "schema": _TEXT}
-_DONE: Schema = {"204": {"description": "Done"}}
-_KEYED: Schema = {"parameters": [IDEMPOTENCY_KEY]}
+_DONE: Schema = {"200": TRIED, "204": {"description": "Done"}}
+_KEYED: Schema = {"parameters": [*ONCE]}
 
 
 def process_schemas() -> Schema:
@@ -277,7 +277,7 @@ class _Routes:
         ask = self._operation(
             say("发起审批", "Ask for an approval of"),
             "askApproval",
-            {"201": _answer(_ref("Approval"))},
+            {"201": _answer(_ref("Approval")), "200": TRIED},
             WRITING,
             **_KEYED,
             requestBody=_body(body),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from builder.kernel import limits
+from runtime.api.openapi_once import ONCE, TRIED
 from runtime.api.openapi_problems import READING, WRITING, with_problems
 from runtime.api.openapi_schemas import pending_schema
 from runtime.query.aggregate_request import BUCKETS, FUNCTIONS, MEMBERS
@@ -24,12 +25,6 @@ _DESCRIPTIONS = {
     "limit": "Groups of an answer; meta.has_more tells whether there are more.",
     "totals": "Whether meta.totals is wanted: the measures over all records at once.",
     "labels": "Whether meta.labels is wanted: names of options and of the records that groups point to.",
-}
-IDEMPOTENCY_KEY: Schema = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": f"The write is carried out once for this key and person; the answer is kept for {limits.IDEMPOTENCY_HOURS} hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": limits.IDEMPOTENCY_KEY_LENGTH, "pattern": "^[!-~]+$"},
 }
 
 
@@ -242,7 +237,8 @@ def view_paths(app: str) -> Schema:
             found["requestBody"] = {"required": True, **written}
         if name in {"listViews", "getView"}:
             return with_problems(found, READING)
-        return with_problems({**found, "parameters": [IDEMPOTENCY_KEY]}, WRITING)
+        found["responses"] = {"200": TRIED, **found["responses"]}
+        return with_problems({**found, "parameters": [*ONCE]}, WRITING)
 
     place: Schema = {"name": "view", "in": "path", "required": True, "schema": _TEXT}
     return {

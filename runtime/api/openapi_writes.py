@@ -7,36 +7,13 @@ from typing import Any
 from builder.compiled.app import CompiledEntity
 from builder.kernel import limits
 from builder.kernel.text import Language, Text, say
+from runtime.api.openapi_once import ONCE, TRIED
 from runtime.api.openapi_problems import WRITING, with_problems
-from runtime.api.openapi_queries import IDEMPOTENCY_KEY, query_parameter
+from runtime.api.openapi_queries import query_parameter
 from runtime.api.openapi_schemas import Described
 
 Schema = dict[str, Any]
 
-DRY_RUN = query_parameter("dry_run", {"type": "boolean", "default": False})
-ONCE = (IDEMPOTENCY_KEY, DRY_RUN)
-TRIED: Schema = {
-    "description": "dry_run=true: what would be, undone again.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": ["meta"],
-                "properties": {
-                    "data": {"type": "object"},
-                    "meta": {
-                        "type": "object",
-                        "properties": {
-                            "dry_run": {"const": True},
-                            "status": {"type": "integer"},
-                            "effects": {"type": "array", "items": {"$ref": "#/components/schemas/Effect"}},
-                        },
-                    },
-                },
-            }
-        }
-    },
-}
 _PREFER: Schema = {"name": "Prefer", "in": "header", "schema": {"type": "string", "examples": ["return=minimal"]}}
 _MODE: Schema = {"type": "string", "enum": ["all", "partial"], "default": "all"}
 _REVISION: Schema = {"type": ["integer", "null"]}

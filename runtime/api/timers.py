@@ -11,7 +11,7 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
 from runtime.api.http import ROUTE
-from runtime.api.writes import carry
+from runtime.api.writes import carry, read_dry_run
 from runtime.records.caller import Caller, Reply
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ async def _carry(x: Exchange, make: Callable[[Caller], Awaitable[JSON]]) -> None
     def render(found: JSON) -> Reply:
         return Reply(200, (("content-type", "application/json"),), dump_json({"data": found}))
 
-    await carry(x, make, render, dry_run=False)
+    dry_run, _ = read_dry_run(x)
+    await carry(x, make, render, dry_run=dry_run)
 
 
 def _read_until(body: JSON) -> datetime | timedelta:

@@ -9,7 +9,7 @@ from builder.compiled.app import CompiledApp
 from builder.kernel.canonical import dump_json
 from runtime.access.gate import FieldMap, gate
 from runtime.api.http import request_language
-from runtime.api.writes import carry
+from runtime.api.writes import carry, read_dry_run
 from runtime.records.caller import Reply
 from runtime.records.views import SavedView, document_view
 
@@ -30,13 +30,14 @@ async def list_views(x: Exchange) -> None:
 
 async def create_view(x: Exchange) -> None:
     """``POST …/views``."""
+    dry_run, _ = read_dry_run(x)
     app, body = await _app(x, writes=True), await x.json()
 
     def render(made: SavedView) -> Reply:
         return _reply(x, app, 201, made, ("location", f"/api/{x.app}/views/{made.id}"))
 
     create = x.api.records.views.create_view
-    await carry(x, lambda caller: asyncio.to_thread(create, app, caller, body), render, dry_run=False)
+    await carry(x, lambda caller: asyncio.to_thread(create, app, caller, body), render, dry_run=dry_run)
 
 
 async def get_view(x: Exchange) -> None:
@@ -52,25 +53,27 @@ async def get_view(x: Exchange) -> None:
 
 async def change_view(x: Exchange) -> None:
     """``PATCH …/views/{id}``."""
+    dry_run, _ = read_dry_run(x)
     app, body = await _app(x, writes=True), await x.json()
     change = x.api.records.views.change_view
     await carry(
         x,
         lambda caller: asyncio.to_thread(change, app, caller, x.record_id, body),
         lambda made: _reply(x, app, 200, made),
-        dry_run=False,
+        dry_run=dry_run,
     )
 
 
 async def delete_view(x: Exchange) -> None:
     """``DELETE …/views/{id}``."""
+    dry_run, _ = read_dry_run(x)
     app = await _app(x, writes=True)
     delete = x.api.records.views.delete_view
     await carry(
         x,
         lambda caller: asyncio.to_thread(delete, app, caller, x.record_id),
         lambda _: Reply(204, (), b""),
-        dry_run=False,
+        dry_run=dry_run,
     )
 
 

@@ -51,7 +51,7 @@ def measure(path: Path, media_type: str) -> Size | None:
     except Problem:
         raise
     except Image.DecompressionBombError:
-        raise _too_large(None) from None
+        raise _too_large() from None
     except Exception:  # noqa: BLE001 - decoders fail in every way there is
         raise damaged() from None
     return size
@@ -77,7 +77,7 @@ def thumbnail(content: bytes, media_type: str, side: int) -> bytes:
     except Problem:
         raise
     except Image.DecompressionBombError:
-        raise _too_large(None) from None
+        raise _too_large() from None
     except Exception:  # noqa: BLE001 - decoders fail in every way there is
         raise damaged() from None
     return written.getvalue()
@@ -97,11 +97,11 @@ def _refuse_bombs(size: Size) -> None:
         raise _too_large(size)
 
 
-def _too_large(size: Size | None) -> Problem:
-    shown = f"{size.width}x{size.height}" if size else "?"
+def _too_large(size: Size | None = None) -> Problem:
+    shown = f" ({size.width}x{size.height})" if size else ""
     detail = say(
-        f"图片有 {shown} 像素,最多 {IMAGE_PIXELS} 像素",
-        f"The picture has {shown} pixels; at most {IMAGE_PIXELS} in all",
+        f"图片像素过多{shown},最多 {IMAGE_PIXELS} 像素",
+        f"The picture has too many pixels{shown}; at most {IMAGE_PIXELS} in all",
     )
     return Problem("file.image_too_large", detail, extra={"maximum_pixels": IMAGE_PIXELS})
 

@@ -5,7 +5,7 @@ Writes go to the database without asking first; only a refused write is looked a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledEntity
@@ -63,8 +63,12 @@ def suspects_of_change(change: Change) -> list[Suspect]:
     return found
 
 
-def diagnose(w: Writing, suspects: Sequence[Suspect]) -> Unit[list[Violation]]:
-    """Return every unique and reference rule that the records break."""
+def diagnose(w: Writing, suspects: Sequence[Suspect], coming: Set[str] = frozenset()) -> Unit[list[Violation]]:
+    """Return every unique and reference rule that the records break.
+
+    Args:
+        coming: records that are written with them, whatever their entity; they may be pointed to.
+    """
     by_entity: dict[str, list[Suspect]] = {}
     for suspect in suspects:
         by_entity.setdefault(suspect.entity.key, []).append(suspect)
@@ -83,7 +87,7 @@ def diagnose(w: Writing, suspects: Sequence[Suspect]) -> Unit[list[Violation]]:
                 violations += yield from _meeting(w, among, unique.fields, unique)
         for column in group[0].entity.physical.columns.values():
             if column.references is not None:
-                violations += yield from _pointing_nowhere(w, group, column.name, column.references)
+                violations += yield from _pointing_nowhere(w, group, column.name, column.references, coming)
     return violations
 
 
@@ -99,9 +103,11 @@ def _existing(w: Writing, group: list[Suspect]) -> Unit[list[Violation]]:
     return violations
 
 
-def _pointing_nowhere(w: Writing, group: list[Suspect], key: str, table: str) -> Unit[list[Violation]]:
+def _pointing_nowhere(
+    w: Writing, group: list[Suspect], key: str, table: str, coming: Set[str]
+) -> Unit[list[Violation]]:
     # what is written before a record may be pointed to: its parent, and others of its own entity
-    siblings = {suspect.id for suspect in group} if group[0].entity.physical.name == table else set()
+    siblings = coming | ({suspect.id for suspect in group} if group[0].entity.physical.name == table else set())
     pointing = [
         (suspect, value)
         for suspect in group
@@ -158,7 +164,8 @@ def _meeting(
         rows = yield Query(w.statements.same(entity, keys, size, among), bound)
         met |= {places[row[0]]: str(row[1]) for row in rows if row[0] < len(places)}
     told = yield from tell_of_hidden(w, entity, set(met.values()) - {suspect.id for suspect in group})
-    return [_met(group[place], keys, other, told.get(other), among) for place, other in met.items()]
+    beside = {suspect.id: suspect.pointer for suspect in group if suspect.is_new and suspect.pointer}
+    return [_met(group[place], keys, other, told.get(other), among, beside.get(other)) for place, other in met.items()]
 
 
 def _met(
@@ -167,8 +174,14 @@ def _met(
     other: str,
     told: Mapping[str, str] | None,
     among: ConditionalUnique | None,
+    beside: str | None,
 ) -> Violation:
-    """Say which record has the same values; ``told``: what may be told of one that the caller does not see."""
+    """Say which record has the same values.
+
+    Args:
+        told: what may be told of one that the caller does not see.
+        beside: where it stands in the same request: it is new too, and whatever id it had is gone with the attempt.
+    """
     labels = [label_text(suspect.entity.fields[key].label) for key in keys]
     message = say(
         f"已有记录使用相同的{'、'.join(label.zh for label in labels)}",
@@ -177,6 +190,8 @@ def _met(
     if among is not None and among.message is not None:
         message = among.message
     pointer = f"{suspect.pointer}/{keys[-1]}"
+    if beside is not None:
+        return Violation("unique", pointer, message, {"fields": list(keys), "same_as": beside})
     if told is None:
         return Violation("unique", pointer, message, {"fields": list(keys), "record_id": other})
     shown = [(label_text(suspect.entity.fields[key].label), value) for key, value in told.items()]

@@ -106,6 +106,7 @@ class OnceIn:
 
     def __init__(self, connection: sa.Connection, caller: Caller, app: str, now: datetime) -> None:
         self._connection = connection
+        self._tried = caller.dry_run
         self._once = None if caller.dry_run else caller.once
         self._own = {"own_actor": caller.actor_id, "own_key": caller.once.key if caller.once else ""}
         if self._once is None:
@@ -117,7 +118,13 @@ class OnceIn:
             _answer(self._once, row)
 
     def keep(self, result: Any) -> None:
-        """Keep what the write is answered."""
+        """Keep what the write is answered; the last thing of it.
+
+        Raises:
+            Rehearsed: it was only tried; the transaction is undone by this.
+        """
+        if self._tried:
+            raise Rehearsed(result, ())
         if self._once is not None:
             status, headers, body = self._once.render(result)
             values = {"v_status": status, "v_body": body.decode(), "v_headers": dump_json(headers).decode()}

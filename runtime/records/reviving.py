@@ -73,7 +73,7 @@ def revive(w: Writing, kept: Sequence[Kept]) -> Unit[list[NewRecord]]:
 
     refused = yield from try_part(w, part)
     if isinstance(refused, ConstraintRefused):
-        raise _conflict((yield from diagnose(w, suspects_of(records))))
+        raise _conflict((yield from diagnose(w, suspects_of(records), {one.record_id for one in kept})))
     if isinstance(refused, Problem):
         raise refused
     for key, links in before.items():

@@ -138,7 +138,8 @@ async def test_a_file_above_the_limit_is_refused_declared_or_not(client, tmp_pat
         for _ in range(1_000):
             yield bytes(10_000)
 
-    problem(await client.post(FILES, content=bytes(400_000)), "limit.body")
+    refused = problem(await client.post(FILES, content=bytes(400_000)), "file.too_large")
+    assert refused["limit_bytes"] == 100_000
     problem(await client.post(FILES, content=bytes(100_001)), "file.too_large")
     problem(await client.post(FILES, content=endless()), "file.too_large")
     problem(await client.post(FILES, content=b""), "file.empty")

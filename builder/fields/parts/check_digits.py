@@ -18,6 +18,7 @@ _RESIDENT_ID = re.compile(r"[1-9]\d{16}[\dX]\Z", re.ASCII)
 _RESIDENT_CHECKS = "10X98765432"
 _CARD = re.compile(r"\d{12,19}\Z", re.ASCII)
 _DROPPED = re.compile(r"[\s-]")
+_CHINA = re.compile(r"(?:\+|00)86(?=1)")
 
 
 class FormRule(NamedTuple):
@@ -27,9 +28,10 @@ class FormRule(NamedTuple):
     explain: Callable[[str], Text | None]
 
 
-def compact(text: str) -> str:
-    """Drop spaces and hyphens, which people put between groups of digits, and make letters upper case."""
-    return _DROPPED.sub("", text).upper()
+def compact(text: str, form: Form) -> str:
+    """Drop spaces and hyphens, which people put between groups of digits, and make letters upper case; a telephone's address book adds +86."""
+    short = _DROPPED.sub("", text).upper()
+    return _CHINA.sub("", short) if form == "mobile" else short
 
 
 def _explain_mobile(text: str) -> Text | None:

@@ -164,6 +164,8 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
         assert (await winner.post(f"{second}/claim", headers=own)).status_code == 204
         problem(await winner.post(f"{third}/claim", headers=own), "pool.refused")
         problem(await loser.post(f"{path}/release", json={"reason": "x"}, headers=own), "pool.refused")
+        tried = await winner.post(f"{path}/release?dry_run=true", json={"reason": "不对口"}, headers=own)
+        assert (tried.status_code, tried.json()["meta"]["status"]) == (200, 204)
         once = {**own, "idempotency-key": "r1"}
         given = [await winner.post(f"{path}/release", json={"reason": "不对口"}, headers=once) for _ in range(2)]
         assert [reply.status_code for reply in given] == [204, 204]

@@ -80,6 +80,9 @@ async def test_partial_takes_what_it_can(desk: Desk) -> None:
     )
     assert deeds(answer) == ["created", "refused", "refused", "refused", "updated", "refused", "refused", "deleted"]
     codes = [row["problem"]["code"] for row in answer["data"] if row["deed"] == "refused"]
+    met = [answer["data"][place]["problem"]["errors"][0]["params"] for place in (1, 2)]
+    # of one of the same request its place is told: it had no id when the database refused the other
+    assert met == [{"fields": ["name"], "record_id": made[0]["id"]}, {"fields": ["name"], "same_as": "/create/0"}]
     assert codes == ["record.invalid", "record.invalid", "record.invalid", "record.not_found", "record.referenced"]
     assert [row["name"] for row in await desk.page("region", sort="name")] == ["a", "new"]
     assert (await desk.get("customer", customer["id"]))["region"] == made[0]["id"]

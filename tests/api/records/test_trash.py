@@ -84,7 +84,7 @@ async def test_what_is_deleted_comes_back_whole(bin_: Desk) -> None:
 
 
 async def test_what_is_in_the_way_is_said(bin_: Desk) -> None:
-    made = await bin_.create("customer", name="甲")
+    made = await bin_.create("customer", name="甲", bills=[{"amount": 1}, {"amount": 2}])
     await bin_.delete("customer", made["id"])
     other = await bin_.create("customer", name="甲")  # the trash takes no name
     before = bin_.fingerprint()

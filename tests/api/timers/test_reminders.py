@@ -187,6 +187,9 @@ async def test_acknowledge_snooze_and_why(migrated_database_url: str):
         why = (await desk.timers_of(lead["id"]))["follow"]["why"]
         assert why["zh"] == "最后更新:2026-11-23 09:00,24 小时后是 2026-11-24 09:00。"
         assert why["en"] == "Last changed: 2026-11-23 09:00, 24 hours later is 2026-11-24 09:00."
+        tried = await desk.send("POST", f"{place}/snooze?dry_run=true", {"for": "30 h"})
+        assert tried.json()["meta"]["dry_run"] is True
+        assert (await desk.timers_of(lead["id"]))["follow"]["state"] == "waiting"
         once = {"idempotency-key": "s1"}
         reply = await desk.send("POST", f"{place}/snooze", {"for": "30 h"}, headers=once)
         assert reply.status_code == 200, reply.text

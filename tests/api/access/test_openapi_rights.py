@@ -49,5 +49,5 @@ async def test_writing_routes_of_views_take_a_key_as_all_others_do(trading):
     paths = (await trading["root"].send("GET", "openapi.json")).json()["paths"]
     for path, verb in (("views", "post"), ("views/{view}", "patch"), ("views/{view}", "delete")):
         named = {parameter["name"] for parameter in paths[f"/api/trade/{path}"][verb]["parameters"]}
-        assert named == {"Idempotency-Key"}
+        assert named == {"Idempotency-Key", "dry_run"}
     assert "parameters" not in paths["/api/trade/views"]["get"]

@@ -154,4 +154,10 @@ ROWS: tuple[LimitRow, ...] = (
         "APPROVAL_STEPS", limits.APPROVAL_STEPS, say("一个审批的步骤", "steps of an approval"), "definition.invalid"
     ),
     LimitRow("EXPORT_ROWS", limits.EXPORT_ROWS, say("一次导出的行", "rows of an export"), "export.too_large"),
+    LimitRow(
+        "EXPORT_CELLS",
+        limits.EXPORT_CELLS,
+        say("一个导出的 .xlsx 的单元格", "cells of an exported .xlsx"),
+        "export.too_large",
+    ),
 )

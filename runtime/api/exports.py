@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, get_args
 
 from builder.kernel.canonical import dump_json
 from builder.kernel.problems import Problem
@@ -12,7 +12,8 @@ from builder.kernel.text import say
 from runtime.api.csv_lines import CSV_START, csv_line
 from runtime.api.http import ROUTE, client_address, parse_query, request_language
 from runtime.api.writes import carry
-from runtime.exports.records import Ordered
+from runtime.exports.records import Format, Ordered
+from runtime.files.sniffing import XLSX
 from runtime.query.problems import unknown_member
 from runtime.query.request import read_parameters
 from runtime.records.caller import Reply
@@ -43,8 +44,9 @@ async def begin(x: Exchange) -> None:
     for name in given:
         if name not in MEMBERS:
             raise unknown_member(name, MEMBERS)
-    if given.get("format", "csv") != "csv":
-        raise Problem("query.invalid", say("format 是 csv", "format is csv"))
+    form = given.get("format", "csv")
+    if form not in get_args(Format):
+        raise Problem("query.invalid", say("format 是 csv 或 xlsx", "format is csv or xlsx"))
     members = {name: value for name, value in given.items() if name != "format"}
     language = request_language(x.scope, x.api.language)
     address = client_address(x.scope)
@@ -56,7 +58,7 @@ async def begin(x: Exchange) -> None:
     exports = x.api.exports
     await carry(
         x,
-        lambda caller: exports.begin(caller, x.app, x.entity, members, language, address),
+        lambda caller: exports.begin(caller, x.app, x.entity, members, form=form, language=language, address=address),
         render,
         dry_run=False,
     )
@@ -65,16 +67,21 @@ async def begin(x: Exchange) -> None:
 async def download(x: Exchange) -> None:
     """``GET /api/{app}/exports/{id}``: the finished sheet, part after part."""
     job = await x.api.exports.find(x.caller, x.app, x.record_id)
-    name = f'attachment; filename="export-{job.id}.csv"'.encode()
+    form: Format = job.result.get("format", "csv")
+    media_type = "text/csv; charset=utf-8" if form == "csv" else XLSX
     headers = [
-        (b"content-type", b"text/csv; charset=utf-8"),
-        (b"content-disposition", name),
+        (b"content-type", media_type.encode()),
+        (b"content-disposition", f'attachment; filename="export-{job.id}.{form}"'.encode()),
         (b"cache-control", b"no-store"),
     ]
     await x.send({"type": "http.response.start", "status": 200, "headers": headers})
-    await x.send({"type": "http.response.body", "body": CSV_START, "more_body": True})
-    parts = x.api.exports.lines(job)
-    while (lines := await asyncio.to_thread(next, parts, None)) is not None:
-        content = b"".join([csv_line(line) for line in lines])
+    contents = _csv(x.api.exports.lines(job)) if form == "csv" else x.api.exports.pieces(job)
+    while (content := await asyncio.to_thread(next, contents, None)) is not None:
         await x.send({"type": "http.response.body", "body": content, "more_body": True})
     await x.send({"type": "http.response.body", "body": b""})
+
+
+def _csv(parts: Iterator[list[list[str]]]) -> Iterator[bytes]:
+    yield CSV_START
+    for lines in parts:
+        yield b"".join([csv_line(line) for line in lines])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from builder.compiled.app import CompiledEntity
 from builder.kernel.text import Language, say
@@ -11,9 +11,12 @@ from runtime.api.openapi_once import IDEMPOTENCY_KEY
 from runtime.api.openapi_problems import READING, WRITING, with_problems
 from runtime.api.openapi_queries import query_body
 from runtime.api.openapi_schemas import Described
+from runtime.exports.records import Format
+from runtime.files.sniffing import XLSX
 
 Schema = dict[str, Any]
 _UUID: Schema = {"type": "string", "format": "uuid"}
+_SHEETS: Schema = {"text/csv": {"schema": {"type": "string"}}, XLSX: {"schema": {"type": "string", "format": "binary"}}}
 
 
 def export_path(d: Described, entity: CompiledEntity, base: str) -> Schema:
@@ -24,7 +27,7 @@ def export_path(d: Described, entity: CompiledEntity, base: str) -> Schema:
     label = entity.label().pick(d.language)
     asked = query_body(d.name(entity.key))["properties"]
     members = {name: asked[name] for name in ("filter", "sort", "fields", "search", "view") if name in asked}
-    members["format"] = {"type": "string", "enum": ["csv"], "default": "csv"}
+    members["format"] = {"type": "string", "enum": [*get_args(Format)], "default": "csv"}
     ordered: Schema = {
         "type": "object",
         "required": ["job_id", "row_count"],
@@ -51,7 +54,7 @@ def download_path(app: str, language: Language) -> Schema:
     made: Schema = {
         "summary": say("下载导出的表格", "The sheet of an export").pick(language),
         "operationId": "downloadExport",
-        "responses": {"200": {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+        "responses": {"200": {"description": "OK", "content": _SHEETS}},
     }
     key: Schema = {"name": "id", "in": "path", "required": True, "schema": _UUID}
     return {f"/api/{app}/exports/{{id}}": {"parameters": [key], "get": with_problems(made, READING)}}

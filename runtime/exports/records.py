@@ -6,15 +6,16 @@ A part of the sheet and the job's checkpoint are one transaction: killed at any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from builder.compiled.app import CompiledEntity
+from builder.fields.base import Field
 from builder.kernel.canonical import parse_json
 from builder.kernel.faults import crash_point
-from builder.kernel.limits import EXPORT_ROWS, PAGE_RECORDS
+from builder.kernel.limits import EXPORT_CELLS, EXPORT_ROWS, PAGE_RECORDS, SHEET_CELL_LENGTH
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, say
 from builder.registry.registry import PublishedApp
@@ -23,8 +24,11 @@ from builder.store.statement import Unit
 from runtime.access.gate import FieldMap, gate
 from runtime.access.grants import ReadyGrant
 from runtime.access.sight import sight_of
+from runtime.exports.binding import bind_workbook
 from runtime.exports.cells import cells_of, exported_fields, find_titles, heading
-from runtime.exports.parts import count_parts, list_parts, put_part
+from runtime.exports.columns import form_of
+from runtime.exports.parts import Lines, count_parts, list_parts, list_pieces, put_part
+from runtime.exports.workbook import fits
 from runtime.identity.audit import Origin
 from runtime.identity.audit_unit import note_unit
 from runtime.imports.orderers import Orderers
@@ -38,6 +42,7 @@ from runtime.records.writer import Writing
 
 JSON = Any
 KIND = "export"
+Format = Literal["csv", "xlsx"]
 
 
 class Ordered(NamedTuple):
@@ -61,7 +66,15 @@ class RecordExports:
     # -- for people ----------------------------------------------------------------------------------------------------
 
     async def begin(
-        self, caller: Caller, app: str, entity: str, members: Mapping[str, JSON], language: Language, address: str
+        self,
+        caller: Caller,
+        app: str,
+        entity: str,
+        members: Mapping[str, JSON],
+        *,
+        form: Format,
+        language: Language,
+        address: str,
     ) -> Ordered:
         """Put an order down.
 
@@ -80,8 +93,11 @@ class RecordExports:
         async def run(published: PublishedApp) -> Ordered:
             owner = get_entity(published, entity)
             require_export(caller, published, owner)
+            if form == "xlsx":
+                _refuse_wide(total, exported_fields(owner, request.fields))
             w = self._records.writing(published, caller)
-            return await self._records.transact(w, lambda: _put_down(w, owner, members, language, address, total))
+            order = {"entity": owner.key, "query": members, "language": language, "format": form}
+            return await self._records.transact(w, lambda: _put_down(w, order, address, total))
 
         return await self._records.pinned(app, caller, run)
 
@@ -109,19 +125,31 @@ class RecordExports:
         return job
 
     def lines(self, job: Job) -> Iterator[list[list[str]]]:
-        """Yield the sheet in parts: first the header."""
+        """Yield a sheet of text in parts: first the header."""
         yield [job.result["header"]]
-        yield from list_parts(self._database, job.id, job.result["parts"])
+        yield from list_parts(self._database, job.id, range(job.result["parts"]))
+
+    def pieces(self, job: Job) -> Iterator[bytes]:
+        """Yield the file of a workbook."""
+        first = job.result["first"]
+        return list_pieces(self._database, job.id, range(first, first + job.result["parts"]))
 
     # -- the job -------------------------------------------------------------------------------------------------------
 
     async def run(self, running: Running) -> JSON:
         """Read part after part."""
-        place: dict[str, JSON] = dict(running.checkpoint or {"part": 0, "cursor": None, "header": None, "rows": 0})
+        start = {"part": 0, "cursor": None, "header": None, "rows": 0, "pieces": 0}
+        place: dict[str, JSON] = {**start, **(running.checkpoint or {})}
         while place["part"] == 0 or place["cursor"] is not None:
             place = await self._part(running, place)
             crash_point("export.part")
-        return {"row_count": place["rows"], "header": place["header"], "parts": place["part"]}
+        told = {"row_count": place["rows"], "header": place["header"], "format": _format(running)}
+        if told["format"] == "csv":
+            return {**told, "first": 0, "parts": place["part"]}
+        if not place["pieces"]:
+            bind = partial(self._bind, running, place=place)
+            place = await self._orderers.carry(running.job, "rest", lambda caller: partial(bind, caller))
+        return {**told, "first": place["part"], "parts": place["pieces"]}
 
     async def _part(self, running: Running, place: Mapping[str, JSON]) -> dict[str, JSON]:
         return await self._orderers.carry(
@@ -137,19 +165,18 @@ class RecordExports:
         request = _whole_fields(read_members(told["query"]))
         fields = exported_fields(owner, request.fields)
         asked = replace(request, fields=tuple(f.key for f in fields), limit=PAGE_RECORDS, cursor=place["cursor"])
-        header = [heading(field, language) for field in fields]
-        if place["header"] not in (None, header):
-            raise Problem(
-                "access.denied",
-                say("导出期间可见的字段变了,请重新导出", "What is seen changed meanwhile; export again"),
-            )
+        header = _header(fields, language, place)
         page = await self._records.list_page(caller, published.app.key, owner.key, asked)
         rows = parse_json(b"[" + page.listed + b"]")
         _refuse_many(place["rows"] + len(rows))
         titles = await find_titles(self._database, self._records, caller, published, fields, rows)
         lines = [cells_of(fields, row, titles, language, published.app.zone) for row in rows]
+        if _format(running) == "xlsx":
+            _refuse_wide(place["rows"] + len(rows), fields)
+            _refuse_long(header, lines, place["rows"])
         w = self._records.writing(published, caller)
         after = {
+            **place,
             "part": place["part"] + 1,
             "cursor": page.next_cursor,
             "header": header,
@@ -163,6 +190,34 @@ class RecordExports:
         goes_on = await self._records.transact(w, unit)
         running.took(after["rows"], after, goes_on=goes_on)
         return after
+
+    async def _bind(
+        self, running: Running, caller: Caller, published: PublishedApp, *, place: Mapping[str, JSON]
+    ) -> dict[str, JSON]:
+        told = running.job.arguments
+        owner = get_entity(published, told["entity"])
+        require_export(caller, published, owner)
+        fields = exported_fields(owner, _whole_fields(read_members(told["query"])).fields)
+        _header(fields, told["language"], place)
+        forms = [form_of(field) for field in fields]
+        writing = partial(self._records.writing, published, caller)
+        return await bind_workbook(self._database, self._records, running, place, writing, forms, published.app.zone)
+
+
+def _format(running: Running) -> Format:
+    form: Format = running.job.arguments.get("format", "csv")
+    return form
+
+
+def _header(fields: Sequence[Field], language: Language, place: Mapping[str, JSON]) -> list[str]:
+    """Return the titles of the columns, which stay what they were in the first part."""
+    header = [heading(field, language) for field in fields]
+    if place["header"] not in (None, header):
+        raise Problem(
+            "access.denied",
+            say("导出期间可见的字段变了,请重新导出", "What is seen changed meanwhile; export again"),
+        )
+    return header
 
 
 def require_export(caller: Caller, published: PublishedApp, owner: CompiledEntity) -> None:
@@ -201,13 +256,32 @@ def _refuse_many(rows: int) -> None:
         )
 
 
-def _put_down(
-    w: Writing, owner: CompiledEntity, members: Mapping[str, JSON], language: Language, address: str, total: int
-) -> Unit[Ordered]:
+def _refuse_wide(rows: int, fields: Sequence[Field]) -> None:
+    if rows * len(fields) > EXPORT_CELLS:
+        text = say(
+            f"{rows} 行 × {len(fields)} 列超过 {EXPORT_CELLS} 个单元格,请减少列、缩小筛选范围或导出 CSV",
+            f"{rows} rows of {len(fields)} columns are more than {EXPORT_CELLS} cells; take fewer columns, narrow the filter, or take CSV",
+        )
+        raise Problem("export.too_large", text)
+
+
+def _refuse_long(header: Sequence[str], lines: Lines, before: int) -> None:
+    """Nothing is cut silently: a spreadsheet would."""
+    for line, cells in enumerate(lines, start=before + 2):
+        for title, text in zip(header, cells, strict=True):
+            if not fits(text):
+                most = SHEET_CELL_LENGTH
+                text_ = say(
+                    f"第 {line} 行“{title}”超过 {most} 个字符,Excel 单元格放不下,请导出 CSV 或去掉这一列",
+                    f'Line {line}, "{title}": more than {most} characters, which no cell of Excel takes; take CSV or leave the column out',
+                )
+                raise Problem("export.too_large", text_)
+
+
+def _put_down(w: Writing, order: Mapping[str, JSON], address: str, total: int) -> Unit[Ordered]:
     """Put the order down with the security event that tells of it."""
-    arguments = {"entity": owner.key, "query": members, "language": language}
-    job_id = yield from start_job(w, KIND, arguments, total=total)
+    job_id = yield from start_job(w, KIND, dict(order), total=total)
     origin = Origin(w.caller.actor_id, address, w.caller.request_id)
-    told = {"app": w.app.key, "entity": owner.key, "query": dict(members), "count": total}
+    told = {"app": w.app.key, "entity": order["entity"], "query": dict(order["query"]), "count": total}
     yield from note_unit(w.statements.cache.dialect, w.now, "export", origin, job_id, told)
     return Ordered(job_id, total)

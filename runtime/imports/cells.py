@@ -9,13 +9,16 @@ import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
 from builder.fields.base import Field, Invalid
 from builder.fields.multi_reference import MultiReferenceField
+from builder.fields.parts.instants import InstantField
 from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import parse_json
 from builder.kernel.ids import find_uuid
@@ -33,6 +36,10 @@ from runtime.records.service import Records
 JSON = Any
 _AT_ONCE = 200
 _BETWEEN = re.compile("[;；、|]")
+_LOCAL = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]*(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?)?\Z", re.ASCII
+)
+"""A day with the hour of the clock on the wall; midnight if there is none."""
 _NAMED_BY = ("text", "auto_number", "email", "phone", "barcode")
 """Types of fields whose values people write down to say which record they mean."""
 PEOPLE = {"user": (tables.user, ("username", "name")), "department": (tables.department, ("key", "name"))}
@@ -137,24 +144,48 @@ def _naming_fields(target: CompiledEntity) -> list[str]:
 
 
 def body_of(
-    keys: Sequence[str | None], fields: Sequence[Field | None], row: Sequence[str], names: Names, pointer: str
+    keys: Sequence[str | None],
+    fields: Sequence[Field | None],
+    row: Sequence[str],
+    names: Names,
+    zone: ZoneInfo,
+    pointer: str,
 ) -> tuple[dict[str, JSON], list[Violation]]:
-    """Return the body that a row is, and what is wrong with its cells. Blank cells say nothing."""
+    """Return the body that a row is, and what is wrong with its cells. Blank cells say nothing.
+
+    Args:
+        zone: of the company: a spreadsheet says hours, but not where.
+    """
     body: dict[str, JSON] = {}
     violations: list[Violation] = []
     for key, owner, cell in zip(keys, fields, row, strict=True):
         if key is None or not cell:
             continue
         try:
-            body[key] = cell if key == ID or owner is None else _value(owner, cell, names)
+            body[key] = cell if key == ID or owner is None else _value(owner, cell, names, zone)
         except Invalid as invalid:
             violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message))
     return body, violations
 
 
-def _value(owner: Field, cell: str, names: Names) -> JSON:
+def _value(owner: Field, cell: str, names: Names, zone: ZoneInfo) -> JSON:
     kind = kind_of(owner)
+    if isinstance(owner, InstantField):
+        return _instant(cell, zone)
     if kind is None:
         return owner.from_text(cell)
     found = [names.find(kind, name) for name in _names_in(owner, cell)]
     return found if isinstance(owner, MultiReferenceField) or owner.lists is not None else found[0]
+
+
+def _instant(cell: str, zone: ZoneInfo) -> str:
+    """Read ``2026/3/5 14:30`` as the hour of the company; what says its offset, or is no day at all, is the field's to judge."""
+    found = _LOCAL.match(cell.strip())
+    if found is None:
+        return cell
+    parts = [int(part or 0) for part in found.groups()[:6]]
+    try:
+        at = datetime(parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], tzinfo=zone)
+    except ValueError:
+        return cell
+    return at.replace(microsecond=int((found[7] or "0").ljust(6, "0"))).isoformat()

@@ -19,7 +19,7 @@ WHY = say("未导入的原因", "Why it was not brought in")
 
 
 def match_columns(entity: CompiledEntity, header: Sequence[str], wishes: Wishes) -> tuple[str | None, ...]:
-    """Return the key of the field that each column fills, None for one that is passed over.
+    """Return the key of the field that each column fills, None for one that is passed over: by wish, or because the system fills it.
 
     Args:
         entity: with the fields that the caller's body may name.
@@ -32,7 +32,8 @@ def match_columns(entity: CompiledEntity, header: Sequence[str], wishes: Wishes)
         detail = say(f"文件没有这些列:{'、'.join(unknown)}", f"The sheet has no such columns: {', '.join(unknown)}")
         raise Problem("query.invalid", detail)
     names = _names(entity)
-    wishes = {**{title: None for title in header if title in WHY}, **wishes}
+    passed = {title: None for title in header if title in WHY or title.casefold() in _given(entity)}
+    wishes = {**passed, **wishes}
     violations: list[Violation] = []
     found: list[str | None] = []
     for title in header:
@@ -59,6 +60,13 @@ def _names(entity: CompiledEntity) -> dict[str, str]:
     fields = [field for field in entity.fields.values() if _is_filled(entity, field)]
     labels = {name.casefold(): field.key for field in fields for name in label_text(field.label) if name}
     return {**labels, **{field.key: field.key for field in fields}, ID: ID}
+
+
+def _given(entity: CompiledEntity) -> set[str]:
+    """Return the names of what the system fills, in lower case, unless a field to be filled has the same: an export has such columns."""
+    fields = [*entity.system.values(), *(f for f in entity.fields.values() if f.assigned or f.shows is not None)]
+    names = {name.casefold() for field in fields for name in (field.key, *label_text(field.label))}
+    return names - set(_names(entity))
 
 
 def _is_filled(entity: CompiledEntity, field: Field) -> bool:

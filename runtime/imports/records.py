@@ -148,9 +148,9 @@ class RecordImports:
             w = self._records.writing(published, caller)
             keys: list[str | None] = arguments["columns"]
             fields = _fields(body_entity(w, owner), keys)
-            cells = [row.cells for row in rows]
+            cells, zone = [row.cells for row in rows], published.app.zone
             names = await find_names(self._database, self._records, caller, published, fields, cells)
-            bodies = [body_of(keys, fields, row.cells, names, f"/{row.line}") for row in rows]
+            bodies = [body_of(keys, fields, row.cells, names, zone, f"/{row.line}") for row in rows]
             wrong = [
                 refused_row(row, f"/{row.line}", found[1]) for row, found in zip(rows, bodies, strict=True) if found[1]
             ]

@@ -130,9 +130,16 @@ def _cell_text(cell: Any) -> str:
         case datetime() | date() | time():
             return cell.isoformat(sep=" ") if isinstance(cell, datetime) else cell.isoformat()
         case timedelta():
-            return str(cell)
+            return _length_text(cell)
         case _:
             return _bounded(str(cell))
+
+
+def _length_text(length: timedelta) -> str:
+    """Hours first, as a spreadsheet shows it: ``49:30:00``."""
+    seconds = round(length.total_seconds())
+    minutes = abs(seconds) // 60
+    return f"{'-' if seconds < 0 else ''}{minutes // 60:02d}:{minutes % 60:02d}:{abs(seconds) % 60:02d}"
 
 
 def _csv_lines(content: bytes) -> Iterator[list[str]]:

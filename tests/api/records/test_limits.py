@@ -210,6 +210,7 @@ ATTEMPTS: dict[str, Attempt] = {
 }
 OTHERWISE = {
     "EXPORT_ROWS",
+    "EXPORT_CELLS",
     "REQUEST_SECONDS",
     "STATEMENT_SECONDS",
     "STREAMS_PER_PERSON",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
 
 _MOST = 500
+_NEAR = timedelta(hours=3)
+"""No clock is ever set by more."""
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
@@ -42,18 +48,51 @@ def _named(part: str) -> str:
 
 def next_slot(expression: str, zone: str, after: datetime) -> datetime | None:
     """Return the first slot after a moment; None if there is none any more."""
-    found: datetime | None = parse_cron(expression, zone).get_next_fire_time(None, after + timedelta(microseconds=1))
-    return found
+    return next(_slots(expression, zone, after), None)
 
 
 def slots_between(expression: str, zone: str, after: datetime, until: datetime) -> list[datetime]:
     """Return the slots in (after, until], at most the last 500."""
-    trigger = parse_cron(expression, zone)
-    found: list[datetime] = []
-    slot = trigger.get_next_fire_time(None, after + timedelta(microseconds=1))
-    while slot is not None and slot <= until:
+    found: deque[datetime] = deque(maxlen=_MOST)
+    for slot in _slots(expression, zone, after):
+        if slot > until:
+            break
         found.append(slot)
-        if len(found) > _MOST:
-            del found[0]
-        slot = trigger.get_next_fire_time(slot, slot + timedelta(microseconds=1))
-    return found
+    return list(found)
+
+
+def _slots(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
+    """Yield the slots after a moment, in order, each once.
+
+    A line names times of the clock on the wall. What falls into an hour that is left out in spring comes an hour later. In an hour that comes
+    twice in autumn a line that names the hour fires in the first, one for every hour in both. (APScheduler's own counting in a zone
+    never gets out of that hour.)
+    """
+    wall = parse_cron(expression, "UTC")  # as if the clock on the wall were UTC's
+    place = ZoneInfo(zone)
+    hourly = expression.split()[1].startswith("*")
+    waiting: list[datetime] = []
+    last = after.astimezone(UTC)
+    start = after.astimezone(place).replace(tzinfo=UTC, fold=0) + timedelta(microseconds=1)
+    at: datetime | None = wall.get_next_fire_time(None, start if _is_steady(start, place) else start - _NEAR)
+    while at is not None:
+        first, second = _moment(at, place), _moment(at, place, fold=1)
+        heapq.heappush(waiting, first)
+        if hourly and second > first:
+            heapq.heappush(waiting, second)
+        sure = first - (timedelta(0) if _is_steady(at, place) else _NEAR)
+        while waiting and waiting[0] <= sure:
+            slot = heapq.heappop(waiting)
+            if slot > last:
+                yield slot.astimezone(place)
+                last = slot
+        at = wall.get_next_fire_time(None, at + timedelta(seconds=1))
+
+
+def _moment(wall: datetime, place: ZoneInfo, fold: int = 0) -> datetime:
+    return wall.replace(tzinfo=place, fold=fold).astimezone(UTC)
+
+
+def _is_steady(wall: datetime, place: ZoneInfo) -> bool:
+    """Whether no clock is set near this time of the wall: then slots come in the order in which the wall has them."""
+    return (wall - _NEAR).replace(tzinfo=place).utcoffset() == (wall + _NEAR).replace(tzinfo=place).utcoffset()

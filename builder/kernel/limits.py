@@ -141,6 +141,7 @@ CALENDAR_SPANS = 6  # working spans of one day
 REMINDER_STEPS = 10
 REMINDER_TURNS = 30  # how often a step comes again
 STREAK_LENGTH = 50
+TIMER_BATCH_SQLITE = 50  # timers fired in one transaction where every other writer waits for its end
 TIMER_BATCH = 500  # timers fired, or records armed anew, in one transaction
 SCENARIO_CHAPTERS = 100
 SCENARIO_STEPS = 500  # of a chapter, and given users or records of a scenario

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledEntity
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
-from builder.kernel.limits import TIMER_BATCH
+from builder.kernel.limits import TIMER_BATCH, TIMER_BATCH_SQLITE
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, DatabaseBusy
-from builder.store.statement import Query, Rows, Statement, Unit, prepare
+from builder.store.statement import SQLITE, Query, Rows, Statement, Unit, prepare
 from builder.store.types import Instant
 from runtime.automations.actions.base import ActionFailed
 from runtime.records.caller import Caller, system_caller
@@ -57,6 +57,7 @@ class Timers:
         self._clock = clock
         self._ids = ids
         self._effects = effects
+        self._batch = TIMER_BATCH_SQLITE if database.dialect == SQLITE else TIMER_BATCH
         self._due = prepare(rows.due_apps_statement(), database.dialect)
         self._due_of_app = prepare(rows.due_of_app_statement(), database.dialect)
         self._next = prepare(rows.next_due_statement(), database.dialect)
@@ -70,8 +71,13 @@ class Timers:
     # -- the tick ------------------------------------------------------------------------------------------------------
 
     async def tick(self) -> Ticked:
-        """Fire one batch of what is due and look at one chunk of what has to be looked at again; any number of processes may."""
-        fired, claimed = await self.fire_due()
+        """Fire a batch of what is due and look at one chunk of what has to be looked at again; any number of processes may."""
+        fired = claimed = 0
+        for _ in range(TIMER_BATCH // self._batch):  # on SQLite in small transactions, between which others write
+            steps, taken = await self.fire_due(self._batch)
+            fired, claimed = fired + steps, claimed + taken
+            if taken < self._batch:
+                break
         looked_at = await self.rearm_next()
         return Ticked(fired, looked_at, claimed >= TIMER_BATCH or looked_at >= TIMER_BATCH)
 

@@ -7,6 +7,8 @@ import random
 import signal
 import subprocess
 from collections import Counter
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from builder.kernel.limits import SCHEDULE_BATCH
-from builder.store.delivery_tables import outbox
+from builder.store.delivery_tables import cron_slot, outbox
 from tests.faults.ticking import audit_later, begin, open_later, tick_until_quiet
 from tests.support.office import Office, on
 from tests.support.posting import call, post
@@ -62,6 +64,35 @@ async def test_four_processes_share_a_schedule_and_it_fires_once(office: Office)
         assert await asyncio.to_thread(process.wait, 100) == 0
     assert await serials(office) == {1: ORDERS}
     assert await look(office) == []
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_three_nodes_whose_clocks_differ_fire_each_of_two_hundred_slots_once(office: Office):
+    """One clock is a little behind; all of them are set back ten minutes in the middle, and two hours forward later on."""
+    office.automate(on({"type": "schedule", "cron": "*/5 * * * *", "catch_up": "all"}, COUNTS))
+    order = await office.order(serial=0)
+    await office.tick()
+    nodes = [open_later(office.url, 0) for _ in range(3)]
+    start = office.service.clock.now()
+    late = timedelta(seconds=20)
+    nodes[2].services.clock.advance(-late)  # type: ignore[attr-defined] # it can be moved
+    async with AsyncExitStack() as running_:
+        for node in nodes:
+            await running_.enter_async_context(node.running())
+        for slot in range(200):
+            jump = {80: -2, 140: 24}.get(slot, 0)  # in slots of five minutes
+            for node in nodes:
+                node.services.clock.advance(timedelta(minutes=5) * (1 + jump))  # type: ignore[attr-defined]
+            await asyncio.gather(*(node.services.schedules.run_due() for node in nodes))
+        passed = 200 - 2 + 24
+        for node in nodes:
+            while await node.services.schedules.run_due():
+                pass
+    assert (await office.get("order", order["id"]))["serial"] == passed
+    with office.services.database.snapshot() as connection:
+        ours = sa.select(cron_slot.c.slot_at).where(cron_slot.c.schedule.startswith("automation/"))
+        slots = list(connection.scalars(ours.order_by(cron_slot.c.slot_at)))
+    assert slots == [start + timedelta(minutes=5) * n for n in range(1, passed + 1)]
 
 
 def has_begun(process: subprocess.Popen[bytes], receiver: HttpReceiver, wanted: int) -> bool:

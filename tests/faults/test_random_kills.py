@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from builder.store import tables
-from builder.store.delivery_tables import cron_slot, outbox
+from builder.store.delivery_tables import cron_slot, job, outbox
 from tests.faults.killing import Killer, tick, write
 from tests.faults.ticking import audit_later, open_later, tick_until_quiet
 from tests.support import shop
@@ -120,6 +120,10 @@ async def test_deliveries(office: Office) -> None:
     assert sum(told.values()) - len(told) <= 20 * killer.kills  # what was under way when somebody died, and no more
 
 
+def progress(office: Office) -> dict[str, int]:
+    return {row.id: row.done_count for row in rows(office, sa.select(job.c.id, job.c.done_count))}
+
+
 async def test_sheets_that_are_brought_in(office: Office) -> None:
     killer, brought = Killer(4), 520
     headers = {"content-type": "application/octet-stream"}
@@ -130,7 +134,10 @@ async def test_sheets_that_are_brought_in(office: Office) -> None:
             sheet = "\n".join(["title,customer", *lines]).encode()
             reply = await office.send("POST", "records/order/import", content=sheet, headers=headers)
             assert reply.status_code == 202, reply.text
+            before = progress(office)
             await killer.run(tick, office.url, (turn + 1) * A_ROUND)
+            after = progress(office)
+            assert all(after[one] >= done for one, done in before.items())
         await finish(office, killer)
         told = {request.headers["dougong-id"] for request in receiver.requests}
     wanted = [f"单 {turn}-{n}" for turn in range(killer.turns) for n in range(brought)]

@@ -18,6 +18,11 @@ DAILY = {"type": "schedule", "cron": "0 8 * * *"}
 """Eight in the morning of the app's clock, which is Shanghai's: midnight UTC."""
 
 
+def day_of(month: int, number: int, hour: int = 0) -> datetime:
+    """A moment of 2026, UTC."""
+    return datetime(2026, month, number, hour, tzinfo=UTC)
+
+
 def day(number: int, hour: int = 0, minute: int = 0) -> datetime:
     """A moment of the end of November 2026; the clock begins on the 22nd at eight, UTC."""
     return datetime(2026, 11, number, hour, minute, tzinfo=UTC)
@@ -42,6 +47,29 @@ def test_weekdays_are_numbered_as_cron_does(weekdays: str, expected: str):
 
 def test_a_slot_follows_the_clock_of_its_zone():
     assert next_slot("0 8 * * *", "Asia/Shanghai", day(22, 8)) == day(23, 0)
+
+
+@pytest.mark.parametrize(
+    "line, first, expected",
+    [
+        # there is no half past two on the 29th of March …
+        ("30 2 * * *", day_of(3, 28), ["28T01:30", "29T01:30", "30T00:30"]),
+        ("0 8 * * *", day_of(3, 28), ["28T07:00", "29T06:00", "30T06:00"]),
+        ("30 */2 * * *", day_of(3, 28, 23), ["28T23:30", "29T01:30", "29T02:30", "29T04:30"]),
+        # … and it comes twice on the 25th of October
+        ("30 2 * * *", day_of(10, 24), ["24T00:30", "25T00:30", "26T01:30"]),
+        ("0 8 * * *", day_of(10, 24), ["24T06:00", "25T07:00", "26T07:00"]),
+        ("30 * * * *", day_of(10, 24, 23), ["24T23:30", "25T00:30", "25T01:30", "25T02:30"]),
+    ],
+)
+def test_when_clocks_are_set_each_slot_comes_once(line: str, first: datetime, expected: list[str]):
+    last = datetime.strptime(f"{first:%Y-%m-}{expected[-1]}", "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
+    slots = slots_between(line, "Europe/Berlin", first, last)
+    assert [slot.astimezone(UTC).strftime("%dT%H:%M") for slot in slots] == expected
+    walked, at = [], first
+    while (slot := next_slot(line, "Europe/Berlin", at)) is not None and slot <= last:
+        walked.append(at := slot)
+    assert walked == slots  # one after the other or all at once: they are the same
 
 
 async def test_a_schedule_runs_for_each_record_that_meets_its_condition(office: Office):

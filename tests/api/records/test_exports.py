@@ -92,6 +92,7 @@ async def test_cancelled_between_parts_it_goes_on_when_asked_and_doubles_nothing
     await finish(desk)
     job = one(await desk.client.get(f"/api/jobs/{job_id}"))
     assert (job["state"], job["done_count"]) == ("cancelled", 3)
+    problem(await desk.send("GET", f"exports/{job_id}"), "export.not_ready")
     assert (await desk.client.post(f"/api/jobs/{job_id}/retry")).status_code == 200
     await finish(desk)
     content = (await desk.send("GET", f"exports/{job_id}")).content

@@ -67,34 +67,25 @@ class Fleet:
         if self.alone:
             assert self.server is not None
             self.server.kill()
-            self.expire_leases()
+            expire_leases(self._database)
             self.server = Server(self._url, self._folder, **self._settings)
             return
         worker = self.workers.pop(chance.randrange(len(self.workers)))
         worker.kill()
         worker.wait()
-        self.expire_leases()
+        expire_leases(self._database)
 
     def stop(self, chance: random.Random) -> None:
         """SIGSTOP a worker for longer than its lease."""
         worker = self.workers.pop(chance.randrange(len(self.workers)))
         worker.send_signal(signal.SIGSTOP)
         self.stopped.append(worker)
-        self.expire_leases()
+        expire_leases(self._database)
 
     def go_on(self) -> None:
         """Let those that were stopped go on as if nothing had happened."""
         for worker in self.stopped:
             worker.send_signal(signal.SIGCONT)
-
-    def expire_leases(self) -> None:
-        """Let all leases run out, those of the living too: they have to cope. What a stopped process holds locked is left."""
-        skip = "" if self.alone else " FOR UPDATE SKIP LOCKED"
-        past = "'2026-01-01T00:00:00.000Z'" if self.alone else "now() - interval '1 second'"
-        with self._database.transaction() as connection:
-            for name in _LEASED:
-                held = f"SELECT id FROM dougong_{name} WHERE lease_until IS NOT NULL{skip}"
-                connection.execute(sa.text(f"UPDATE dougong_{name} SET lease_until = {past} WHERE id IN ({held})"))
 
     def end(self) -> None:
         """Leave nobody behind."""
@@ -104,6 +95,17 @@ class Fleet:
             worker.wait()
         if self.server is not None:
             self.server.kill()
+
+
+def expire_leases(database: Database) -> None:
+    """Let all leases run out, those of the living too: they have to cope. What a stopped process holds locked is left."""
+    alone = database.dialect == "sqlite"
+    skip = "" if alone else " FOR UPDATE SKIP LOCKED"
+    past = "'2026-01-01T00:00:00.000Z'" if alone else "now() - interval '1 second'"
+    with database.transaction() as connection:
+        for name in _LEASED:
+            held = f"SELECT id FROM dougong_{name} WHERE lease_until IS NOT NULL{skip}"
+            connection.execute(sa.text(f"UPDATE dougong_{name} SET lease_until = {past} WHERE id IN ({held})"))
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Several writing statements as one: on PostgreSQL one trip to the server, and a transaction by itself.
 
-Each becomes a part of a ``WITH``; rows for one table are one part, in the order in which they were given (events are told in it). All
-parts stand or fall together, and foreign keys are checked when all are written, so their order does not matter otherwise.
+Each becomes a part of a ``WITH``; new rows for one table are one part, in the order in which they were given (events are told in it).
+Whatever is changed or deleted is a part of its own, of one row that no other part touches. All parts stand or fall together, and foreign
+keys are checked when all are written, so their order does not matter otherwise.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ PARTS = "PARTS"
 _PLACE = re.compile(r"\$(\d+)")
 _VALUES = " VALUES "
 _MANY_ROWS = 32  # of one table; each number of them is a statement of its own
+_MANY_CHANGES = 8
 _COUNTED = " RETURNING 1 AS one"
 
 
@@ -27,15 +29,20 @@ class Part(NamedTuple):
 
 
 def parts_of(pending: Sequence[Query]) -> list[Part] | None:
-    """Bring writes together by their statements; None: they cannot be one statement, two are for the same table."""
-    rows: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
-    statements: dict[tuple[str, bool], Statement] = {}
+    """Bring writes together by their statements; None: they cannot be one statement."""
+    changes: list[Part] = []
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    statements: dict[str, Statement] = {}
     for statement, values in pending:
-        table = (statement.inserts or statement.updates or statement.sql, statement.inserts is None)
-        known = statements.setdefault(table, statement)
+        if statement.inserts is None:
+            if not isinstance(values, Mapping) or len(changes) == _MANY_CHANGES:
+                return None
+            changes.append(Part(statement, (values,)))
+            continue
+        known = statements.setdefault(statement.inserts, statement)
         if known is not statement and known.sql != statement.sql:
             return None
-        listed = rows.setdefault(table, [])
+        listed = rows.setdefault(statement.inserts, [])
         if isinstance(values, Sheet):
             if listed:
                 return None
@@ -44,7 +51,7 @@ def parts_of(pending: Sequence[Query]) -> list[Part] | None:
             listed += [values] if isinstance(values, Mapping) else values
     parts = [Part(statements[table], tuple(listed)) for table, listed in rows.items()]
     fit = all(len(p.rows) == 1 or (_VALUES in p.statement.sql and len(p.rows) <= _MANY_ROWS) for p in parts)
-    return parts if fit else None
+    return [*changes, *parts] if fit else None
 
 
 def shape_of(parts: Sequence[Part]) -> tuple[Any, ...]:

@@ -18,6 +18,8 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 ROWS = "ROWS"
 """The parameter in which PostgreSQL is handed the rows of a ``Sheet``; no column has this name: keys are lower case."""
+OWN_ROW = "own_row"
+"""Execution option of an upsert of which no two in a write are about the same row, so that it may become part of a greater statement."""
 DIALECTS: Mapping[str, sa.Dialect] = {
     SQLITE: pysqlite_dialect(paramstyle="qmark"),
     POSTGRESQL: asyncpg_dialect(),  # type: ignore[no-untyped-call]
@@ -49,7 +51,7 @@ class Statement:
         self.inserts = inserts
         """The table into which it puts rows, if that is all it does."""
         self.updates = updates
-        """The table whose rows it changes, if that is all it does and it looks at no other."""
+        """The table whose rows it changes, deletes or puts in whether they are there or not, if that is all it does and it looks at no other."""
         self.reads = reads
         """The tables it looks at, if it does nothing else and holds nothing; None: who knows."""
 
@@ -90,11 +92,13 @@ def prepare(clause: sa.Executable | sa.ClauseElement, dialect: str) -> Statement
     sql = str(compiled)
     if isinstance(clause, sa.SelectBase):
         return Statement(sql, slots, has_rows, reads=_tables_of(clause))
-    if has_rows or not isinstance(clause, sa.Insert | sa.Update):
+    if has_rows or not isinstance(clause, sa.Insert | sa.Update | sa.Delete):
         return Statement(sql, slots, has_rows)
     table = str(getattr(clause.table, "name", ""))
+    if isinstance(clause, sa.Insert) and " ON CONFLICT " in sql:
+        return Statement(sql, slots, has_rows, updates=table if clause.get_execution_options().get(OWN_ROW) else None)
     if isinstance(clause, sa.Insert):
-        return Statement(sql, slots, has_rows, inserts=None if " ON CONFLICT " in sql else table)
+        return Statement(sql, slots, has_rows, inserts=table)
     return Statement(sql, slots, has_rows, updates=table if _tables_of(clause) == frozenset((table,)) else None)
 
 

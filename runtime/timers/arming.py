@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from builder.calendars.working import WorkingCalendar
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -20,12 +21,15 @@ from runtime.records.computing import reached
 from runtime.records.seams import Fact
 from runtime.records.writer import Writing
 from runtime.timers import rows
+from runtime.timers.at_hand import AtHand
 from runtime.timers.counting import Due, due_of, pause_seconds
 from runtime.timers.looking import OWN_DOORS, Sight, last_changes, look, look_by, record_rules
 from runtime.timers.rows import Timer
 
 Key = tuple[str, str]
 """Reminder and subject."""
+
+NOTHING_SEEN: Mapping[str, Mapping[str, Sight]] = MappingProxyType({})
 
 
 def calendar_of(w: Writing, rule: CompiledReminder) -> WorkingCalendar:
@@ -124,6 +128,9 @@ class _Touched:
 class TimersReaction:
     """Keeps timers right, inside the write."""
 
+    def __init__(self) -> None:
+        self._at_hand = AtHand()
+
     def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
         """Whether some reminder depends on records of an entity."""
         return entity.key in app.reminders.concerned
@@ -134,14 +141,17 @@ class TimersReaction:
         for fact in facts:
             _touch_own(w, fact, touched)
         yield from _touch_over_relations(w, touched)
-        for entity, ids in touched.gone.items():
-            yield from rows.drop_of_records(w.statements, w.app.key, entity, ids)
-            touched.records.get(entity, set()).difference_update(ids)
+        for key, ids in touched.gone.items():
+            yield from rows.drop_of_records(w.statements, w.app.key, key, ids)
+            touched.records.get(key, set()).difference_update(ids)
         created = {fact.record_id for fact in facts if fact.deed == "created"}
-        for entity, ids in touched.records.items():
-            yield from arm(w, w.app.entities[entity], ids, moved=touched.moved, fresh=created)
-        for key, subjects in touched.subjects.items():
-            yield from arm_by(w, w.app.reminders.by_key[key], subjects)
+        for key, ids in touched.records.items():
+            entity = w.app.entities[key]
+            shown = {f.record_id: f.after for f in facts if f.record_id in ids and f.entity.key == key}
+            seen = self._at_hand.look(w, entity, shown)
+            yield from arm(w, entity, ids, moved=touched.moved, fresh=created, seen=seen)
+        for rule, subjects in touched.subjects.items():
+            yield from arm_by(w, w.app.reminders.by_key[rule], subjects)
 
 
 def _touch_own(w: Writing, fact: Fact, touched: _Touched) -> None:
@@ -190,6 +200,7 @@ def arm(
     *,
     moved: Collection[Key] = (),
     fresh: Collection[str] = (),
+    seen: Mapping[str, Mapping[str, Sight]] = NOTHING_SEEN,
     recount: bool = False,
 ) -> Unit[int]:
     """Bring the timers of records up to date; return how many were written or dropped.
@@ -197,18 +208,21 @@ def arm(
     Args:
         moved: (reminder, record) whose tracked change happened just now.
         fresh: records that are new, so they have no timers yet.
+        seen: what reminders see of those among them that need not be looked at.
     """
     if not ids:
         return 0
-    seen = yield from look(w, entity, ids)
-    standing: dict[Key, Timer] = {}
-    if set(ids) - set(fresh):
-        found = yield from rows.timers_of(w.statements, w.app.key, entity.key, ids)
-        standing = {(timer.rule, timer.subject): timer for timer in found}
+    seen = {**seen, **(yield from look(w, entity, [each for each in ids if each not in seen]))}
     rules = {rule.key: rule for rule in record_rules(w.app, entity.key)}
+    blind = {each for each in ids if all(_begins_anew(rule, each, seen, moved) for rule in rules.values())}
+    standing: dict[Key, Timer] = {}
+    asked = [each for each in ids if each not in fresh and each not in blind]
+    if asked:
+        found = yield from rows.timers_of(w.statements, w.app.key, entity.key, asked)
+        standing = {(timer.rule, timer.subject): timer for timer in found}
     history = yield from _moments(w, rules, seen, standing, moved)
     put: list[Timer] = []
-    drop: list[Key] = []
+    drop: list[Timer] = []
     for record_id in sorted(ids):
         for key, rule in rules.items():
             now = standing.get((key, record_id))
@@ -218,12 +232,42 @@ def arm(
                 sight = sight._replace(anchor=max(moments, default=None))
             wanted = None if sight is None else decide(w, rule, record_id, sight, now, recount=recount)
             if wanted is None:
-                drop += [(key, record_id)] if now is not None else []
+                drop += [now] if now is not None else []
             elif wanted is not now:
                 put.append(wanted)
-    yield from rows.drop_timers(w.statements, w.app.key, drop)
-    yield from rows.put_timers(w.statements, put)
+    new = [timer for timer in put if timer.subject in fresh]
+    old = [timer for timer in put if timer.subject not in fresh]
+    yield from rows.add_timers(w.statements, new)
+    if w.course.ahead is None:
+        yield from rows.drop_timers(w.statements, w.app.key, [(timer.rule, timer.subject) for timer in drop])
+        yield from rows.put_timers(w.statements, old)
+    else:
+        yield from _write_ahead(w, old, drop, standing, blind)
     return len(put) + len(drop)
+
+
+def _begins_anew(
+    rule: CompiledReminder, record_id: str, seen: Mapping[str, Mapping[str, Sight]], moved: Collection[Key]
+) -> bool:
+    """Whether the timer is armed from now on, whatever it was: nobody has to ask for it."""
+    sight = seen.get(record_id, {}).get(rule.key)
+    return sight is not None and sight.holds and is_tracked(rule) and (rule.key, record_id) in moved
+
+
+def _write_ahead(
+    w: Writing, put: Sequence[Timer], drop: Sequence[Timer], standing: Mapping[Key, Timer], blind: Collection[str]
+) -> Unit[None]:
+    """Write timers that nobody holds: one that was looked at has to be as it was when all is written."""
+    for timer in put:
+        seen = standing.get((timer.rule, timer.subject))
+        if seen is not None:
+            yield from rows.replace_seen(w.statements, seen, timer)
+        elif timer.subject in blind:
+            yield from rows.put_timers(w.statements, [timer])
+        else:
+            yield from rows.add_timers(w.statements, [timer])
+    for timer in drop:
+        yield from rows.drop_seen(w.statements, timer)
 
 
 def _moments(

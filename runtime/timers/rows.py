@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from builder.kernel.canonical import dump_json
 from builder.store import tables
 from builder.store.sheets import insert_sheet, update_sheet
-from builder.store.statement import POSTGRESQL, SQLITE, Query, Sheet, Unit
+from builder.store.statement import OWN_ROW, POSTGRESQL, SQLITE, Query, Sheet, Unit
 from builder.store.types import Identifier, Instant, StoredType, Whole, Words
 from runtime.records.statements import RecordStatements
 
@@ -108,6 +108,42 @@ def put_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[No
     yield Query(statements.kept(("put_timers",), _put), rows if len(rows) > 1 else rows[0])
 
 
+def add_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[None]:
+    """Insert timers of subjects that have none of these rules."""
+    if timers:
+        rows = [found._asdict() for found in timers]
+        yield Query(
+            statements.kept(("add_timers",), lambda _: sa.insert(timer).values(_given())),
+            rows if len(rows) > 1 else rows[0],
+        )
+
+
+def replace_seen(statements: RecordStatements, seen: Timer, by: Timer) -> Unit[None]:
+    """Change a timer that is still as it was seen; a write that is run ahead fails if it is not."""
+    values = {f"v_{name}": value for name, value in by._asdict().items()}
+    statement = statements.kept(("replace_seen",), lambda _: sa.update(timer).where(*_as_seen()).values(_given("v_")))
+    yield Query(statement, {**values, **_state(seen)})
+
+
+def drop_seen(statements: RecordStatements, seen: Timer) -> Unit[None]:
+    """Delete a timer that is still as it was seen; a write that is run ahead fails if it is not."""
+    yield Query(statements.kept(("drop_seen",), lambda _: sa.delete(timer).where(*_as_seen())), _state(seen))
+
+
+_STATE = ("generation", "step", "due_at", "acknowledged_at")
+"""One of these differs after whatever else may happen to a timer: it fires, is put off, stopped, counted anew."""
+
+
+def _as_seen() -> list[sa.ColumnElement[bool]]:
+    seen = {name: sa.bindparam(f"s_{name}", type_=timer.c[name].type) for name in _STATE}
+    same = [timer.c[name].is_not_distinct_from(seen[name]) for name in ("due_at", "acknowledged_at")]
+    return [timer.c.generation == seen["generation"], timer.c.step == seen["step"], *same]
+
+
+def _state(seen: Timer) -> dict[str, Any]:
+    return {f"s_{name}": getattr(seen, name) for name in _STATE}
+
+
 _MOVED = ("step", "due_at", "calendar", "provisional", "snoozed_until")
 _OF_A_FIRING = ("app", "fired_at")
 """What all that is written down of one firing shares."""
@@ -132,18 +168,15 @@ def move_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[N
     yield Query(statement, Sheet({}, rows))
 
 
+def _given(prefix: str = "") -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(prefix + name, type_=timer.c[name].type) for name in _COLUMNS}
+
+
 def _put(dialect: str) -> sa.ClauseElement:
-    values = {name: sa.bindparam(name, type_=timer.c[name].type) for name in _COLUMNS}
-    others = [name for name in _COLUMNS if name not in ("app", "rule", "subject")]
-    if dialect == POSTGRESQL:
-        made = postgresql.insert(timer).values(values)
-        return made.on_conflict_do_update(
-            index_elements=["app", "rule", "subject"], set_={name: made.excluded[name] for name in others}
-        )
-    put = sqlite.insert(timer).values(values)
-    return put.on_conflict_do_update(
-        index_elements=["app", "rule", "subject"], set_={name: put.excluded[name] for name in others}
-    )
+    made = (postgresql.insert if dialect == POSTGRESQL else sqlite.insert)(timer).values(_given())
+    others = {name: made.excluded[name] for name in _COLUMNS if name not in ("app", "rule", "subject")}
+    put = made.on_conflict_do_update(index_elements=["app", "rule", "subject"], set_=others)
+    return put.execution_options(**{OWN_ROW: True})
 
 
 def drop_timers(statements: RecordStatements, app: str, keys: Iterable[tuple[str, str]]) -> Unit[None]:

@@ -26,7 +26,6 @@ from runtime.records.holding import hold_records
 from runtime.records.writer import Writing
 from runtime.services import Services
 from runtime.settings import Settings
-from runtime.timers.arming import TimersReaction
 from runtime.timers.at_hand import AtHand
 from runtime.timers.audit import audit
 from runtime.timers.looking import Sight, look
@@ -36,6 +35,9 @@ pytestmark = pytest.mark.anyio
 CALLER = system_caller("test-request", "rest")
 BEGIN = datetime(2026, 2, 11, 15, 59, 30, tzinfo=UTC)
 """Midnight in Shanghai is near, and so is the spring festival."""
+
+Left = dict[tuple[int, str], dict[str, Any]]
+"""Timers by number of the lead and reminder."""
 
 STAGES = ("assigned", "visited", "won")
 
@@ -104,12 +106,12 @@ def _values(chance: random.Random, now: datetime) -> dict[str, Any]:
     return {key: some[key] for key in chance.sample(sorted(some), chance.randrange(1, len(some)))}
 
 
-async def _live(services: Services, clock: MovableClock, seed: int, rounds: int = 40) -> list[dict[str, Any]]:
+async def _live(services: Services, clock: MovableClock, seed: int, rounds: int = 30) -> list[Left]:
     """Create and change leads while time passes; return the timers after each write, without what is new each time."""
     chance = random.Random(seed)
     clock.advance(BEGIN - clock.now())
     made: list[str] = []
-    seen: list[dict[str, Any]] = []
+    seen: list[Left] = []
     for _ in range(rounds):
         body = _values(chance, clock.now())
         if not made or chance.random() < 0.3:
@@ -124,7 +126,7 @@ async def _live(services: Services, clock: MovableClock, seed: int, rounds: int 
 _WITHOUT = ("generation", "subject", "record_id")
 
 
-def _timers(services: Services, made: list[str]) -> dict[tuple[int, str], dict[str, Any]]:
+def _timers(services: Services, made: list[str]) -> Left:
     """Return the timers by number of the lead and reminder."""
     with services.database.snapshot() as connection:
         rows = [row._asdict() for row in connection.execute(sa.select(tables.timer))]
@@ -224,7 +226,3 @@ async def test_a_timer_that_is_another_by_then_is_looked_at_again(
         else:
             assert (left["step"], left["paused_at"], left["due_at"]) == (0, clock.now(), None)
         assert await services.records.work(CALLER, "shop", audit) == []
-
-
-def test_reactions_of_two_services_share_nothing():
-    assert TimersReaction()._at_hand is not TimersReaction()._at_hand

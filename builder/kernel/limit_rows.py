@@ -153,6 +153,7 @@ ROWS: tuple[LimitRow, ...] = (
     LimitRow(
         "APPROVAL_STEPS", limits.APPROVAL_STEPS, say("一个审批的步骤", "steps of an approval"), "definition.invalid"
     ),
+    LimitRow("PEOPLE_AT_ONCE", limits.PEOPLE_AT_ONCE, say("一次列出的人员", "people of a list"), "query.invalid"),
     LimitRow("EXPORT_ROWS", limits.EXPORT_ROWS, say("一次导出的行", "rows of an export"), "export.too_large"),
     LimitRow(
         "EXPORT_CELLS",

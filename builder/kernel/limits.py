@@ -133,6 +133,7 @@ SHEET_ROWS = 50_000
 SHEET_COLUMNS = 200
 SHEET_CELL_LENGTH = 32_767
 EXPORT_ROWS = SHEET_ROWS  # what goes out can come back
+PEOPLE_AT_ONCE = 200  # of a list to choose from
 EXPORT_CELLS = 1_000_000  # of an .xlsx: some 20 seconds of a processor
 IMPORT_ROWS = 500  # of a sheet, in one transaction of the job that brings it in
 SAMPLE_RECORDS_SHOWN = 10

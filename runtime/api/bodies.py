@@ -205,6 +205,24 @@ class ActorAnswer(BaseModel):
         )
 
 
+class PersonAnswer(BaseModel):
+    """What colleagues know of each other."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    username: str
+    name: str
+    department_id: str | None
+    position: str | None
+    active: bool
+
+    @classmethod
+    def of(cls, user: User) -> PersonAnswer:
+        """Show a user to colleagues."""
+        return cls.model_validate(user)
+
+
 class UserAnswer(BaseModel):
     """One user."""
 

@@ -21,6 +21,7 @@ from runtime.access.sight import sight_of
 from runtime.api.openapi_filters import filter_schema
 from runtime.query.selection import attributes_of
 from runtime.records.counting import CountKind
+from runtime.records.events import KINDS
 
 JSON = Any
 Schema = dict[str, JSON]
@@ -97,7 +98,7 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
     rules = _rules(d, entity)
     own_id = {"id": {"type": "string", "format": "uuid", "description": "Given by the client, or made by the server."}}
     return {
-        name: {"type": "object", "title": title, "properties": read, "required": always},
+        name: {"type": "object", "title": title, **_named_by(entity), "properties": read, "required": always},
         f"{name}Create": {
             **_object(title, own_id | _marked(write, creating), needed),
             **rules,
@@ -112,6 +113,11 @@ def entity_schemas(d: Described, entity: CompiledEntity) -> Schema:
             if field.names != field.entity
         },
     }
+
+
+def _named_by(entity: CompiledEntity) -> Schema:
+    """The field whose value names a record to people, where it is seen: what a list of choices shows."""
+    return {"x-title-field": entity.title_key} if entity.title_key in entity.fields else {}
 
 
 def _is_other_side(field: Field) -> bool:
@@ -277,8 +283,16 @@ def _described(schema: Schema, field: Field, language: Language) -> Schema:
     if isinstance(field, ReferenceField | ManyField):
         described["x-entity"] = field.entity
     if isinstance(field, ChoiceField):
-        described["x-enum-labels"] = {option.key: label_text(option.label).pick(language) for option in field.options}
+        described |= _options(field, language)
     return described
+
+
+def _options(field: ChoiceField, language: Language) -> Schema:
+    """What forms and boards show of options: labels in order, colours, and those that are not offered any more."""
+    shown: Schema = {"x-enum-labels": {option.key: label_text(option.label).pick(language) for option in field.options}}
+    colors = {option.key: option.color for option in field.options if option.color}
+    hidden = [option.key for option in field.options if option.hidden]
+    return shown | ({"x-enum-colors": colors} if colors else {}) | ({"x-enum-hidden": hidden} if hidden else {})
 
 
 def pick_words(words: str | BothLanguages | None, language: Language) -> str | None:
@@ -333,7 +347,7 @@ def event_schema() -> Schema:
             "position": text,
             "entity": text,
             "record_id": {"type": "string", "format": "uuid"},
-            "kind": {"type": "string", "enum": ["created", "updated", "deleted", "moved"]},
+            "kind": {"type": "string", "enum": [*KINDS]},
             "at": {"type": "string", "format": "date-time"},
             "actor": {"type": ["string", "null"]},
             "door": text,
@@ -341,6 +355,9 @@ def event_schema() -> Schema:
             "version": {"type": "integer"},
             "revision": {"type": "integer"},
             "changes": {"type": "object", "additionalProperties": {"type": "array", "minItems": 2, "maxItems": 2}},
-            "detail": {"type": "object", "description": "Of a move: pipeline, transition, from, to, reason."},
+            "detail": {
+                "type": "object",
+                "description": "Of a move: pipeline, transition, from, to, reason; of a merge: merge, others; of an approval: approval, act.",
+            },
         },
     }

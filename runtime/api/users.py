@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
+from builder.kernel.limits import PEOPLE_AT_ONCE
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.access.gate import require_house, require_person, require_role
@@ -17,6 +18,7 @@ from runtime.api.bodies import (
     DepartmentChange,
     LinkAnswer,
     NewUserAnswer,
+    PersonAnswer,
     SessionAnswer,
     TokenAnswer,
     TokenBody,
@@ -130,6 +132,25 @@ def create_token_of_user(
     return Answer(data=TokenAnswer.of(token, secret))
 
 
+@router.get("/api/people", dependencies=[Depends(actor_of)])
+def list_people(
+    here: Here,
+    caller: Caller,
+    search: Annotated[str, Query(max_length=64, description="a part of user name or name")] = "",
+    after: Annotated[str, Query(max_length=64, description="user name to go on from")] = "",
+    limit: Annotated[int, Query(ge=1, le=PEOPLE_AT_ONCE)] = 50,
+    ids: Annotated[
+        str, Query(max_length=PEOPLE_AT_ONCE * 37, description="ids, with commas: names of whoever they are")
+    ] = "",
+) -> Answer[list[PersonAnswer]]:
+    """List people by user name, to be chosen from; for everybody of the house. With ``ids`` also who has left, and programs."""
+    require_house(caller)
+    users = here.identity.users
+    if ids:
+        return Answer(data=[PersonAnswer.of(user) for user in users.find_users(_asked(ids))])
+    return Answer(data=[PersonAnswer.of(user) for user in users.list_people(after=after, limit=limit, search=search)])
+
+
 @router.get("/api/departments", dependencies=[Depends(actor_of)])
 def list_departments(here: Here, caller: Caller) -> Answer[list[DepartmentAnswer]]:
     """List all departments by key; for everybody of the house."""
@@ -163,6 +184,14 @@ def delete_department(department_id: str, request: Request, here: Here, caller: 
     """Remove a department that is empty."""
     require_role(caller, "admin")
     here.identity.departments.delete_department(department_id, by=origin_of(request, caller))
+
+
+def _asked(ids: str) -> list[str]:
+    asked = ids.split(",")
+    if len(asked) > PEOPLE_AT_ONCE:
+        most = PEOPLE_AT_ONCE
+        raise Problem("query.invalid", say(f"ids 最多 {most} 个", f"ids are {most} at most"))
+    return asked
 
 
 def _link(here: Services, user: User, by: Origin) -> LinkAnswer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,6 +87,23 @@ class Users:
         if search:
             looked_at = (user_table.c.username, user_table.c.name, user_table.c.email)
             select = select.where(sa.or_(*(column.icontains(search, autoescape=True) for column in looked_at)))
+        with self._database.snapshot() as connection:
+            return [as_user(row) for row in connection.execute(select)]
+
+    def list_people(self, *, after: str = "", limit: int = 50, search: str = "") -> list[User]:
+        """Return people of the house who are there, by user name, those after ``after``; ``search`` looks in user name and name."""
+        c = user_table.c
+        active = sa.type_coerce(c.active, sa.Boolean()).is_(True)
+        select = sa.select(user_table).where(active, c.kind == "person", c.username > after)
+        if search:
+            select = select.where(sa.or_(*(x.icontains(search, autoescape=True) for x in (c.username, c.name))))
+        with self._database.snapshot() as connection:
+            return [as_user(row) for row in connection.execute(select.order_by(c.username).limit(limit))]
+
+    def find_users(self, user_ids: Collection[str]) -> list[User]:
+        """Return the users of some ids, whoever they are, by user name; ids that nobody has are passed over."""
+        known = {found for user_id in user_ids if (found := find_uuid(user_id)) is not None}
+        select = sa.select(user_table).where(user_table.c.id.in_(known)).order_by(user_table.c.username)
         with self._database.snapshot() as connection:
             return [as_user(row) for row in connection.execute(select)]
 

@@ -22,6 +22,8 @@ from builder.store.types import Identifier, TransactionId, Words
 from runtime.query.statements import StatementCache, guard
 
 JSON = Any
+KINDS = ("created", "updated", "moved", "deleted", "restored", "merged", "unmerged", "approval")
+"""What an event may tell of."""
 
 
 class FeedPosition(NamedTuple):

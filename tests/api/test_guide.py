@@ -47,7 +47,11 @@ class Shell:
 
     def __init__(self, client: httpx.AsyncClient, token: str) -> None:
         self.client = client
-        self.values = {"API": f"{ORIGIN}/api/crm", "AUTH": f"Authorization: {bearer(token)['authorization']}"}
+        self.values = {
+            "HOST": ORIGIN,
+            "API": f"{ORIGIN}/api/crm",
+            "AUTH": f"Authorization: {bearer(token)['authorization']}",
+        }
 
     async def run(self, command: str) -> httpx.Response:
         words = shlex.split(self._filled(command.replace("\\\n", " ")))
@@ -143,7 +147,7 @@ async def test_every_example_works_as_it_stands(service: Service):
     async with service.client() as client:
         shell = Shell(client, service.token_of("guide", "records:read", "records:write"))
         shown = [block for block in EN if block.kind == "sh" or (block.kind == "json" and block.note.isdigit())]
-        assert len(shown) >= 80
+        assert len(shown) >= 88
         for command, answer in zip(shown[::2], shown[1::2], strict=True):
             assert (command.kind, answer.kind) == ("sh", "json"), command.text
             if "/events" in command.text:

@@ -168,3 +168,28 @@ async def test_only_admins_manage_users(service, client, method, path):
 async def test_an_admins_token_with_the_scope_may_manage_users(service):
     async with service.client_of("admin", "admin") as program:
         assert (await program.get("/api/users")).status_code == 200
+
+
+async def test_colleagues_are_chosen_from_a_list_by_everybody_of_the_house(service, admin):
+    users = {name: service.identity.users.find_by_username(name).id for name in ("admin", "builder", "member")}
+    await admin.post("/api/users", json={"username": "robot", "kind": "service"})
+    service.add_user("dealer", kind="external")
+    await admin.patch(f"/api/users/{users['builder']}", json={"active": False})
+    await admin.patch(f"/api/users/{users['admin']}", json={"name": "韩梅梅", "email": "han@example.com"})
+    async with service.client_of("member") as member:
+        people = (await member.get("/api/people")).json()["data"]
+        assert [person["username"] for person in people] == ["admin", "member"]
+        assert people[0].keys() == {"id", "username", "name", "department_id", "position", "active"}
+        assert [p["id"] for p in (await member.get("/api/people?search=梅")).json()["data"]] == [users["admin"]]
+        assert (await member.get("/api/people?search=example.com")).json()[
+            "data"
+        ] == []  # nobody's address is found out
+        assert [p["username"] for p in (await member.get("/api/people?limit=1&after=admin")).json()["data"]] == [
+            "member"
+        ]
+        asked = f"{users['builder']},{users['member']},{uuid4()},nobody"
+        named = (await member.get("/api/people", params={"ids": asked})).json()["data"]
+        assert [(person["username"], person["active"]) for person in named] == [("builder", False), ("member", True)]
+    async with service.client_of("dealer") as outsider:
+        problem(await outsider.get("/api/people"), "access.denied")
+        problem(await outsider.get("/api/people", params={"ids": users["member"]}), "access.denied")

@@ -218,6 +218,8 @@ async def test_a_merge_moves_what_points_and_its_undoing_is_as_before(bin_: Desk
     problem(await bin_.send("POST", undo), "merge.conflict")
     kinds = [event["kind"] for event in await bin_.feed()]
     assert (kinds.count("merged"), kinds.count("unmerged")) == (1, 1)
+    event = (await bin_.send("GET", "openapi.json")).json()["components"]["schemas"]["Event"]
+    assert set(kinds) <= set(event["properties"]["kind"]["enum"])
 
 
 async def test_what_changed_since_stops_the_undoing_and_is_named(bin_: Desk) -> None:

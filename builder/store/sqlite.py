@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 
 from builder.kernel.faults import crash_point
 from builder.kernel.limits import STATEMENT_SECONDS
+from builder.kernel.memory import give_back
 from builder.store import exact
 from builder.store.commits import Commits
 from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
@@ -39,17 +40,10 @@ _UNLIMITED = 2**62
 _CACHE_KIB = 4_096
 """Of each connection. What is in the file is read where it is mapped; a cache holds pages that are only in the log, and those just changed."""
 _WRITER_CACHE_KIB = 16_384
-_CANNOT_NOW = frozenset(
-    (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-    )
-)
+_LARGE = 5_000  # rows
+_PAUSE_SECONDS = 2.0
+_FILE_TROUBLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+_CANNOT_NOW = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, *_FILE_TROUBLE))
 """What is wrong with the file or the machine, not with the statement."""
 
 
@@ -87,6 +81,7 @@ class SqliteDatabase:
         self._writer: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
+        self._settled = 0  # rows that the writer had changed when it last gave memory back
         self._reading: list[sqlite3.Connection] = []
         self._inline: sqlite3.Connection | None = None
         self._limits = TimeLimits()
@@ -270,7 +265,7 @@ class SqliteDatabase:
     def _write_loop(self, connection: sqlite3.Connection) -> None:
         open_ = True
         while open_:
-            first = self._waiting.get()
+            first = self._next(connection)
             if first is None:
                 break
             group = [first]
@@ -285,6 +280,18 @@ class SqliteDatabase:
                 group.append(more)
             self._commit_group(connection, group)
         connection.close()
+
+    def _next(self, connection: sqlite3.Connection) -> _Waiting | None:
+        """Wait for a write. A pause after a large one is the time to give back the pages it needed: they would stay until the end."""
+        if connection.total_changes - self._settled < _LARGE:
+            return self._waiting.get()
+        try:
+            return self._waiting.get(timeout=_PAUSE_SECONDS)
+        except queue.Empty:
+            connection.execute("PRAGMA shrink_memory")
+            give_back()
+            self._settled = connection.total_changes
+            return self._waiting.get()
 
     def _commit_group(self, connection: sqlite3.Connection, group: list[_Waiting]) -> None:
         outcomes: list[_Outcome] = []

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from builder.store.database import Database, open_database
 from builder.store.statement import Query, prepare
+from tests.support.timing import wait_until
 
 pytestmark = pytest.mark.anyio
 ROWS = sa.Table("rows", sa.MetaData(), sa.Column("id", sa.Text), sa.Column("parent", sa.Text))
@@ -75,3 +76,18 @@ async def test_nothing_is_left_of_a_unit_that_fails_alone_or_among_others(databa
     with database.snapshot() as connection:
         found = connection.execute(sa.select(ROWS.c.id).where(ROWS.c.parent == "p")).scalars()
         assert sorted(found) == ["good0", "good1", "good2"]
+
+
+async def test_the_writer_gives_back_what_a_large_write_needed(database: Database, monkeypatch: pytest.MonkeyPatch):
+    given_back: list[float] = []
+    monkeypatch.setattr("builder.store.sqlite._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("builder.store.sqlite.give_back", lambda: given_back.append(time.monotonic()))
+    chance = random.Random("rows")
+    await cost(database, 100, chance)
+    await cost(database, 100, chance)  # by now it has waited
+    assert not given_back
+    await cost(database, 6_000, chance)
+    assert await asyncio.to_thread(wait_until, lambda: given_back)
+    for _ in range(2):  # it goes on writing
+        await cost(database, 100, chance)
+    assert len(given_back) == 1

@@ -7,28 +7,18 @@ from __future__ import annotations
 
 import csv
 import io
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from python_calamine import CalamineError, PasswordError, ZipError, load_workbook
-
-from builder.kernel.limits import PACKAGE_RATIO, SHEET_BYTES, SHEET_CELL_LENGTH, SHEET_COLUMNS, SHEET_ROWS
+from builder.kernel.limits import SHEET_BYTES, SHEET_CELL_LENGTH, SHEET_COLUMNS, SHEET_ROWS
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
+from runtime.imports.workbooks import COMPOUND, ZIP, workbook_lines
 
-_ZIP = b"PK\x03\x04"
-_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
-_UNPACKED_BYTES = 200 * 1024 * 1024
-_RATIO_FROM_BYTES = 1024 * 1024
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 _SEPARATORS = ",;\t"
 _ENCODINGS = ("utf-8-sig", "gb18030")
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 class SheetRow(NamedTuple):
@@ -55,8 +45,8 @@ def read_sheet(content: bytes) -> Sheet:
         raise _too_large(
             f"文件超过 {SHEET_BYTES // 1024**2} MB", f"The file is larger than {SHEET_BYTES // 1024**2} MB"
         )
-    if content.startswith((_ZIP, _COMPOUND)):
-        lines = _workbook_lines(content)
+    if content.startswith((ZIP, COMPOUND)):
+        lines = workbook_lines(content)
     else:
         lines = _csv_lines(content)
     return _sheet(lines)
@@ -88,58 +78,6 @@ def _sheet(lines: Iterator[Sequence[str]]) -> Sheet:
 
 def _header(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts[: max(place for place, text in enumerate(texts) if text) + 1]
-
-
-def _workbook_lines(content: bytes) -> Iterator[list[str]]:
-    if content.startswith(_ZIP):
-        _refuse_bombs(content)
-    try:
-        workbook = load_workbook(io.BytesIO(content))
-        rows = workbook.get_sheet_by_index(0).to_python(nrows=SHEET_ROWS + 2, skip_empty_area=False)
-    except PasswordError:
-        raise _unreadable(
-            "文件有密码保护,请去掉密码后再上传", "The file is protected by a password; remove it first"
-        ) from None
-    except (CalamineError, ZipError, ValueError, OSError) as error:
-        raise _unreadable(f"不是可读的表格文件:{error}", f"Not a readable spreadsheet: {error}") from None
-    for row in rows:
-        yield _narrow([_cell_text(cell) for cell in row])
-
-
-def _refuse_bombs(content: bytes) -> None:
-    """Look at what the archive says of itself; what it says less than it holds, the reader refuses."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-    except _UNREADABLE as error:
-        raise _unreadable(f"不是可读的表格文件:{error}", f"Not a readable spreadsheet: {error}") from None
-    unpacked = sum(entry.file_size for entry in entries)
-    packed = max(1, sum(entry.compress_size for entry in entries))
-    if unpacked > _UNPACKED_BYTES or (unpacked > _RATIO_FROM_BYTES and unpacked / packed > PACKAGE_RATIO):
-        raise _too_large("解压后过大", "Too large when unpacked")
-
-
-def _cell_text(cell: Any) -> str:
-    match cell:
-        case bool():
-            return "true" if cell else "false"
-        case float() if cell.is_integer() and abs(cell) < 1e15:  # a spreadsheet has no other numbers
-            return str(int(cell))
-        case datetime() if cell.time() == time():
-            return cell.date().isoformat()
-        case datetime() | date() | time():
-            return cell.isoformat(sep=" ") if isinstance(cell, datetime) else cell.isoformat()
-        case timedelta():
-            return _length_text(cell)
-        case _:
-            return _bounded(str(cell))
-
-
-def _length_text(length: timedelta) -> str:
-    """Hours first, as a spreadsheet shows it: ``49:30:00``."""
-    seconds = round(length.total_seconds())
-    minutes = abs(seconds) // 60
-    return f"{'-' if seconds < 0 else ''}{minutes // 60:02d}:{minutes % 60:02d}:{abs(seconds) % 60:02d}"
 
 
 def _csv_lines(content: bytes) -> Iterator[list[str]]:

@@ -33,8 +33,8 @@ class Author(Protocol):
         """The user's name."""
 
     @property
-    def role(self) -> str:
-        """What the user may do in the installation: ``admin`` …"""
+    def oversees(self) -> bool:
+        """Whether it is an admin who may look at everybody's records: in person, or by a token that says so."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def make(context: Context) -> APIRouter:
     def plan(app: str, request: Request, author: Builder, to_version: int | None = None) -> Response:
         """Say what publishing the draft (or going back to a version) would do, step by step, with its effect on the records there are."""
         made = plan_draft(registry, app) if to_version is None else plan_rollback(registry, app, to_version)
-        return reply(made.to_json(language_of(context, request), values=made.open or author.role == "admin"))
+        return reply(made.to_json(language_of(context, request), values=made.open or author.oversees))
 
     @router.post("/apps/{app}/publish")
     def publish(app: str, request: Request, author: Builder, body: Body) -> Response:

@@ -104,9 +104,15 @@ def require_actor(actor: Actor | None) -> Actor:
 
 def require_app(actor: Actor, app_key: str) -> None:
     """Let pass who is not narrowed to other apps."""
-    apps = [scope for scope in actor.scopes or () if scope.startswith(scopes.APP)]
-    if apps and scopes.APP + app_key not in apps:
+    apps = apps_of(actor)
+    if apps is not None and app_key not in apps:
         raise Problem("app.not_found", say(f"没有应用 {app_key}", f"There is no app {app_key}"))
+
+
+def apps_of(actor: Actor) -> frozenset[str] | None:
+    """Return the apps that a token was made for; None: all."""
+    found = frozenset(s.removeprefix(scopes.APP) for s in actor.scopes or () if scopes.is_app(s))
+    return found or None
 
 
 def require_scope(actor: Actor, any_of: Iterable[str]) -> None:
@@ -117,18 +123,25 @@ def require_scope(actor: Actor, any_of: Iterable[str]) -> None:
         raise Problem("access.denied", say(f"令牌缺少权限 {names[0]}", f"The token lacks the scope {names[1]}"))
 
 
-def require_role(actor: Actor | None, role: Role) -> Actor:
+def require_role(actor: Actor | None, role: Role, app: str | None = None) -> Actor:
     """Return the actor if it has the role or a higher one (member < builder < admin); a token also needs the scope of that name.
 
+    Args:
+        app: the app it is needed in; None: in the whole installation, which a token that was made for some apps never has.
+
     Raises:
-        Problem: ``auth.required`` or ``access.denied``.
+        Problem: ``auth.required``, ``access.denied``, ``app.not_found`` for an app that the token was not made for.
     """
     actor = require_actor(actor)
+    if app is not None:
+        require_app(actor, app)
     if ROLES.index(actor.role) < ROLES.index(role):
         raise Problem("access.denied", say(f"需要角色 {role}", f"This needs the role {role}"))
     if role == "member":
         return actor
     require_scope(actor, (scopes.ADMIN,) if role == "admin" else (scopes.BUILDER, scopes.ADMIN))
+    if app is None and apps_of(actor) is not None:
+        raise Problem("access.denied", say("令牌只限于某些应用", "The token was made for some apps only"))
     return actor
 
 

@@ -31,6 +31,6 @@ def builder_router(services: Services) -> APIRouter:
 
 def _authorize(role: str) -> Callable[..., Awaitable[Actor]]:
     async def authorized(request: Request) -> Actor:
-        return require_role(await actor_of(request), cast("Role", role))
+        return require_role(await actor_of(request), cast("Role", role), request.path_params.get("app"))
 
     return authorized

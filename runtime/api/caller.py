@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from builder.kernel.text import Language, pick_language
-from runtime.access.gate import require_actor
+from builder.kernel.problems import Problem
+from builder.kernel.text import Language, pick_language, say
+from runtime.access.gate import require_actor, require_app, require_scope
 from runtime.api.credentials import request_actor, request_credential
-from runtime.api.http import REQUEST_ID, client_address
+from runtime.api.http import REQUEST_ID, SAFE_METHODS, VIEW_AS, client_address, find_header
+from runtime.identity import scopes
 from runtime.identity.actors import Actor
 from runtime.identity.audit import Origin
 from runtime.records.caller import Caller as RecordsCaller
@@ -24,8 +26,7 @@ async def records_caller(request: Request, door: Door) -> RecordsCaller:
     Raises:
         Problem: ``auth.required``, ``access.origin``.
     """
-    services = services_of(request)
-    actor = require_actor(await request_actor(services, request.scope))
+    services, actor = services_of(request), await actor_of(request)
     credential = request_credential(services, request.scope)
     known = None if credential is None else services.authenticator.remembered(credential)
     return RecordsCaller(actor, request.scope[REQUEST_ID], door, None if known is None else known.epoch)
@@ -38,8 +39,22 @@ def services_of(request: Request) -> Services:
 
 
 async def actor_of(request: Request) -> Actor:
-    """Return who calls, or raise ``auth.required`` (FastAPI dependency)."""
-    return require_actor(await request_actor(services_of(request), request.scope))
+    """Return who calls (FastAPI dependency): within what their token is for, and not as somebody else.
+
+    Raises:
+        Problem: ``auth.required``, ``access.origin``, ``access.denied``, ``app.not_found``.
+    """
+    actor = require_actor(await request_actor(services_of(request), request.scope))
+    app = request.path_params.get("app")
+    if app is not None:
+        require_app(actor, app)
+    if request.method not in SAFE_METHODS:
+        require_scope(actor, (scopes.WRITE, scopes.BUILDER, scopes.ADMIN))
+    if find_header(request.scope, VIEW_AS) is not None:
+        # passed over, it would let somebody who believes to look as another do things as themselves
+        detail = say("此处不能以他人身份查看", "One cannot look as somebody else here")
+        raise Problem("access.denied", detail)
+    return actor
 
 
 def origin_of(request: Request, caller: Actor | None = None) -> Origin:

@@ -14,7 +14,8 @@ from runtime.api.http import Header, Scope, find_header
 
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
-    b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Accept-Language, X-Request-Id"
+    b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Accept-Language, X-Request-Id, "
+    b"Dougong-Override, Dougong-View-As"
 )
 _SHOWN_HEADERS = b"ETag, Location, Link, Retry-After, X-Request-Id, Content-Disposition, Preference-Applied"
 _PREFLIGHT_SECONDS = b"7200"

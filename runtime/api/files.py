@@ -21,6 +21,7 @@ from runtime.api.credentials import request_actor
 from runtime.api.http import (
     REQUEST_ID,
     ROUTE,
+    VIEW_AS,
     ClientGone,
     Header,
     Receive,
@@ -32,6 +33,7 @@ from runtime.api.http import (
     send_reply,
 )
 from runtime.api.multipart import multipart_file
+from runtime.api.rights import view_as
 from runtime.files.images import THUMBNAIL_TYPE
 from runtime.files.names import disposition, name_of_disposition
 from runtime.files.service import FileLine, not_found
@@ -86,12 +88,16 @@ class FilesApi:
             case _:
                 raise Problem("route.not_found")
 
-    async def _actor(self, scope: Scope) -> Actor:
-        return require_actor(await request_actor(self._services, scope))
+    async def _actor(self, app: str, scope: Scope) -> Actor:
+        actor = require_actor(await request_actor(self._services, scope))
+        other = find_header(scope, VIEW_AS)
+        if other is None:
+            return actor
+        return require_actor((await view_as(self._services.authenticator, actor, app, scope, other)).actor)
 
     async def _actor_in(self, app: str, scope: Scope) -> Actor:
         """Return who asks, if the app is there for them."""
-        actor = await self._actor(scope)
+        actor = await self._actor(app, scope)
         await self._services.records.current(Caller(actor, scope[REQUEST_ID]), app)
         return actor
 
@@ -158,7 +164,7 @@ class FilesApi:
         app, entity, record_id, field = place
         records = self._services.records
         for _ in range(3):
-            caller = Caller(await self._actor(scope), scope[REQUEST_ID])
+            caller = Caller(await self._actor(app, scope), scope[REQUEST_ID])
             try:
                 published = await records.current(caller, app)
                 owner = published.app.entities.get(entity)

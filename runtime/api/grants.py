@@ -24,6 +24,7 @@ from runtime.identity import scopes
 from runtime.identity.actors import Actor
 from runtime.identity.grants import RoleGrant
 from runtime.identity.periods import closed_periods, set_closed
+from runtime.records.narrowing import narrows, roles_of
 from runtime.services import Services
 
 router = APIRouter(tags=["roles"])
@@ -64,7 +65,7 @@ class GrantAnswer(Body):
 @router.get("/api/{app}/roles")
 def list_roles(app: str, request: Request, here: Here, caller: Caller) -> Answer[list[dict[str, Any]]]:
     """List the roles of an app with what each may do: the matrix of permissions."""
-    require_role(caller, "admin")
+    require_role(caller, "admin", app)
     published = _published(here, app)
     language = request_language(request.scope, published.app.definition.app.language)
     return Answer(data=[role_matrix(published.app, role, language) for role in published.app.definition.of(ROLES)])
@@ -73,7 +74,7 @@ def list_roles(app: str, request: Request, here: Here, caller: Caller) -> Answer
 @router.get("/api/{app}/grants")
 def list_grants(app: str, here: Here, caller: Caller) -> Answer[list[GrantAnswer]]:
     """List who has which role of an app."""
-    require_role(caller, "admin")
+    require_role(caller, "admin", app)
     _published(here, app)
     return Answer(data=[GrantAnswer.of(grant) for grant in here.identity.grants.list_grants(app)])
 
@@ -81,7 +82,7 @@ def list_grants(app: str, here: Here, caller: Caller) -> Answer[list[GrantAnswer
 @router.post("/api/{app}/grants", status_code=201)
 def give_role(app: str, body: GrantBody, request: Request, here: Here, caller: Caller) -> Answer[GrantAnswer]:
     """Give a role; it counts with the next request."""
-    require_role(caller, "admin")
+    require_role(caller, "admin", app)
     published = _published(here, app)
     known = [role.key for role in published.app.definition.of(ROLES)]
     if body.role not in known:
@@ -95,7 +96,7 @@ def give_role(app: str, body: GrantBody, request: Request, here: Here, caller: C
 @router.delete("/api/{app}/grants/{grant_id}", status_code=204)
 def take_role(app: str, grant_id: str, request: Request, here: Here, caller: Caller) -> None:
     """Take a role away; it counts with the next request."""
-    require_role(caller, "admin")
+    require_role(caller, "admin", app)
     here.identity.grants.take(app, grant_id, by=origin_of(request, caller))
 
 
@@ -130,7 +131,8 @@ def list_locks(app: str, request: Request, here: Here, caller: Caller) -> Answer
     closed = closed_periods(here.database, app)
     locks = [lock for lock in published.app.definition.of(LOCKS) if _may_close(caller, app, lock)]
     if not locks:
-        require_role(caller, "admin")
+        _require_visible(published, caller)
+        require_role(caller, "admin", app)
     return Answer(
         data=[
             LockAnswer(
@@ -151,11 +153,18 @@ def close_period(app: str, key: str, body: ClosedBody, request: Request, here: H
     published = _published(here, app)
     lock = published.app.definition.find(LOCKS, key)
     if lock is None or not _may_close(caller, app, lock):
-        require_role(caller, "admin")
+        _require_visible(published, caller)
+        require_role(caller, "admin", app)
     if lock is None or lock.period is None:
         raise Problem("definition.not_found", say("没有这个可关账的锁定", "There is no such lock with periods"))
     by = origin_of(request, caller)
     set_closed(here.database, here.clock, here.identity.audit, app, key, body.closed_until, by)
+
+
+def _require_visible(published: PublishedApp, actor: Actor) -> None:
+    """An app in which somebody has no role is not there for them."""
+    if actor.role != "admin" and narrows(published, actor) and not roles_of(published.app, actor):
+        raise no_app(published.app.key)
 
 
 def _may_close(actor: Actor, app: str, lock: Lock) -> bool:

@@ -28,6 +28,9 @@ ROUTE = "dougong.route"
 ACTOR_ID = "dougong.actor_id"
 _HEADERS = "dougong.headers"
 
+VIEW_AS = b"dougong-view-as"
+"""The header by which an admin reads as another person: a user id."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 JSON_TYPE: Header = (b"content-type", b"application/json")
 _QUERY_PAIRS = 1_000

@@ -81,7 +81,7 @@ async def list_refused(x: Exchange) -> None:
     await x.api.records.current(x.caller, x.app)  # who asks may still look
     actor = require_actor(x.caller.actor)
     job, told = await asyncio.to_thread(x.api.imports.find, x.record_id, x.app)
-    if job.created_by != actor.user_id and actor.role != "admin":
+    if job.created_by != actor.user_id and not actor.oversees:
         raise Problem("job.not_found", say("没有这次导入", "There is no such import"))
     language = request_language(x.scope, x.api.language)
     limit = page_size(members.get("limit"))

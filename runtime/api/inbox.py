@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from runtime.access.gate import require_actor
+from runtime.access.gate import apps_of, require_actor
 from runtime.api.bodies import Answer, Moment
 from runtime.api.caller import Caller, Here, Speaks
 from runtime.identity.actors import Actor
@@ -56,7 +56,8 @@ def list_notices(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Answer[list[NoticeAnswer]]:
     """List one's own messages, the latest first."""
-    found = here.delivery.inbox.list_notices(_user(caller), unread=unread, before=before, limit=limit)
+    inbox = here.delivery.inbox
+    found = inbox.list_notices(_user(caller), unread=unread, before=before, limit=limit, within=apps_of(caller))
     return Answer(data=[NoticeAnswer.of(notice, speaks) for notice in found])
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
+from runtime.access.gate import apps_of
 from runtime.api.bodies import Answer, Moment
 from runtime.api.caller import Caller, Here, Speaks
 from runtime.identity.actors import Actor
@@ -50,8 +51,9 @@ def list_jobs(
     state: Annotated[str | None, Query(max_length=20)] = None,
 ) -> Answer[list[JobAnswer]]:
     """List one's own jobs (admins: all), the latest first."""
-    by = None if caller.role == "admin" else caller.user_id
-    return Answer(data=[JobAnswer.of(job, speaks) for job in here.jobs.list_jobs(app=app, state=state, by=by)])
+    by = None if caller.oversees else caller.user_id
+    found = here.jobs.list_jobs(app=app, state=state, by=by, within=apps_of(caller))
+    return Answer(data=[JobAnswer.of(job, speaks) for job in found])
 
 
 @router.get("/api/jobs/{job_id}")
@@ -76,6 +78,7 @@ def retry_job(job_id: str, here: Here, caller: Caller, speaks: Speaks) -> Answer
 
 def _own(here: Services, caller: Actor, job_id: str) -> Job:
     job = here.jobs.get_job(job_id)
-    if caller.role != "admin" and job.created_by != caller.user_id:
+    within = apps_of(caller)
+    if (within is not None and job.app not in within) or not (caller.oversees or job.created_by == caller.user_id):
         raise Problem("job.not_found", say("没有这个任务", "There is no such job"))
     return job

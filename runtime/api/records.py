@@ -22,6 +22,7 @@ from runtime.api.http import (
     REQUEST_ID,
     ROUTE,
     SAFE_METHODS,
+    VIEW_AS,
     Header,
     Receive,
     Scope,
@@ -37,7 +38,7 @@ from runtime.api.http import (
 from runtime.api.openapi import app_openapi
 from runtime.api.pipelines import find_stage_route
 from runtime.api.reports import aggregate, aggregate_string
-from runtime.api.rights import OVERRIDE, VIEW_AS, explain, view_as, with_override
+from runtime.api.rights import OVERRIDE, explain, view_as, with_override
 from runtime.api.timers import find_timer_route
 from runtime.api.trash import find_trash_route, list_duplicates, list_merges, merge, restore
 from runtime.api.views import change_view, create_view, delete_view, get_view, list_views
@@ -159,7 +160,7 @@ class Exchange:
         if (reason := find_header(self.scope, OVERRIDE)) is not None:
             self.caller = with_override(self.caller, reason)
         if (other := find_header(self.scope, VIEW_AS)) is not None:
-            self.caller = await view_as(self, other)
+            self.caller = await view_as(self.api.authenticator, known.actor, self.app, self.scope, other)
 
     async def recognise_again(self) -> None:
         """Make sure that who asked is still known, later in a long exchange."""

@@ -12,9 +12,9 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from runtime.access.gate import require_role
-from runtime.api.http import REQUEST_ID, SAFE_METHODS, client_address, parse_query
+from runtime.api.http import REQUEST_ID, ROUTE, SAFE_METHODS, Scope, client_address, parse_query
 from runtime.approvals.rights import explain_approvals
-from runtime.identity.actors import Known
+from runtime.identity.actors import Actor, Authenticator, Known
 from runtime.identity.audit import Origin
 from runtime.query.request import read_parameters
 from runtime.records.caller import Caller
@@ -23,19 +23,18 @@ from runtime.records.explaining import explain_record
 if TYPE_CHECKING:
     from runtime.api.records import Exchange
 
-VIEW_AS = b"dougong-view-as"
-"""The header by which an admin reads as another person: a user id."""
 OVERRIDE = b"dougong-override"
 """The header that gives the reason for writing what a lock keeps: percent-encoded UTF-8."""
 _REASON_LENGTH = 500
-_ASKING = ("query", "aggregate")
+_ASKING = ("/api/{app}/records/{entity}/query", "/api/{app}/records/{entity}/aggregate")
+"""Routes that ask with a body. Their templates and not their ends: an entity, a transition or a button may be called ``query`` too."""
 
 
 async def explain(x: Exchange) -> None:
     """``GET …/records/{entity}/{id}/explain?actor=``: role and rule in words."""
-    require_role(x.caller.actor, "admin")
+    require_role(x.caller.actor, "admin", x.app)
     wanted = read_parameters(parse_query(x.scope), ("actor",)).get("actor")
-    person = (await _find(x, wanted or "")).actor
+    person = (await _find(x.api.authenticator, wanted or "")).actor
     await x.answer(
         200,
         dump_json(
@@ -48,17 +47,21 @@ async def explain(x: Exchange) -> None:
     )
 
 
-async def view_as(x: Exchange, user_id: str) -> Caller:
-    """Return a caller who sees what another person sees; only to look, and every request of it is a security event."""
-    admin = require_role(x.caller.actor, "admin")
-    asks = x.scope["method"] == "POST" and x.scope["path"].rsplit("/", 1)[-1] in _ASKING
-    if x.scope["method"] not in SAFE_METHODS and not asks:
+async def view_as(authenticator: Authenticator, actor: Actor | None, app: str, scope: Scope, user_id: str) -> Caller:
+    """Return a caller who sees what another person sees; only to look, and every request of it is a security event.
+
+    Raises:
+        Problem: ``auth.required``, ``access.denied``, ``app.not_found``, ``identity.not_found``.
+    """
+    admin = require_role(actor, "admin", app or None)
+    asks = scope["method"] == "POST" and scope.get(ROUTE) in _ASKING
+    if scope["method"] not in SAFE_METHODS and not asks:
         raise Problem("access.denied", say("以他人身份只能查看,不能写入", "As somebody else one can look, not write"))
-    known = await _find(x, user_id)
-    origin = Origin(admin.user_id, client_address(x.scope), x.scope[REQUEST_ID])
-    detail = {"method": x.scope["method"], "path": x.scope["path"][:500]}
-    await asyncio.to_thread(x.api.authenticator.audit.note_alone, "view_as", origin, known.actor.user_id, detail)
-    return Caller(replace(known.actor, scopes=admin.scopes), x.scope[REQUEST_ID], "rest", known.epoch)
+    known = await _find(authenticator, user_id)
+    origin = Origin(admin.user_id, client_address(scope), scope[REQUEST_ID])
+    detail = {"method": scope["method"], "path": scope["path"][:500]}
+    await asyncio.to_thread(authenticator.audit.note_alone, "view_as", origin, known.actor.user_id, detail)
+    return Caller(replace(known.actor, scopes=admin.scopes), scope[REQUEST_ID], "rest", known.epoch)
 
 
 def with_override(caller: Caller, reason: str) -> Caller:
@@ -77,9 +80,9 @@ def with_override(caller: Caller, reason: str) -> Caller:
     return replace(caller, override=text)
 
 
-async def _find(x: Exchange, user_id: str) -> Known:
+async def _find(authenticator: Authenticator, user_id: str) -> Known:
     person = find_uuid(user_id)
-    known = None if person is None else await x.api.authenticator.see_as(person)
+    known = None if person is None else await authenticator.see_as(person)
     if known is None:
         raise Problem("identity.not_found", say("没有这个用户", "There is no such user"))
     return known

@@ -30,7 +30,7 @@ def play_scenarios(
     app: str, request: Request, here: Here, caller: Caller, body: Annotated[JSON, Depends(_body)]
 ) -> Response:
     """Play the draft's scenarios on a scratch database with a clock that is moved: ``{"scenarios": ["key"]}``, or all of them."""
-    require_role(caller, "builder")
+    require_role(caller, "builder", app)
     only = read_object(body, {"scenarios": list}).get("scenarios", [])
     if not all(isinstance(key, str) for key in only):
         raise Problem("request.malformed", say("scenarios 应是键的列表", "scenarios is a list of keys"))

@@ -88,7 +88,7 @@ class Hooks:
         Raises:
             Problem: ``automation.not_found``, ``access.denied``.
         """
-        require_role(caller.actor, "builder")
+        require_role(caller.actor, "builder", app)
         secret = self._ids.secret()
 
         def unit(w: Writing) -> Unit[NewSecret]:

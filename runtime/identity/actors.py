@@ -25,6 +25,7 @@ from builder.store import tables
 from builder.store.database import Database
 from builder.store.statement import Query, Statement, Unit, prepare
 from builder.store.types import Identifier
+from runtime.identity import scopes
 from runtime.identity.audit import Audit
 from runtime.identity.standing import Person, Standing, read_standing
 
@@ -64,6 +65,13 @@ class Actor:
     """Everybody in those departments."""
     reports: tuple[str, ...] = ()
     """Everybody who reports to the actor, directly or over others."""
+
+    @property
+    def oversees(self) -> bool:
+        """Whether it is an admin who looks over what belongs to others: in person, or by a token that says so and is for all apps."""
+        if self.role != "admin":
+            return False
+        return self.scopes is None or (scopes.ADMIN in self.scopes and not any(map(scopes.is_app, self.scopes)))
 
     def roles_in(self, app: str) -> frozenset[str]:
         """Return the actor's roles in an app."""

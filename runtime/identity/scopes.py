@@ -18,6 +18,11 @@ SCOPES: tuple[str, ...] = (READ, WRITE, BUILDER, ADMIN)
 _APP_SCOPE = re.compile(f"{APP}[a-z][a-z0-9_]{{0,{APP_KEY_LENGTH - 1}}}")
 
 
+def is_app(scope: str) -> bool:
+    """Tell whether a scope narrows a token to an app."""
+    return scope.startswith(APP)
+
+
 def is_scope(text: str) -> bool:
     """Tell whether a text is a scope."""
     return text in SCOPES or _APP_SCOPE.fullmatch(text) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -192,9 +192,18 @@ class JobRows:
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
-    def list_jobs(self, *, app: str | None = None, state: str | None = None, by: str | None = None) -> list[Job]:
-        """Return jobs, the latest first, at most 100."""
+    def list_jobs(
+        self,
+        *,
+        app: str | None = None,
+        state: str | None = None,
+        by: str | None = None,
+        within: Collection[str] | None = None,
+    ) -> list[Job]:
+        """Return jobs, the latest first, at most 100; ``within``: of these apps only."""
         select = sa.select(table).order_by(table.c.id.desc()).limit(100)
+        if within is not None:
+            select = select.where(table.c.app.in_(sorted(within)))
         for column, wanted in ((table.c.app, app), (table.c.state, state), (table.c.created_by, by)):
             if wanted is not None:
                 select = select.where(column == wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,10 +40,18 @@ class Inbox:
         self._clock = clock
 
     def list_notices(
-        self, user_id: str, *, unread: bool = False, before: str | None = None, limit: int = 50
+        self,
+        user_id: str,
+        *,
+        unread: bool = False,
+        before: str | None = None,
+        limit: int = 50,
+        within: Collection[str] | None = None,
     ) -> list[Notice]:
-        """Return a person's messages, the latest first, those before the id ``before``."""
+        """Return a person's messages, the latest first, those before the id ``before``; ``within``: of these apps only."""
         select = sa.select(table).where(table.c.user_id == user_id).order_by(table.c.id.desc()).limit(limit)
+        if within is not None:
+            select = select.where(table.c.app.in_(sorted(within)))
         if unread:
             select = select.where(table.c.read_at.is_(None))
         known = find_uuid(before) if before else None

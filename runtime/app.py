@@ -356,7 +356,7 @@ def make_services(
         directory_sync=directory_sync,
         resets=resets,
         personal_data=PersonalData(database, clock, records, holdings, identity.users, identity.audit),
-        shares=Shares(database, clock, ids, records, authenticator, identity.passwords, identity.audit),
+        shares=Shares(database, clock, ids, records, authenticator, identity.passwords, identity.audit, sealer),
         forms=Forms(database, clock, records, {each.name: each for each in captchas}, FormFiles(files, sealer), log),
         provider=provider,
         provider_logins=_make_logins(provider, database, clock, ids, identity),

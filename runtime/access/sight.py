@@ -85,11 +85,13 @@ class RoleSight:
     """Only its zone counts."""
     links: frozenset[str] = frozenset()
     """Entities of links whose field is seen and whose ends can be."""
+    exporting: frozenset[str] = frozenset()
+    """Entities of which only grants that let export count."""
 
     @cached_property
     def key(self) -> str:
-        """The roles."""
-        return "+".join(sorted(self.roles))
+        """The roles, and what is to be exported."""
+        return sight_key(self.roles, self.exporting)
 
     def rows(self, entity: str, whole: Resolver, dialect: Dialect) -> Element | None:
         """Return the condition of the records that are seen, None for all."""
@@ -194,9 +196,16 @@ def mask_text(value: str, mask: Mask) -> str:
 # -- narrowing ------------------------------------------------------------------------------------------------------------
 
 
-def narrow(app: CompiledApp, roles: frozenset[str]) -> CompiledApp:
-    """Return what a set of roles sees of an app."""
+def sight_key(roles: frozenset[str], exporting: frozenset[str]) -> str:
+    """Name what a set of roles sees, or sees of what may be exported."""
+    return "+".join(sorted(roles)) + "".join(f">{entity}" for entity in sorted(exporting))
+
+
+def narrow(app: CompiledApp, roles: frozenset[str], exporting: frozenset[str] = frozenset()) -> CompiledApp:
+    """Return what a set of roles sees of an app; of some entities only what grants let export."""
     grants = ready_grants(app, roles)
+    for key in exporting & grants.keys():
+        grants[key] = tuple(grant for grant in grants[key] if grant.may("export"))
     readable = readable_entities(grants)
     conditional: dict[tuple[str, str], FieldSight] = {}
     kept: dict[str, dict[str, Field]] = {}
@@ -226,6 +235,7 @@ def narrow(app: CompiledApp, roles: frozenset[str]) -> CompiledApp:
         {key: frozenset((*entity.fields, *entity.system)) for key, entity in entities.items()},
         Context(now=_EPOCH, zone=app.zone),
         links,
+        exporting,
     )
     definition = _narrowed_definition(app.definition, entities)
     return replace(app, definition=definition, entities=MappingProxyType(entities), sight=sight, _whole=app)

@@ -171,7 +171,7 @@ async def _caller(request: Request, app: str, *, writes: bool = False) -> Record
 def _whose(caller: RecordsCaller) -> str | None:
     """Return whose links are meant: an admin's request is for everybody's."""
     assert caller.actor is not None
-    return None if caller.actor.role == "admin" else caller.actor.user_id
+    return None if caller.actor.oversees else caller.actor.user_id
 
 
 def _again() -> Problem:

@@ -6,7 +6,7 @@ A part of the sheet and the job's checkpoint are one transaction: killed at any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -21,8 +21,6 @@ from builder.kernel.text import Language, say
 from builder.registry.registry import PublishedApp
 from builder.store.database import Database
 from builder.store.statement import Unit
-from runtime.access.gate import FieldMap, gate
-from runtime.access.grants import ReadyGrant
 from runtime.access.sight import sight_of
 from runtime.exports.binding import bind_workbook
 from runtime.exports.cells import cells_of, exported_fields, find_titles, heading
@@ -36,6 +34,7 @@ from runtime.jobs.rows import Job, JobRows, report_within, start_job
 from runtime.jobs.runner import Running
 from runtime.query.request import ListRequest, read_members
 from runtime.records.caller import Caller
+from runtime.records.exporting import ask_exported, require_export
 from runtime.records.pins import get_entity
 from runtime.records.service import Records
 from runtime.records.writer import Writing
@@ -43,6 +42,7 @@ from runtime.records.writer import Writing
 JSON = Any
 KIND = "export"
 Format = Literal["csv", "xlsx"]
+_START: Mapping[str, JSON] = {"part": 0, "cursor": None, "header": None, "rows": 0, "pieces": 0, "roles": None}
 
 
 class Ordered(NamedTuple):
@@ -84,17 +84,23 @@ class RecordExports:
         Raises:
             Problem: ``access.denied``, ``export.too_large``, and whatever the query is refused for.
         """
-        request = _whole_fields(read_members(members))
-        reading = replace(caller, once=None)
-        counted = await self._records.list_page(reading, app, entity, replace(request, limit=1, count="exact"))
+        request = replace(_whole_fields(read_members(members)), limit=1, count="exact")
+        published = await self._records.current(caller, app)
+        require_export(caller, published, (get_entity(published, entity).key,))
+        counted = await ask_exported(
+            replace(caller, once=None),
+            frozenset({entity}),
+            lambda asking: self._records.list_page(asking, app, entity, request),
+        )
         total = counted.counted.number if counted.counted is not None else 0
         _refuse_many(total)
+        if form == "xlsx":
+            let_out = await self._records.current(replace(caller, once=None, exporting=frozenset({entity})), app)
+            _refuse_wide(total, exported_fields(get_entity(let_out, entity), request.fields))
 
         async def run(published: PublishedApp) -> Ordered:
             owner = get_entity(published, entity)
-            require_export(caller, published, owner)
-            if form == "xlsx":
-                _refuse_wide(total, exported_fields(owner, request.fields))
+            require_export(caller, published, (owner.key,))
             w = self._records.writing(published, caller)
             order = {"entity": owner.key, "query": members, "language": language, "format": form}
             return await self._records.transact(w, lambda: _put_down(w, order, address, total))
@@ -113,11 +119,12 @@ class RecordExports:
             raise Problem("job.not_found", say("没有这次导出", "There is no such export"))
 
         async def run(seen: PublishedApp) -> None:
-            require_export(caller, seen, get_entity(seen, told["entity"]))
+            require_export(caller, seen, (get_entity(seen, told["entity"]).key,))
+            if job.state != "done":
+                raise Problem("export.not_ready")
+            _require_roles(job.result.get("roles"), seen)
 
         await self._records.pinned(app, caller, run)
-        if job.state != "done":
-            raise Problem("export.not_ready")
         if await asyncio.to_thread(count_parts, self._database, job.id) != job.result["parts"]:
             raise Problem(
                 "job.not_found", say("文件已过期清除,请重新导出", "The file has been cleared away; export again")
@@ -138,30 +145,36 @@ class RecordExports:
 
     async def run(self, running: Running) -> JSON:
         """Read part after part."""
-        start = {"part": 0, "cursor": None, "header": None, "rows": 0, "pieces": 0}
-        place: dict[str, JSON] = {**start, **(running.checkpoint or {})}
+        place: dict[str, JSON] = {**_START, **(running.checkpoint or {})}
         while place["part"] == 0 or place["cursor"] is not None:
             place = await self._part(running, place)
             crash_point("export.part")
-        told = {"row_count": place["rows"], "header": place["header"], "format": _format(running)}
+        told = {"row_count": place["rows"], "header": place["header"], "roles": place["roles"]}
+        told["format"] = _format(running)
         if told["format"] == "csv":
             return {**told, "first": 0, "parts": place["part"]}
         if not place["pieces"]:
             bind = partial(self._bind, running, place=place)
-            place = await self._orderers.carry(running.job, "rest", lambda caller: partial(bind, caller))
+            place = await self._carry(running, lambda caller: partial(bind, caller))
         return {**told, "first": place["part"], "parts": place["pieces"]}
 
+    async def _carry(
+        self, running: Running, work: Callable[[Caller], Callable[[PublishedApp], Awaitable[dict[str, JSON]]]]
+    ) -> dict[str, JSON]:
+        """Do a part as who ordered it, who sees what they may export."""
+        exporting = frozenset({running.job.arguments["entity"]})
+        return await self._orderers.carry(running.job, "rest", work, exporting=exporting)
+
     async def _part(self, running: Running, place: Mapping[str, JSON]) -> dict[str, JSON]:
-        return await self._orderers.carry(
-            running.job, "rest", lambda caller: partial(self._read, running, caller, place)
-        )
+        return await self._carry(running, lambda caller: partial(self._read, running, caller, place))
 
     async def _read(
         self, running: Running, caller: Caller, place: Mapping[str, JSON], published: PublishedApp
     ) -> dict[str, JSON]:
         told, language = running.job.arguments, running.job.arguments["language"]
-        owner = get_entity(published, told["entity"])
-        require_export(caller, published, owner)
+        owner = _exported(published, told["entity"])
+        roles = _roles_of(published) if place["part"] == 0 else place["roles"]
+        _require_roles(roles, published)
         request = _whole_fields(read_members(told["query"]))
         fields = exported_fields(owner, request.fields)
         asked = replace(request, fields=tuple(f.key for f in fields), limit=PAGE_RECORDS, cursor=place["cursor"])
@@ -181,6 +194,7 @@ class RecordExports:
             "cursor": page.next_cursor,
             "header": header,
             "rows": place["rows"] + len(rows),
+            "roles": roles,
         }
 
         def unit() -> Unit[bool]:
@@ -195,8 +209,8 @@ class RecordExports:
         self, running: Running, caller: Caller, published: PublishedApp, *, place: Mapping[str, JSON]
     ) -> dict[str, JSON]:
         told = running.job.arguments
-        owner = get_entity(published, told["entity"])
-        require_export(caller, published, owner)
+        owner = _exported(published, told["entity"])
+        _require_roles(place["roles"], published)
         fields = exported_fields(owner, _whole_fields(read_members(told["query"])).fields)
         _header(fields, told["language"], place)
         forms = [form_of(field) for field in fields]
@@ -220,26 +234,36 @@ def _header(fields: Sequence[Field], language: Language, place: Mapping[str, JSO
     return header
 
 
-def require_export(caller: Caller, published: PublishedApp, owner: CompiledEntity) -> None:
-    """Let pass who may export all that they see of an entity: what one grant shows, another that does not show it cannot let out.
+def _roles_of(published: PublishedApp) -> list[str] | None:
+    """Return the roles through which an app is seen; None: as a whole."""
+    sight = sight_of(published.app)
+    return None if sight is None else sorted(sight.roles)
+
+
+def _require_roles(before: list[str] | None, published: PublishedApp) -> None:
+    """Let pass who has still every role with which the sheet was made: with fewer they might see less of it.
 
     Raises:
         Problem: ``access.denied``.
     """
-    sight = sight_of(published.app)
-    gate(caller.actor, published.app.key, FieldMap({(owner.key, "", "export")}), sight)
-    if sight is None:
-        return
-    grants = sight.grants.get(owner.key, ())
-    letting = [grant for grant in grants if grant.may("export")]
-    if not all(any(_covers(one, grant) for one in letting) for grant in grants if grant.shown):
-        raise sight.refusal(owner.key, "export")
+    now = _roles_of(published)
+    if now is not None and (before is None or not set(before) <= set(now)):
+        detail = say("您的角色变了,请重新导出", "Your roles are others now; export again")
+        raise Problem("access.denied", detail)
 
 
-def _covers(one: ReadyGrant, other: ReadyGrant) -> bool:
-    """Whether a grant shows all that another shows, and as much of it."""
-    masks = all(key in one.plain or one.masks.get(key) == mask for key, mask in other.masks.items())
-    return one.rows in (None, other.rows) and other.plain <= one.plain and masks
+def _exported(published: PublishedApp, key: str) -> CompiledEntity:
+    """Return an entity as it may be exported.
+
+    Raises:
+        Problem: ``access.denied``: the grant is gone since.
+    """
+    found = published.app.own.get(key)
+    if found is None:
+        raise Problem(
+            "access.denied", say("您的角色不能再导出这些数据", "Your roles do not let you export this any more")
+        )
+    return found
 
 
 def _whole_fields(request: ListRequest) -> ListRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from builder.kernel.problems import Problem
@@ -34,15 +35,16 @@ class Orderers:
         work: Callable[[Caller], Callable[[PublishedApp], Awaitable[T]]],
         *,
         override: str = "",
+        exporting: frozenset[str] = frozenset(),
     ) -> T:
-        """Run a part of a job of an app on its published version.
+        """Run a part of a job of an app on its published version, as its orderer sees it (or may export of some entities).
 
         Raises:
             Problem: ``access.denied``: they have left; ``service.unavailable``: rights change again and again; what the part raises.
         """
         assert job.app is not None
         for _ in range(_REPEATS):
-            caller = await self._find(job, door, override=override)
+            caller = replace(await self._find(job, door, override=override), exporting=exporting)
             try:
                 return await self._records.pinned(job.app, caller, work(caller))
             except StaleIdentity:

@@ -63,6 +63,8 @@ class Caller:
     dry_run: bool = False
     """Do everything, say what would happen, and undo it."""
     once: Once | None = None
+    exporting: frozenset[str] = frozenset()
+    """Entities whose records are to leave the house: of them is seen only what some grant lets export."""
 
     @property
     def actor_id(self) -> str | None:

@@ -12,7 +12,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem
 from builder.registry.registry import PublishedApp, no_app
 from runtime.access.gate import FieldMap
-from runtime.access.sight import narrow
+from runtime.access.sight import narrow, sight_key
 from runtime.identity.actors import Actor
 from runtime.query.kept import Kept
 from runtime.query.request import ListRequest
@@ -39,8 +39,13 @@ class Narrowing:
         self._clock = clock
         self._kept: Kept[PublishedApp] = Kept(_SETS)
 
-    async def seen_by(self, published: PublishedApp, actor: Actor | None) -> PublishedApp:
+    async def seen_by(
+        self, published: PublishedApp, actor: Actor | None, exporting: frozenset[str] = frozenset()
+    ) -> PublishedApp:
         """Return an app that ``narrows`` as an actor sees it: for an admin the app itself.
+
+        Args:
+            exporting: entities of which only that is shown which some grant lets export.
 
         Raises:
             Problem: ``app.not_found`` for somebody without a role.
@@ -48,17 +53,17 @@ class Narrowing:
         if actor is None or actor.role == "admin":
             return published
         roles = roles_of(published.app, actor)
-        found = self._kept.find((published.pin, roles))
+        found = self._kept.find((published.pin, roles, exporting))
         if found is None:
-            made = await asyncio.to_thread(self._narrow, published.app, roles)
+            made = await asyncio.to_thread(self._narrow, published.app, roles, exporting)
             if made is None:
                 raise no_app(published.app.key)
-            seen = published._replace(app=made, key=f"{published.pin} {'+'.join(sorted(roles))}")
-            found = self._kept.keep((published.pin, roles), seen)
+            seen = published._replace(app=made, key=f"{published.pin} {sight_key(roles, exporting)}")
+            found = self._kept.keep((published.pin, roles, exporting), seen)
         return found
 
-    def _narrow(self, app: CompiledApp, roles: frozenset[str]) -> CompiledApp | None:
-        seen = narrow(app, roles)
+    def _narrow(self, app: CompiledApp, roles: frozenset[str], exporting: frozenset[str]) -> CompiledApp | None:
+        seen = narrow(app, roles, exporting)
         if not seen.sight or not seen.sight.grants:  # type: ignore[attr-defined] # it is a RoleSight
             return None
         views = tuple(view for view in seen.definition.views if self._is_fit(seen, view))

@@ -369,7 +369,7 @@ class Records:
             try:
                 seen = published
                 if narrows(published, caller.actor):
-                    seen = await self._narrowing.seen_by(published, caller.actor)
+                    seen = await self._narrowing.seen_by(published, caller.actor, caller.exporting)
                 return await run(seen)
             except StaleApp:
                 published = await self._pins.refresh(app)

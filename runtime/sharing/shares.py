@@ -25,8 +25,6 @@ from builder.kernel.text import say
 from builder.store.database import Database
 from builder.store.sharing_tables import share as table
 from builder.store.tables import user as user_table
-from runtime.access.gate import FieldMap, gate
-from runtime.access.sight import sight_of
 from runtime.identity.actors import Actor, Authenticator
 from runtime.identity.audit import Audit, Origin
 from runtime.identity.passwords import Passwords
@@ -34,8 +32,10 @@ from runtime.identity.scopes import APP, READ
 from runtime.identity.throttle import Throttle, subject_of
 from runtime.query.request import ListRequest, read_members
 from runtime.records.caller import Caller, StaleIdentity
+from runtime.records.exporting import ask_exported, reached, require_export
 from runtime.records.pins import get_entity
 from runtime.records.service import Records
+from runtime.secrets.sealing import Sealer
 
 JSON = Any
 SECRET_PREFIX = "dgo_"  # noqa: S105 - a mark that secret scanners can look for
@@ -110,6 +110,7 @@ class Shares:
         authenticator: Authenticator,
         passwords: Passwords,
         audit: Audit,
+        sealer: Sealer,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -118,6 +119,7 @@ class Shares:
         self._authenticator = authenticator
         self._passwords = passwords
         self._audit = audit
+        self._sealer = sealer
         self._throttle = Throttle(database, clock)
 
     # -- for who makes them --------------------------------------------------------------------------------------------
@@ -185,10 +187,12 @@ class Shares:
 
     async def _seen(self, share: Share, cursor: str | None, limit: int) -> Opened:
         wish = Wish(share.entity, share.record_id, share.view, share.fields)
+        place = None if cursor is None else self._open_cursor(share, cursor)
         for _ in range(_REPEATS):
             caller = await self._as_maker(share)
             try:
-                return Opened(share, await self._look(caller, share.app, wish, limit=limit, cursor=cursor))
+                looked = await self._look(caller, share.app, wish, limit=limit, cursor=place)
+                return Opened(share, looked._replace(next_cursor=self._seal_cursor(share, looked.next_cursor)))
             except StaleIdentity:
                 continue
             except Problem as problem:
@@ -196,6 +200,16 @@ class Shares:
                     raise
                 raise Problem("share.not_found") from None
         raise Problem("service.unavailable", retry_after_seconds=1)
+
+    def _seal_cursor(self, share: Share, cursor: str | None) -> str | None:
+        """Seal where a list goes on: a cursor tells the values it is sorted by, which the link may not show, and could be made up to ask for them."""
+        return None if cursor is None else self._sealer.seal(cursor, _cursor_place(share))
+
+    def _open_cursor(self, share: Share, sealed: str) -> str:
+        try:
+            return self._sealer.open(sealed, _cursor_place(share))
+        except Problem:
+            raise Problem("query.cursor") from None
 
     async def _as_maker(self, share: Share) -> Caller:
         known = await self._authenticator.see_as(share.created_by)
@@ -208,14 +222,17 @@ class Shares:
         """Read what a link shows, as a caller who also has to be allowed to export it."""
         published = await self._records.current(caller, app)
         entity = get_entity(published, wish.entity)
-        gate(caller.actor, app, FieldMap({(entity.key, "", "export")}), sight_of(published.app))
-        if wish.record_id is not None:
-            one = await self._records.get(caller, app, wish.entity, wish.record_id, wish.fields, ())
-            records, following = [one.body], None
-        else:
-            page = await self._records.list_page(caller, app, wish.entity, _question(wish, limit, cursor))
-            records, following = list(page.records), page.next_cursor
-        return Looked(records, following, entity)
+        shown = reached(published, entity, wish.fields)
+        require_export(caller, published, shown)
+
+        async def ask(asking: Caller) -> Looked:
+            if wish.record_id is not None:
+                one = await self._records.get(asking, app, wish.entity, wish.record_id, wish.fields, ())
+                return Looked([one.body], None, entity)
+            page = await self._records.list_page(asking, app, wish.entity, _question(wish, limit, cursor))
+            return Looked(list(page.records), page.next_cursor, entity)
+
+        return await ask_exported(caller, shown, ask)
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
@@ -316,6 +333,10 @@ def _maker(actor: Actor | None) -> str:
     if actor is None or actor.user_id is None or actor.kind != "person":
         raise Problem("access.denied", say("此账号不能分享", "This account cannot share"))
     return actor.user_id
+
+
+def _cursor_place(share: Share) -> str:
+    return f"share-cursor/{share.id}"
 
 
 def _question(wish: Wish, limit: int, cursor: str | None) -> ListRequest:

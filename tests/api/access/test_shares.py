@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -16,12 +17,13 @@ from tests.support.trading import open_trading
 pytestmark = pytest.mark.anyio
 
 VIEW = {"key": "all", "label": "All", "entity": "customer", "sort": ["name"], "columns": ["name"]}
+RICH = {"key": "rich", "label": "Rich", "entity": "customer", "sort": ["-limit", "phone"], "columns": ["name"]}
 
 
 @pytest.fixture
 async def trading(anyio_backend, filled, tmp_path):
     async with open_trading(
-        filled, tmp_path / "files", definition(views=[VIEW]), public_url="https://crm.example.com"
+        filled, tmp_path / "files", definition(views=[VIEW, RICH]), public_url="https://crm.example.com"
     ) as made:
         yield made
 
@@ -71,6 +73,44 @@ async def test_a_view_is_shown_page_by_page_as_far_as_its_maker_sees(trading):
     assert second["meta"]["next_cursor"] is None
     [listed] = (await trading["eastboss"].send("GET", "shares")).json()["data"]
     assert listed["opened_count"] == 1  # turning a page is the same visit
+
+
+async def test_a_cursor_tells_nothing_and_cannot_be_made_up_CVE_2026_46552(trading):
+    """A list goes on behind the values it is sorted by: neither are they shown, nor can others be asked for."""
+    secret = secret_of(await shared(trading, view="rich", fields=["name"]))
+    first = (await opened(trading, secret, limit=1)).json()
+    cursor = first["meta"]["next_cursor"]
+    told = base64.b64decode(cursor)
+    assert not any(value in told for value in (b"300", b"1380000", trading.ids["gamma"].encode()))
+    second = (await opened(trading, secret, limit=1, cursor=cursor)).json()
+    assert [row["name"] for row in (*first["data"], *second["data"])] == ["gamma", "beta"]
+    own = await trading["boss"].send("GET", "records/customer", params={"view": "rich", "limit": 1, "fields": "name"})
+    problem(await opened(trading, secret, cursor=own.json()["meta"]["next_cursor"]), "query.cursor")
+    other = secret_of(await shared(trading, view="rich", fields=["name"]))
+    problem(await opened(trading, other, cursor=cursor), "query.cursor")
+
+
+async def test_a_link_lets_out_what_its_maker_may_export_and_no_more_CVE_2026_47378_CVE_2025_24353(trading):
+    """CVE-2026-47378: a link is a way out, so reading is not enough; over a relation neither."""
+    document = definition(views=[VIEW])
+    chief = document["roles"][1]
+    chief["grants"] = [
+        {"entity": "customer", "rows": "INDEPT(department)", "may": ["read"]},
+        {"entity": "customer", "rows": 'level = "A"', "fields": ["name", "phone"], "may": ["read", "export"]},
+        {"entity": "order", "may": ["read", "export"]},
+    ]
+    trading["root"].publish(document)
+    assert (await opened(trading, secret_of(await shared(trading, record="beta")))).json()["data"]["name"] == "beta"
+    problem(await shared(trading, record="beta", fields=["name", "limit"]), "access.denied")  # read, not exported
+    problem(await shared(trading, record="alpha"), "access.denied")
+    problem(await shared(trading, record="beta", fields=["nope"]), "request.unknown_name")
+    every = (await opened(trading, secret_of(await shared(trading, view="all", fields=["name"])))).json()["data"]
+    assert [row["name"] for row in every] == ["beta"]
+    order = {"share": {"entity": "order", "id": trading.ids["alpha won"]}, "fields": ["title", "customer.name"]}
+    problem(await trading["boss"].send("POST", "shares", order | {"fields": ["customer.limit"]}), "access.denied")
+    link = secret_of(await trading["boss"].send("POST", "shares", order))
+    shown = (await opened(trading, link)).json()["data"]
+    assert (shown["title"], shown["customer"]) == ("alpha won", None)  # which is not to leave the house
 
 
 async def test_the_page_behind_a_link_holds_no_secret(trading):
@@ -165,7 +205,7 @@ async def test_links_are_listed_and_taken_back_by_who_made_them(trading):
 # --- doors and locks of the link --------------------------------------------------------------------------------------
 
 
-async def test_a_password_is_asked_for_and_cannot_be_guessed(trading):
+async def test_a_password_is_asked_for_and_cannot_be_guessed_CVE_2026_47379(trading):
     secret = secret_of(await shared(trading, password="let me in"))
     problem(await opened(trading, secret), "share.password")
     problem(await opened(trading, secret, password="wrong"), "share.password")

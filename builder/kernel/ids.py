@@ -114,7 +114,7 @@ def _uuid7(milliseconds: int, tail: int) -> str:
 
 def find_uuid(text: str) -> str | None:
     """Return the canonical form of a UUID text of any version, or None if it is not one."""
-    if len(text) != 36:
+    if len(text) != 36 or not text.isascii():  # uuid takes digits of any script
         return None
     if _CANONICAL.fullmatch(text):
         return text

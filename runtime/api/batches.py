@@ -243,11 +243,11 @@ def _malformed(pointer: str, message: Any) -> Problem:
 
 def _orders(published: PublishedApp, plans: Sequence[_Plan]) -> list[Order]:
     entities = {key: target_entity(published, key) for key in dict.fromkeys(plan.entity for plan in plans)}
-    return [_order(entities[plan.entity], plan) for plan in plans]
+    return [_order(published, entities[plan.entity], plan) for plan in plans]
 
 
-def _order(entity: CompiledEntity, plan: _Plan) -> Order:
-    by = unique_set(entity, plan.by) if plan.by else ()
+def _order(published: PublishedApp, entity: CompiledEntity, plan: _Plan) -> Order:
+    by = unique_set(published, entity, plan.by) if plan.by else ()
     # what others refer to is given an id
     body = dict(plan.body) if plan.name is not None and isinstance(plan.body, dict) else plan.body
     return Order(plan.verb, entity, plan.pointer, body, plan.id, plan.if_match, by, plan.name)

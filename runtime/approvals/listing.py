@@ -14,6 +14,7 @@ from builder.kernel.text import Text, say
 from builder.store import tables
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Words
+from runtime.access.gate import apps_of
 from runtime.approvals.rows import RUNNING, instant
 from runtime.identity.actors import Actor
 from runtime.query.statements import StatementCache
@@ -59,8 +60,8 @@ def _check_epoch(caller: Caller, rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _may_see_app(actor: Actor | None, app: str) -> bool:
-    apps = [scope for scope in (actor.scopes if actor else None) or () if scope.startswith("app:")]
-    return not apps or f"app:{app}" in apps
+    apps = None if actor is None else apps_of(actor)
+    return apps is None or app in apps
 
 
 def _mine(folder: Folder, app: str | None, before: str | None) -> sa.Select[Any]:

@@ -18,6 +18,7 @@ from runtime.identity.actors import Actor
 from runtime.records.explaining import holding_grants
 from runtime.records.narrowing import roles_of
 from runtime.records.rights import acting_sight
+from runtime.records.seeing import whole_fields
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -49,6 +50,32 @@ def may_give(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str, a
     if held:
         return Answer(True, text)
     return Answer(False, say(f"{text.zh}(这条记录不符合)", f"{text.en} (this record does not fit)"))
+
+
+def sees_field(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str, field: str) -> Unit[bool]:
+    """Tell whether a person sees a field of a record as it is."""
+    app = w.app.whole
+    if actor.role == "admin" or (not app.has_roles and actor.kind != "external"):
+        return True
+    granted = ready_grants(app, roles_of(app, actor)).get(entity.key, ())
+    showing = tuple(grant for grant in granted if field in grant.plain)
+    return bool(showing) and any((yield from holding_grants(w, actor, entity, record_id, showing)))
+
+
+def with_seen_titles(w: Writing, found: Sequence[dict[str, JSON]]) -> Unit[list[dict[str, JSON]]]:
+    """Return approvals with the titles of those records of which the caller sees the title."""
+    sight = acting_sight(w)
+    if sight is None:
+        return list(found)
+    ids: dict[str, set[str]] = {}
+    for one in found:
+        ids.setdefault(one["entity"], set()).add(one["record_id"])
+    seen: set[tuple[str, str]] = set()
+    for key in sorted(ids.keys() & w.app.entities.keys()):
+        owner = w.app.entities[key]
+        shown = yield from whole_fields(w, owner, ids[key])
+        seen |= {(key, record_id) for record_id, fields in shown.items() if owner.title_key in fields}
+    return [one if (one["entity"], one["record_id"]) in seen else {**one, "title": None} for one in found]
 
 
 def _grant_text(w: Writing, ready: ReadyGrant) -> Text:

@@ -17,7 +17,7 @@ from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.approvals import rows
-from runtime.approvals.rights import FindActor, refuse_unable, require_roles, unable
+from runtime.approvals.rights import FindActor, refuse_unable, require_roles, sees_field, unable
 from runtime.approvals.rows import APPROVED, JUST_DECIDED, REJECTED, RUNNING, Running, Task
 from runtime.automations.actions.base import ActionFailed, Occasion, audience
 from runtime.automations.following import follow
@@ -343,10 +343,23 @@ class Course:
         if outward is None or not people or words is None:
             return
         label = label_text(_read(a).label)
+        titled: list[str] = []
+        for person in people:
+            if (yield from self._sees_title(w, a, person)):
+                titled.append(person)
         title = str(a.body.get("title") or "")
-        text = say(f"{label.zh}:{title}", f"{label.en}: {title}")
-        letter = Letter(f"approval:{name}:{what}", tuple(people), None, words, text, w.app.key, a.entity, a.record_id)
-        yield from outward.post_letter(w, letter)
+        named = say(f"{label.zh}:{title}", f"{label.en}: {title}")
+        about = (w.app.key, a.entity, a.record_id)
+        for text, some in ((named, titled), (label, [person for person in people if person not in titled])):
+            if some:
+                letter = Letter(f"approval:{name}:{what}", tuple(some), None, words, text, *about)
+                yield from outward.post_letter(w, letter)
+
+    def _sees_title(self, w: Writing, a: Running, user_id: str) -> Unit[bool]:
+        entity, actor = w.app.entities.get(a.entity), (yield from self._find_actor(user_id))
+        if entity is None or actor is None or entity.title_key is None:
+            return False
+        return (yield from sees_field(w, actor, entity, a.record_id, entity.title_key))
 
 
 def _verdict(step: Mapping[str, JSON], tasks: Sequence[Task]) -> str:

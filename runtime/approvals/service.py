@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from builder.compiled.app import CompiledEntity
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids, find_uuid
 from builder.kernel.problems import Problem
@@ -21,7 +22,7 @@ from builder.store.types import Instant
 from runtime.access.gate import FieldMap, gate, require_actor, require_scope
 from runtime.approvals import rows
 from runtime.approvals.listing import Folder, find_one, list_mine, list_of_record
-from runtime.approvals.rights import require_giver
+from runtime.approvals.rights import require_giver, with_seen_titles
 from runtime.approvals.rows import RUNNING, WITHDRAWN, Running, Task
 from runtime.approvals.running import VACANT, Course
 from runtime.expressions.prepared import Subject
@@ -125,7 +126,7 @@ class Approvals:
                 found = yield from find_one(self._cache, app, approval_id)
                 if found is None:
                     raise not_found(approval_id)
-                return found
+                return (yield from with_seen_titles(w, [found]))[0]
 
             return await self._records.transact(w, unit)
 
@@ -180,13 +181,33 @@ class Approvals:
         require_scope(actor, (scopes.READ,))
         if app is not None:
             await self._records.current(caller, app)
-        return await self._database.read(lambda: list_mine(self._cache, caller, folder, app, before, limit))
+        found = await self._database.read(lambda: list_mine(self._cache, caller, folder, app, before, limit))
+        titles = {app: await self._titles(caller, app, found) for app in {one["app"] for one in found}}
+        return [{**one, "title": titles[one["app"]][one["id"]]} for one in found]
+
+    async def _titles(self, caller: Caller, app: str, found: Sequence[dict[str, JSON]]) -> dict[str, JSON]:
+        """Return the titles of an app's approvals that the caller sees, by id; none in an app that is not there for them any more."""
+        mine = [one for one in found if one["app"] == app]
+
+        async def run(published: PublishedApp) -> list[dict[str, JSON]]:
+            w = self._records.writing(published, caller)
+            return await self._database.read(lambda: with_seen_titles(w, mine))
+
+        try:
+            shown = await self._records.pinned(app, caller, run)
+        except Problem as problem:
+            if problem.code != "app.not_found":
+                raise
+            return dict.fromkeys((one["id"] for one in mine), None)
+        return {one["id"]: one["title"] for one in shown}
 
     async def of_record(self, caller: Caller, app: str, entity: str, record_id: str) -> list[dict[str, JSON]]:
         """Return the approvals of a record that the caller may read, the latest first."""
-        return await self._records.read_beside(
-            caller, app, entity, record_id, lambda w, owner, known: list_of_record(self._cache, app, owner.key, known)
-        )
+
+        def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[dict[str, JSON]]]:
+            return (yield from with_seen_titles(w, (yield from list_of_record(self._cache, app, owner.key, known))))
+
+        return await self._records.read_beside(caller, app, entity, record_id, unit)
 
     async def get(self, caller: Caller, app: str, approval_id: str) -> dict[str, JSON]:
         """Return an approval to who takes part in it, or may read its record.
@@ -199,7 +220,7 @@ class Approvals:
         actor = require_actor(caller.actor)
         if shown["asked_by"] != actor.user_id and actor.user_id not in {task["user_id"] for task in shown["tasks"]}:
             await self._records.get(caller, app, shown["entity"], shown["record_id"])
-        return shown
+        return {**shown, "title": (await self._titles(caller, app, [shown]))[shown["id"]]}
 
     async def _shown(self, app: str, approval_id: str) -> dict[str, JSON]:
         known = find_uuid(approval_id)

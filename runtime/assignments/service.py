@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem
@@ -15,8 +16,10 @@ from builder.store import tables
 from builder.store.database import Database
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Instant, Words
+from runtime.access.gate import FieldMap, gate
 from runtime.assignments.assigning import RuleAssigner
 from runtime.assignments.rows import decision, pool
+from runtime.assignments.telling import ALL, NOTHING, told_rules
 from runtime.automations.runs import Statements, shown_at
 from runtime.expressions.prepared import Subject
 from runtime.records.caller import Caller, system_caller
@@ -40,14 +43,20 @@ class Assignments:
         self._statements = Statements(database.dialect)
 
     async def explain(self, caller: Caller, app: str, entity: str, record_id: str, language: Language) -> list[JSON]:
-        """Return every decision about a record, the latest first, in words and with all candidates.
+        """Return the decisions about a record of which the caller may be told, the latest first, in words and with all candidates.
 
         Raises:
             Problem: what reading the record raises.
         """
-        await self._records.get(caller, app, entity, record_id)
-        rows = await self._database.read(lambda: self._decisions(app, entity, record_id))
-        return [_decision_json(row, language) for row in rows]
+
+        def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[list[JSON]]:
+            rows = yield from self._decisions(app, owner.key, known)
+            told = (yield from told_rules(w, owner, known)) if rows else {}
+            otherwise = ALL if w.sight is None else NOTHING
+            shown = [(row, told.get(row[1], otherwise)) for row in rows]
+            return [_decision_json(row, language, why=each.why) for row, each in shown if each.person]
+
+        return await self._records.read_beside(caller, app, entity, record_id, unit)
 
     async def list_pool(self, caller: Caller, app: str, rule: str) -> list[JSON]:
         """Return what lies in a pool, the longest first: ids and since when; who may not read a record does not find it here."""
@@ -98,6 +107,7 @@ class Assignments:
         return count
 
     def _with(self, entity: str, record_id: str, act: Any, w: Writing) -> Unit[None]:
+        gate(w.caller.actor, w.app.key, FieldMap({("", "", "write")}))
         owner = target_entity(w.seen, entity)
         known = known_id(owner, record_id)
         held = yield from hold_record(w, owner, known)
@@ -174,7 +184,7 @@ class Assignments:
         return (yield Query(statement, {"app": app, "entity": entity, "record": record_id}))
 
 
-def _decision_json(row: Any, language: Language) -> dict[str, JSON]:
+def _decision_json(row: Any, language: Language, *, why: bool) -> dict[str, JSON]:
     kind, rule, at, user_id, name, former, detail = row
     told = parse_json(detail)
     steps = [
@@ -186,7 +196,7 @@ def _decision_json(row: Any, language: Language) -> dict[str, JSON]:
                 for c in step["candidates"]
             ],
         }
-        for step in told["steps"]
+        for step in (told["steps"] if why else ())
     ]
     return {
         "kind": kind,
@@ -195,6 +205,6 @@ def _decision_json(row: Any, language: Language) -> dict[str, JSON]:
         "user_id": None if user_id is None else str(user_id),
         "user": name,
         "former": former,
-        "text": told["text"][language],
+        "text": told["text"][language] if why else "",
         "steps": steps,
     }

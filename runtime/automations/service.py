@@ -33,7 +33,9 @@ from runtime.automations.runs import (
     standings,
     state_table,
 )
+from runtime.automations.telling import seen_events, without_words
 from runtime.expressions.prepared import Subject
+from runtime.query.problems import invalid
 from runtime.records.caller import Caller
 from runtime.records.holding import hold_record
 from runtime.records.service import Records
@@ -112,7 +114,7 @@ class Automations:
                 raise Problem("automation.condition")
             start = Start(automation, subject, w.caller, say("手动触发", "Somebody pressed the button"))
             runs = yield from run_all(w, self.ports, [start])
-            return runs[0]
+            return runs[0] if w.sight is None else without_words(runs[0])
 
         return await self._records.work(caller, app, unit)
 
@@ -124,7 +126,7 @@ class Automations:
         Raises:
             Problem: ``automation.not_found``, ``record.not_found``.
         """
-        require_role(caller.actor, "builder")
+        require_role(caller.actor, "builder", app)
 
         def unit(w: Writing) -> Unit[Tried]:
             automation = get_automation(w, key)
@@ -137,7 +139,8 @@ class Automations:
                 say("试运行", "A test run"),
             )
             runs = yield from run_all(w, self.ports, [start])
-            return Tried(runs[0] if runs else None, (yield from _events_since(w, since)))
+            events = yield from seen_events(w, (yield from _events_since(w, since)))
+            return Tried(runs[0] if runs else None, events)
 
         return await self._undone(caller, app, unit)
 
@@ -162,7 +165,7 @@ class Automations:
 
     async def list_automations(self, caller: Caller, app: str, language: Language) -> list[JSON]:
         """Return the automations of an app and how they stand."""
-        require_role(caller.actor, "builder")
+        require_role(caller.actor, "builder", app)
         published = await self._records.current(caller, app)
         states = {row[0]: row for row in await self._database.read(lambda: _states(self._statements, app))}
         found = []
@@ -192,16 +195,23 @@ class Automations:
         record: tuple[str, str] | None = None,
         before: str | None = None,
     ) -> list[JSON]:
-        """Return runs, the latest first: of an automation (for builders), or of a record, given as entity and id (for who may read it)."""
+        """Return runs, the latest first: of an automation (for builders), or of a record, given as entity and id (for who may read it).
+
+        Raises:
+            Problem: ``query.invalid``, ``access.denied``, what reading the record raises.
+        """
+        if before is not None and find_uuid(before) is None:
+            raise invalid("before", say("before 是一次运行的 id", "before is the id of a run"))
         if record is None:
-            require_role(caller.actor, "builder")
-            await self._records.current(caller, app)
+            require_role(caller.actor, "builder", app)
         else:
             await self._records.get(caller, app, *record)  # who may not read it learns nothing of it
+        seen = await self._records.current(caller, app)
+        in_words = record is None or seen.app.sight is None
         entity, record_id = record or (None, None)
         known = None if record_id is None else find_uuid(record_id)
         rows = await self._database.read(lambda: _runs(self._statements, app, automation, entity, known, before))
-        return [_run_row_json(row, language) for row in rows]
+        return [_run_row_json(row, language, in_words=in_words) for row in rows]
 
     async def set_enabled(self, caller: Caller, app: str, key: str, *, enabled: bool) -> None:
         """Switch an automation on again, or off, without a publish.
@@ -209,7 +219,7 @@ class Automations:
         Raises:
             Problem: ``automation.not_found``.
         """
-        require_role(caller.actor, "builder")
+        require_role(caller.actor, "builder", app)
 
         def unit(w: Writing) -> Unit[None]:
             get_automation(w, key)
@@ -225,7 +235,7 @@ class Automations:
         Raises:
             Problem: ``automation.run_not_found``, ``automation.run_state``, ``record.not_found``.
         """
-        require_role(caller.actor, "builder")
+        require_role(caller.actor, "builder", app)
 
         def unit(w: Writing) -> Unit[Run]:
             known = find_uuid(run_id)
@@ -368,12 +378,16 @@ def _runs(
     return (yield Query(statement, values))
 
 
-def _run_row_json(row: Any, language: Language) -> dict[str, JSON]:
+def _run_row_json(row: Any, language: Language, *, in_words: bool) -> dict[str, JSON]:
     shown = dict(zip((*_RUN_COLUMNS, "cause", "depth"), row, strict=True))
-    outcomes = [{**o, "text": o["text"][language]} for o in parse_json(shown["outcomes"])]
+    outcomes = [
+        {**o, "text": o["text"][language]} if in_words else {"state": o["state"], "text": ""}
+        for o in parse_json(shown["outcomes"])
+    ]
     ids = {name: None if shown[name] is None else str(shown[name]) for name in ("id", "record_id")}
     at = shown_at(shown["at"])
-    return {**shown, **ids, "at": at, "reason": _pick(shown["reason"], language), "outcomes": outcomes}
+    reason = _pick(shown["reason"], language) if in_words else ""
+    return {**shown, **ids, "at": at, "reason": reason, "outcomes": outcomes}
 
 
 def _failed_run(w: Writing, run_id: str) -> Unit[Any]:

@@ -88,7 +88,7 @@ class RecordImports:
 
         async def run(published: PublishedApp) -> Begun:
             owner = target_entity(published, entity)
-            keys = unique_set(owner, by) if by else ()
+            keys = unique_set(published, owner, by) if by else ()
             gate(caller.actor, app, _uses(owner, keys), sight_of(published.app))
             w = self._records.writing(published, caller)
             columns = match_columns(body_entity(w, owner), sheet.header, wishes)

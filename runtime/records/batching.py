@@ -25,7 +25,9 @@ from runtime.records.diagnosis import Suspect, conflict, diagnose, joined, suspe
 from runtime.records.holding import HeldRecord, expect_revision, hold_record, not_found
 from runtime.records.orders import Done, Order, Outcome, find_ref, is_ref, resolve, runs
 from runtime.records.parts import try_part
+from runtime.records.rights import acting_sight
 from runtime.records.seams import finish
+from runtime.records.seeing import showing
 from runtime.records.values import NewRecord, refuse, required_message, with_aliases
 from runtime.records.writer import Writing, insert_records, judge_new, record_json
 
@@ -345,7 +347,10 @@ def _key_of(
 def _find_same(
     w: Writing, entity: CompiledEntity, by: tuple[str, ...], values: dict[int, tuple[Any, ...]]
 ) -> Unit[dict[int, str]]:
-    """Return the records that have these values of a unique set of fields."""
+    """Return the records that have these values of a unique set of fields, of those that the caller sees with these fields.
+
+    Any other is there to be met: it is refused as it is to whoever makes a record with its values.
+    """
     found: dict[int, str] = {}
     places = list(values)
     size = 1 if len(places) == 1 else _COMPARED
@@ -358,4 +363,7 @@ def _find_same(
             bound |= {f"v{position}_{n}": value for n, value in enumerate(key)}
         rows = yield Query(w.statements.same(entity, by, size), bound)
         found |= {asked[row[0]]: str(row[1]) for row in rows if row[0] < len(asked)}
-    return found
+    shown = (
+        (yield from showing(w, entity, found.values(), by)) if found and acting_sight(w) is not None else found.values()
+    )
+    return {place: record_id for place, record_id in found.items() if record_id in shown}

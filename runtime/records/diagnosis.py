@@ -163,7 +163,7 @@ def _meeting(
             bound |= {f"v{position}_{n}": suspect.values[key] for n, key in enumerate(keys)}
         rows = yield Query(w.statements.same(entity, keys, size, among), bound)
         met |= {places[row[0]]: str(row[1]) for row in rows if row[0] < len(places)}
-    told = yield from tell_of_hidden(w, entity, set(met.values()) - {suspect.id for suspect in group})
+    told = yield from tell_of_hidden(w, entity, set(met.values()) - {suspect.id for suspect in group}, keys)
     beside = {suspect.id: suspect.pointer for suspect in group if suspect.is_new and suspect.pointer}
     return [_met(group[place], keys, other, told.get(other), among, beside.get(other)) for place, other in met.items()]
 

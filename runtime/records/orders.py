@@ -17,6 +17,8 @@ from builder.kernel.canonical import dump_sorted
 from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
+from builder.registry.registry import PublishedApp
+from runtime.access.sight import sight_of
 
 JSON = Any
 Verb = Literal["create", "update", "upsert", "delete"]
@@ -56,16 +58,22 @@ class Done(NamedTuple):
 Outcome = Done | Problem
 
 
-def unique_set(entity: CompiledEntity, by: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the unique set of an entity that is meant, in its own order.
+def unique_set(published: PublishedApp, entity: CompiledEntity, by: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the unique set of an entity that is meant, in its own order, of those whose fields the caller may name.
+
+    Args:
+        published: the app as the caller sees it.
 
     Raises:
         Problem: ``query.invalid``.
     """
-    for keys in entity.uniques:
+    sight = sight_of(published.app)
+    named = (entity if sight is None else sight.bodies.get(entity.key, entity)).fields
+    known = [keys for keys in entity.uniques if named.keys() >= set(keys)]
+    for keys in known:
         if set(keys) == set(by) and len(keys) == len(by):
             return keys
-    sets = "; ".join(", ".join(keys) for keys in entity.uniques) or "-"
+    sets = "; ".join(", ".join(keys) for keys in known) or "-"
     detail = say(
         f"by 应是“{entity.key}”的一组唯一字段;现有:{sets}",
         f'by is a unique set of fields of "{entity.key}"; there are: {sets}',

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import sqlalchemy as sa
+
 from builder.compiled.app import CompiledEntity
 from builder.compiled.computing import viewer_values
-from builder.store.statement import Unit
+from builder.fields.reference import ReferenceField
+from builder.store.statement import Query, Unit
+from builder.store.types import Identifier
+from formulas.dependencies import Dependency
+from runtime.access.grants import leads_to
+from runtime.access.sight import RoleSight
 from runtime.query.variables import viewer
 from runtime.records.filtering import conditional_fields, seen_flags
 from runtime.records.rights import acting_sight
@@ -29,3 +36,64 @@ def whole_fields(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit
         record_id: plain | {key for place, key in enumerate(conditional) if found[2 * place]}
         for record_id, found in flags.items()
     }
+
+
+def showing(w: Writing, entity: CompiledEntity, ids: Iterable[str], fields: Iterable[str]) -> Unit[set[str]]:
+    """Return which of some records are shown to the caller with all of some fields as they are."""
+    wanted = frozenset(fields)
+    known = yield from whole_fields(w, entity, ids)
+    return {record_id for record_id, shown in known.items() if wanted <= shown}
+
+
+def seen_reads(
+    w: Writing, entity: CompiledEntity, record_id: str, reads: Iterable[Dependency]
+) -> Unit[frozenset[Dependency]]:
+    """Return which of the fields that something about a record reads are shown to the caller as they are.
+
+    Over a reference the record it leads to has to be seen, and the field of that record; over a relation to many, every record there is.
+    Cost: under roles two statements for each reference that is followed.
+    """
+    sight, wanted = acting_sight(w), frozenset(reads)
+    if sight is None:
+        return wanted
+    own = (yield from whole_fields(w, entity, [record_id])).get(record_id, frozenset())
+    found = {read for read in wanted if not read.path and read.field in own}
+    for path in sorted({read.path for read in wanted if read.path}):
+        known = yield from _fields_behind(w, sight, entity, record_id, path, own)
+        found |= {read for read in wanted if read.path == path and (known is None or read.field in known)}
+    return frozenset(found)
+
+
+def _fields_behind(
+    w: Writing, sight: RoleSight, entity: CompiledEntity, record_id: str, path: tuple[str, ...], own: frozenset[str]
+) -> Unit[frozenset[str] | None]:
+    """Return the fields that are shown at the end of a path; None: it leads nowhere, so nothing is behind it."""
+    here: str | None = record_id
+    fields = own
+    for step in path:
+        field = entity.fields.get(step)
+        target = w.seen.app.entities.get(str(leads_to(field)))
+        if step not in fields or target is None:
+            return frozenset()
+        if here is not None and isinstance(field, ReferenceField):
+            here = yield from _led_to(w, entity, here, step)
+            if here is None:
+                return None
+            fields = (yield from whole_fields(w, target, [here])).get(here, frozenset())
+        elif sight.sees_all(target.key):
+            here = None
+            fields = frozenset((*(key for key in target.fields if sight.is_plain(target.key, key)), *target.system))
+        else:
+            return frozenset()
+        entity = target
+    return fields
+
+
+def _led_to(w: Writing, entity: CompiledEntity, record_id: str, step: str) -> Unit[str | None]:
+    table = w.app.entities[entity.key].table
+    statement = w.statements.kept(
+        ("led to", entity.key, step),
+        lambda _: sa.select(table.c[step]).where(table.c.id == sa.bindparam("id", type_=Identifier())),
+    )
+    rows = yield Query(statement, {"id": record_id})
+    return str(rows[0][0]) if rows and rows[0][0] is not None else None

@@ -13,16 +13,22 @@ from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import dump_json
 from builder.store import tables
 from builder.store.statement import Query, Unit
-from runtime.records.rights import acting_sight, seen_ids
+from runtime.records.rights import acting_sight
+from runtime.records.seeing import showing
 from runtime.records.writer import Writing
 
 
-def tell_of_hidden(w: Writing, entity: CompiledEntity, ids: set[str]) -> Unit[dict[str, dict[str, str]]]:
-    """Return for each record that the caller does not see what their grants of new records let be told of it, as texts by field."""
+def tell_of_hidden(
+    w: Writing, entity: CompiledEntity, ids: set[str], met: tuple[str, ...]
+) -> Unit[dict[str, dict[str, str]]]:
+    """Return for each record of which the caller does not see the values that were met what their grants of new records let be told, as texts by field.
+
+    A record that is seen with a masked phone is one of them: that it is this record whose phone was entered would take the mask off.
+    """
     sight = acting_sight(w)
     if sight is None or not ids:
         return {}
-    hidden = ids - (yield from seen_ids(w, sight, entity, ids))
+    hidden = ids - (yield from showing(w, entity, ids, met))
     granted = sight.grants.get(entity.key, ())
     keys = tuple(
         key

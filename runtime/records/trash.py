@@ -115,6 +115,10 @@ def _page(w: Writing, owner: CompiledEntity, before: str | None) -> Unit[list[di
     rows = yield Query(w.statements.kept(("trash page",), _listed), values)
     seen = w.seen.app.entities.get(owner.key)
     titled = seen is not None and owner.title_key in seen.fields
+    if (
+        w.sight is not None and owner.title_key is not None
+    ):  # of what is gone only that is told which is shown of every record
+        titled = titled and w.sight.is_plain(owner.key, owner.title_key)
     return [
         {
             "id": str(row[0]),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from builder.compiled.app import CompiledEntity
 from builder.compiled.calendars import calendar_documents, calendar_label
 from builder.compiled.reminders import CompiledReminder, Step
 from builder.definition.reminder import (
@@ -18,6 +19,8 @@ from builder.fields.base import label_text
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import instant_text
 from builder.kernel.text import Text, say
+from builder.store.statement import Unit
+from runtime.records.seeing import seen_reads
 from runtime.records.writer import Writing
 from runtime.timers.arming import calendar_of
 from runtime.timers.counting import due_of
@@ -27,13 +30,12 @@ JSON = Any
 
 
 def describe(
-    w: Writing, timers: Sequence[Timer], fired: Sequence[Mapping[str, Any]], seen: frozenset[str]
+    w: Writing, timers: Sequence[Timer], fired: Sequence[Mapping[str, Any]], told: Collection[str]
 ) -> dict[str, JSON]:
     """Return timers and firings for the API; texts are ``{"zh", "en"}``.
 
     Args:
-        seen: the fields of the record that the caller sees as they are. The moments of a reminder tell of everything that it reads,
-            so one that reads anything else is left out.
+        told: the reminders of which the caller may be told (``told_reminders``).
     """
     rules = w.app.reminders.by_key
     known = [(timer, rules.get(timer.rule)) for timer in timers]
@@ -41,26 +43,17 @@ def describe(
         "timers": [
             _timer(w, timer, rule)
             for timer, rule in sorted(known, key=lambda pair: pair[0].rule)
-            if rule and _is_seen(w, rule, seen)
+            if rule and rule.key in told
         ],
-        "fired": [
-            _firing(w, row)
-            for row in fired
-            if (w.sight is None if row["rule"] not in rules else _is_seen(w, rules[row["rule"]], seen))
-        ],
+        "fired": [_firing(w, row) for row in fired if row["rule"] in told or w.sight is None],
     }
 
 
-def _is_seen(w: Writing, rule: CompiledReminder, seen: frozenset[str]) -> bool:
-    if w.sight is None:
-        return True
-    entities = w.seen.app.entities
-    for read in rule.reads:
-        owner = entities.get(read.entity)
-        known = seen if read.entity == rule.entity and not read.path else () if owner is None else owner.fields
-        if read.field not in known and (owner is None or read.field not in owner.system):
-            return False
-    return True
+def told_reminders(w: Writing, entity: CompiledEntity, record_id: str, keys: Iterable[str]) -> Unit[frozenset[str]]:
+    """Return the reminders of a record of which the caller may be told: the moments of one tell of everything that it reads."""
+    rules = [w.app.reminders.by_key[key] for key in set(keys) if key in w.app.reminders.by_key]
+    seen = yield from seen_reads(w, entity, record_id, (read for rule in rules for read in rule.reads))
+    return frozenset(rule.key for rule in rules if rule.reads <= seen)
 
 
 def _timer(w: Writing, timer: Timer, rule: CompiledReminder) -> dict[str, JSON]:
@@ -108,8 +101,13 @@ def _firing(w: Writing, row: Mapping[str, Any]) -> dict[str, JSON]:
         "occasion_at": _at(row["anchor_at"]),
         "due_at": _at(row["due_at"]),
         "fired_at": _at(row["fired_at"]),
-        "detail": parse_json(row["detail"]) if row["detail"] else None,
+        "detail": parse_json(row["detail"]) if row["detail"] and (w.sight is None or _is_plain(row)) else None,
     }
+
+
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    """Whether the words of a firing are ours: those of actions tell what they read, which the caller may not see."""
+    return bool(row["outcome"] == "missed")
 
 
 def step_words(step: Step) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -19,16 +19,17 @@ from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, DatabaseBusy
 from builder.store.statement import SQLITE, Query, Rows, Statement, Unit, prepare
 from builder.store.types import Instant
+from runtime.access.gate import FieldMap, gate
 from runtime.automations.actions.base import ActionFailed
 from runtime.records.caller import Caller, system_caller
 from runtime.records.holding import hold_record
-from runtime.records.seeing import whole_fields
 from runtime.records.service import Records
+from runtime.records.targets import known_id
 from runtime.records.writer import Writing
 from runtime.timers import rows
 from runtime.timers.arming import counted
 from runtime.timers.audit import audit
-from runtime.timers.explaining import describe
+from runtime.timers.explaining import describe, told_reminders
 from runtime.timers.firing import Effects, Fired, fire, give_up
 from runtime.timers.rearming import Chunk, rearm_chunk
 
@@ -158,8 +159,8 @@ class Timers:
         def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[dict[str, JSON]]:
             standing = yield from rows.timers_of(w.statements, app, owner.key, [known])
             fired = yield from rows.firings_of(w.statements, app, owner.key, known, _FIRINGS_SHOWN)
-            seen = yield from whole_fields(w, owner, [known])
-            return describe(w, standing, fired, seen.get(known, frozenset()))
+            told = yield from _told(w, owner, known, standing, fired)
+            return describe(w, standing, fired, told)
 
         return await self._records.read_beside(caller, app, entity, record_id, unit)
 
@@ -211,19 +212,32 @@ class Timers:
         await self.describe(caller, app, entity, record_id)  # who may not read it has no say in it
 
         def unit(w: Writing) -> Unit[dict[str, JSON]]:
+            gate(caller.actor, app, FieldMap({("", "", "write")}))
             owner = w.app.entities[entity]
-            yield from hold_record(w, owner, record_id)
-            standing = yield from rows.timers_of(w.statements, app, entity, [record_id])
+            known = known_id(owner, record_id)
+            yield from hold_record(w, owner, known)
+            standing = yield from rows.timers_of(w.statements, app, entity, [known])
+            fired = yield from rows.firings_of(w.statements, app, entity, known, _FIRINGS_SHOWN)
+            told = yield from _told(w, owner, known, standing, fired)
             found = next((timer for timer in standing if timer.rule == rule), None)
-            if found is None:
+            if found is None or rule not in told:
                 raise Problem("timer.not_found", say(f"没有提醒“{rule[:100]}”", f'There is no timer "{rule[:100]}"'))
             changed = change(w, found)
             yield from rows.put_timers(w.statements, [changed])
-            fired = yield from rows.firings_of(w.statements, app, entity, record_id, _FIRINGS_SHOWN)
-            seen = (yield from whole_fields(w, owner, [record_id])).get(record_id, frozenset())
-            return describe(w, [changed if timer is found else timer for timer in standing], fired, seen)
+            return describe(w, [changed if timer is found else timer for timer in standing], fired, told)
 
         return await self._records.work(caller, app, unit)
+
+
+def _told(
+    w: Writing,
+    owner: CompiledEntity,
+    record_id: str,
+    standing: Sequence[rows.Timer],
+    fired: Sequence[Mapping[str, Any]],
+) -> Unit[frozenset[str]]:
+    keys = [timer.rule for timer in standing] + [row["rule"] for row in fired]
+    return (yield from told_reminders(w, owner, record_id, keys))
 
 
 def _reason(refused: Exception) -> Text:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from builder.kernel.canonical import parse_json
+from tests.support.rights_app import definition
 from tests.support.service import pointers, problem
 from tests.support.trading import Trading
 
@@ -104,6 +107,56 @@ async def test_a_duplicate_tells_what_the_role_lets_it_tell(trading: Trading) ->
     assert "zhao" in error["detail"]
     own = await trading["wang"].try_create("customer", {"name": "mine", "phone": "13800001231"})
     assert problem(own, "record.invalid")["errors"][0]["params"]["record_id"] == trading.ids["alpha"]
+
+
+async def test_a_duplicate_takes_no_mask_off(trading: Trading) -> None:
+    """Beta is seen with a masked phone: that its phone was guessed is not said, only that there is one."""
+    wang = trading["wang"]
+    assert (await wang.get("customer", trading.ids["beta"]))["phone"] == "138****1232"
+    document = problem(await wang.try_create("customer", {"name": "x", "phone": "13800001232"}), "record.invalid")
+    assert document["errors"][0]["params"] == {"fields": ["phone"], "told": {"owner": "li"}}
+    assert trading.ids["beta"] not in str(document)
+
+
+@pytest.mark.parametrize("name, phone", [("gamma", "13800001233"), ("beta", "13800001232")])
+async def test_an_upsert_meets_a_hidden_record_as_a_new_one_does(trading: Trading, name: str, phone: str) -> None:
+    root, wang = trading["root"], trading["wang"]
+    document = definition()
+    document["roles"][0]["grants"][0]["may"] = ["read", "create", "update", "bulk"]
+    root.publish(document)
+    before = root.fingerprint()
+    row = {"name": "mine", "phone": phone}
+    made = problem(await wang.try_create("customer", row), "record.invalid")
+    batch = {"upsert": {"by": ["phone"], "records": [row]}}
+    met = await wang.send("POST", "records/customer/batch", batch)
+    [error] = problem(met, "record.invalid")["errors"]
+    assert (error["code"], error["params"]) == ("unique", made["errors"][0]["params"])
+    assert trading.ids[name] not in met.text
+    assert root.fingerprint() == before
+
+
+async def test_unique_sets_of_hidden_fields_are_not_listed(trading: Trading) -> None:
+    document = definition()
+    customer = document["entities"][0]
+    next(each for each in customer["fields"] if each["key"] == "secret")["unique"] = True
+    document["roles"][0]["grants"][0]["may"] = ["read", "create", "update", "bulk"]
+    trading["root"].publish(document)
+    answers = []
+    for key in ("secret", "nope"):
+        batch = {"upsert": {"by": [key], "records": [{"name": "x"}]}}
+        reply = await trading["wang"].send("POST", "records/customer/batch", batch)
+        answers.append(str(problem(reply, "query.invalid")["detail"]))
+    assert answers[0] == answers[1]
+    assert "secret" not in answers[0]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda i: "０" + i[1:], lambda i: i.replace("-", ""), lambda i: i + " ", lambda i: "{" + i + "}"]
+)
+async def test_an_id_has_one_way_of_writing_besides_its_case(trading: Trading, write: Callable[[str], str]) -> None:
+    alpha = trading.ids["alpha"]
+    assert (await trading["wang"].get("customer", alpha.upper()))["id"] == alpha
+    problem(await trading["wang"].send("GET", f"records/customer/{write(alpha)}"), "record.not_found")
 
 
 async def test_what_follows_a_deletion_needs_the_right_as_well(trading: Trading) -> None:

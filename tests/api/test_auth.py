@@ -16,7 +16,7 @@ LOGIN = {"username": "admin", "password": PASSWORD}
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_login_sets_a_cookie_that_scripts_cannot_read(client):
+async def test_a_login_sets_a_cookie_that_scripts_cannot_read_CVE_2026_46550_CVE_2026_42239(client):
     reply = await client.post("/api/auth/login", json=LOGIN)
 
     assert reply.status_code == 200
@@ -52,7 +52,7 @@ async def test_a_user_name_is_the_same_in_any_case_and_width(client):
     assert reply.status_code == 200
 
 
-async def test_unknown_wrong_off_and_passwordless_answer_alike(service, client):
+async def test_unknown_wrong_off_and_passwordless_answer_alike_CVE_2024_39896(service, client):
     gone = service.add_user("gone")
     service.identity.users.update_user(gone.id, {"active": False})
     service.identity.users.create_user({"username": "invited"})

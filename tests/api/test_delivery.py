@@ -259,7 +259,7 @@ async def test_everybody_reads_their_own_messages_in_their_language(desk: Desk, 
 # --- connections ------------------------------------------------------------------------------------------------------
 
 
-async def test_secrets_go_in_sealed_and_never_come_out(desk: Desk, admin: Any) -> None:
+async def test_secrets_go_in_sealed_and_never_come_out_CVE_2026_42226(desk: Desk, admin: Any) -> None:
     await connect(admin, "group", "feishu", {"token": "T0PSECRET", "secret": "HUSH"}, url="https://open.feishu.cn/x")
     shown = await admin.get("/api/connections/group")
     assert shown.json()["data"]["secrets_set"] == ["secret", "token"]

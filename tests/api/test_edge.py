@@ -207,7 +207,7 @@ async def test_a_body_declared_too_large_is_refused_before_it_is_read():
     assert document(messages)["limit_bytes"] == LIMIT
 
 
-async def test_a_body_that_turns_out_too_large_is_refused_while_it_comes():
+async def test_a_body_that_turns_out_too_large_is_refused_while_it_comes_CVE_2024_39895():
     read = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -388,7 +388,7 @@ async def test_a_configured_page_gets_a_preflight_and_may_read_answers_and_probl
 @pytest.mark.parametrize(
     "origin", ["https://shop.example.com.evil.test", "http://shop.example.com", "https://evil.test", "null", ""]
 )
-async def test_an_origin_is_compared_exactly(origin):
+async def test_an_origin_is_compared_exactly_CVE_2023_45820(origin):
     bench = Bench(echo, cors_origins=(PAGE,))
 
     problem(await bench.request("OPTIONS", headers=preflight(origin)), "access.origin")

@@ -65,7 +65,7 @@ async def clear(service: Service, machine_now: datetime = LATER) -> Cleared:
     )
 
 
-async def test_a_file_goes_in_and_comes_out_as_an_attachment(service, client):
+async def test_a_file_goes_in_and_comes_out_as_an_attachment_CVE_2023_27474(service, client):
     content = png()
     made = await uploaded(client, content)
     assert {key: made[key] for key in ("name", "media_type", "bytes", "width", "height", "sha256")} == {
@@ -91,7 +91,7 @@ async def test_a_file_goes_in_and_comes_out_as_an_attachment(service, client):
     assert (head.headers["content-length"], head.content) == (str(len(content)), b"")
 
 
-async def test_parts_of_a_file(service, client):
+async def test_parts_of_a_file_CVE_2025_62727(service, client):
     content = bytes(range(256)) * 10
     made = await uploaded(client, content, "x.bin")
     address = f"{FILES}/{made['id']}"
@@ -114,7 +114,7 @@ async def test_parts_of_a_file(service, client):
     assert stale.status_code == 200
 
 
-async def test_forms_bring_files_too(client):
+async def test_forms_bring_files_too_CVE_2024_53981_CVE_2024_47874(client):
     reply = await client.post(FILES, files={"file": ("合同.pdf", PDF, "image/png")}, data={"note": "x"})
     assert reply.status_code == 201, reply.text
     made = reply.json()["data"]
@@ -217,7 +217,7 @@ async def test_a_content_that_was_just_put_is_left_alone(service, client, tmp_pa
     assert stored_files(tmp_path / "files") == []
 
 
-async def test_an_unused_file_is_its_uploaders_alone(service, client):
+async def test_an_unused_file_is_its_uploaders_alone_CVE_2021_23178_GHSA_ghvf_qf6h_g8x5(service, client):
     made = await uploaded(client, PDF, "a.pdf")
     async with service.client_of("admin", "records:read", "records:write") as other:
         problem(await other.get(f"{FILES}/{made['id']}"), "file.not_found")

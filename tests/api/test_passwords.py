@@ -113,7 +113,9 @@ async def test_only_the_hash_of_a_link_is_kept_and_no_log_has_it(service, mails)
     assert secret.encode() not in service.log.getvalue()
 
 
-async def test_reset_poisoning_by_host_names_only_the_address_of_the_settings(service, mails):
+async def test_reset_poisoning_by_host_names_only_the_address_of_the_settings_CVE_2026_22794_CVE_2026_47194(
+    service, mails
+):
     headers = {"host": "evil.example", "x-forwarded-host": "evil.example", "forwarded": "host=evil.example"}
 
     reply = await asked(service, "lina@example.com", headers=headers)
@@ -153,12 +155,12 @@ async def test_the_answer_does_not_wait_for_the_mail(service, mails):
     assert len(mails.mails) == 1
 
 
-async def test_a_look_alike_address_gets_no_mail(service, mails):
+async def test_a_look_alike_address_gets_no_mail_CVE_2024_27295(service, mails):
     await asked(service, "lına@example.com")  # a dotless i, as in CVE-2019-19844
     assert mails.mails == []
 
 
-async def test_asking_is_throttled_by_address_known_or_not(service, mails):
+async def test_asking_is_throttled_by_address_known_or_not_CVE_2026_25043(service, mails):
     for email in ("lina@example.com", "nobody@example.com"):
         replies = [await asked(service, email, address=f"10.0.2.{n}") for n in range(4)]
         assert [reply.status_code for reply in replies] == [202, 202, 202, 429]

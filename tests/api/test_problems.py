@@ -91,7 +91,7 @@ async def test_all_violations_at_once_with_pointers(client):
     ]
 
 
-async def test_values_that_were_sent_are_not_repeated(client):
+async def test_values_that_were_sent_are_not_repeated_CVE_2025_30353(client):
     for body in ({"username": "a", "password": ["canary"]}, {"username": "a", "password": "canary" * 500}):
         reply = await client.post(LOGIN, json=body)
         problem(reply, "request.malformed")

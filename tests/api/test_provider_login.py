@@ -241,7 +241,7 @@ async def test_a_code_and_its_state_count_once(service, provider):
         problem(await client.get("/api/auth/oidc/callback", params=query), "auth.provider_refused")
 
 
-async def test_a_login_is_finished_in_the_browser_that_began_it(service, provider):
+async def test_a_login_is_finished_in_the_browser_that_began_it_CVE_2026_50132_CVE_2026_66001(service, provider):
     """Login CSRF: an attacker's answer, opened by a victim, does not log the victim in as the attacker."""
     async with service.client() as attacker, service.client() as victim:
         back = await through_provider((await attacker.get(LOGIN)).headers["location"])
@@ -302,7 +302,7 @@ async def test_ssrf_by_discovery_is_stopped_by_the_outbound_client(provider, mig
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example", "//evil.example", "/\\evil.example", "crm", "", "/%0d%0aset-cookie:x"]
 )
-async def test_an_open_redirect_is_refused(service, elsewhere):
+async def test_an_open_redirect_is_refused_CVE_2024_28239_CVE_2026_24768_CVE_2025_49592(service, elsewhere):
     async with service.client() as client:
         problem(await client.get(f"{LOGIN}?next={elsewhere}"), "request.malformed")
 
@@ -320,7 +320,7 @@ NOT_MEANT: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("who", NOT_MEANT)
-async def test_an_address_alone_opens_nobodys_account(service, provider, who):
+async def test_an_address_alone_opens_nobodys_account_CVE_2024_38351(service, provider, who):
     service.add_user("one", email="both@example.com")
     service.add_user("two", email="both@example.com")
     gone = service.add_user("gone", email="gone@example.com")

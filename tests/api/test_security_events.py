@@ -118,7 +118,7 @@ async def test_old_events_are_cut_off_and_the_chain_goes_on(service):
         assert connection.execute(sa.select(security_head)).one().anchor_id > 0
 
 
-async def test_an_export_is_whole_is_an_event_and_is_no_formula(service, admin):
+async def test_an_export_is_whole_is_an_event_and_is_no_formula_CVE_2022_22121(service, admin):
     service.identity.audit.note_alone("export", SYSTEM_ORIGIN, "=1+1", {"a": "=cmd"})
     lines = (await admin.get("/api/security-events/export")).text.splitlines()
     assert len(lines) == service.identity.audit.verify().count

@@ -121,7 +121,7 @@ def test_what_was_read_back_is_accepted_and_stays_the_same(case: Case):
 
 
 @each_case
-def test_a_refused_value_gives_its_code_and_a_sentence_in_both_languages(case: Case):
+def test_a_refused_value_gives_its_code_and_a_sentence_in_both_languages_CVE_2026_47387(case: Case):
     for given, code in case.refused:
         with pytest.raises(Invalid) as caught:
             case.field.coerce(given)
@@ -196,7 +196,7 @@ def taken(field: Field, values: Iterable[JSON]) -> list[Any]:
 
 
 @each_case
-def test_a_hostile_value_is_refused_in_words_or_taken(case: Case):
+def test_a_hostile_value_is_refused_in_words_or_taken_CVE_2026_28401_CVE_2026_47383(case: Case):
     for given in HOSTILE:
         try:
             dump_json(json_of(case.field, case.field.coerce(given)))

@@ -62,20 +62,20 @@ async def upload(client, content, name: str):
         ("A.PNG", PDF),
     ],
 )
-async def test_a_name_that_promises_something_else_is_refused(client, tmp_path, name, content):
+async def test_a_name_that_promises_something_else_is_refused_CVE_2026_46426(client, tmp_path, name, content):
     problem(await upload(client, content, name), "file.disguised")
     assert stored_files(tmp_path / "files") == []
 
 
 @pytest.mark.parametrize("content", [HTML, SVG, PDF, WAV, b"plain", b"MZ\x00\x00", bytes(100)])
 @pytest.mark.parametrize("name", ["noending", "a.unknown"])
-async def test_only_pictures_go_into_an_image_field(client, name, content):
+async def test_only_pictures_go_into_an_image_field_CVE_2026_24769_CVE_2025_64747(client, name, content):
     made = (await upload(client, content, name)).json()["data"]
     reply = await client.post(RECORDS, json={"photos": [made["id"]]})
     assert pointers(problem(reply, "record.invalid")) == {"/photos": "media_type"}
 
 
-async def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header(client, tmp_path):
+async def test_a_picture_that_would_fill_the_memory_is_refused_by_its_header_CVE_2026_35441(client, tmp_path):
     for width, height in [(50_000, 50_000), (8_000, 8_000), (2**31 - 1, 2**31 - 1), (100_000, 1_000)]:
         content = png_bomb(width, height)
         assert len(content) < 200
@@ -114,7 +114,7 @@ async def test_damaged_pictures_are_refused_or_have_no_thumbnail(client):
         ("x" * 500 + ".pdf", "x" * 196 + ".pdf"),
     ],
 )
-async def test_a_name_is_never_a_path(client, tmp_path, given, kept):
+async def test_a_name_is_never_a_path_CVE_2026_47385_CVE_2026_39942(client, tmp_path, given, kept):
     made = (await upload(client, PDF, given)).json()["data"]
     assert made["name"] == kept
     (stored,) = stored_files(tmp_path / "files")
@@ -122,7 +122,7 @@ async def test_a_name_is_never_a_path(client, tmp_path, given, kept):
     assert not list(tmp_path.parent.glob("passwd"))
 
 
-async def test_a_name_cannot_break_out_of_a_header(client):
+async def test_a_name_cannot_break_out_of_a_header_CVE_2026_47376(client):
     hostile = "a%22%3b%20filename%3d%22evil.exe%0d%0aSet-Cookie%3a%20x%3d1%e2%80%aegpj.exe"
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{hostile}"}
     made = (await client.post(FILES, content=PDF, headers=headers)).json()["data"]
@@ -157,7 +157,7 @@ async def test_an_upload_that_stands_still_is_given_up(client, tmp_path, monkeyp
     assert stored_files(tmp_path / "files") == []
 
 
-async def test_another_apps_file_is_absent(service, client):
+async def test_another_apps_file_is_absent_CVE_2022_36031(service, client):
     made = (await upload(client, PDF, "a.pdf")).json()["data"]
     async with service.client_of("member", "records:read", "records:write", "app:other") as narrowed:
         problem(await narrowed.get(f"{FILES}/{made['id']}"), "app.not_found")

@@ -43,7 +43,9 @@ SHRINKING = {
 
 
 @pytest.mark.parametrize("how", SHRINKING)
-async def test_a_remembered_session_loses_its_rights_at_once(service, elsewhere, how):
+async def test_a_remembered_session_loses_its_rights_at_once_CVE_2026_28396_CVE_2024_34709_GHSA_56p6_qw3c_fq2g(
+    service, elsewhere, how
+):
     user = service.identity.users.find_by_username("second")
     secret = service.session_of("second")
     from builder.kernel.ids import secret_hash
@@ -59,7 +61,7 @@ async def test_a_remembered_session_loses_its_rights_at_once(service, elsewhere,
             problem(reply, "access.denied" if how == "another role" else "auth.required")
 
 
-async def test_a_token_of_somebody_switched_off_is_worth_nothing(service, elsewhere):
+async def test_a_token_of_somebody_switched_off_is_worth_nothing_CVE_2021_44460(service, elsewhere):
     user = service.identity.users.find_by_username("second")
     secret = service.token_of("second", "admin")
     async with elsewhere.client(headers=bearer(secret)) as there:
@@ -111,7 +113,9 @@ async def test_remembering_has_an_end(service):
     assert len(authenticator._known) == 10_000
 
 
-async def test_two_people_with_two_links_cannot_both_become_the_first_admin(database_url):
+async def test_two_people_with_two_links_cannot_both_become_the_first_admin_CVE_2026_47386_GHSA_9wcp_79g5_5c3c(
+    database_url,
+):
     async with running(database_url) as first:
         secrets = [first.links[0].partition("#")[2]]
     async with running(database_url) as service:
@@ -150,7 +154,7 @@ async def test_guesses_made_at_once_are_all_counted(service):
     assert sorted(outcomes) == ["auth.refused"] * 10 + ["auth.throttled"] * 6
 
 
-async def test_an_unknown_user_costs_the_same_as_a_known_one(usual_cost, service, monkeypatch):
+async def test_an_unknown_user_costs_the_same_as_a_known_one_CVE_2026_47380(usual_cost, service, monkeypatch):
     from argon2 import PasswordHasher
 
     verified = []

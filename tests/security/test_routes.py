@@ -64,7 +64,7 @@ def filled(path: str) -> str:
     return re.sub(r"\{[^}]*\}", _ANY, path.replace("{app}", "someapp").replace("{entity}", "thing"))
 
 
-async def test_nobody_gets_past_without_credentials(service: Service) -> None:
+async def test_nobody_gets_past_without_credentials_CVE_2026_41428_CVE_2026_48147(service: Service) -> None:
     wrong = []
     async with service.client() as client:
         asked = framework_routes(service)

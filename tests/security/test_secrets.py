@@ -14,7 +14,7 @@ CANARY = "canary-Zx81-password"
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-async def test_no_secret_is_logged_stored_or_repeated(database_url, log_format):
+async def test_no_secret_is_logged_stored_or_repeated_CVE_2024_47822_CVE_2025_53886(database_url, log_format):
     async with running(
         database_url, log_format=log_format, log_level="debug", metrics_token=CANARY + "-metrics"
     ) as service:
@@ -54,7 +54,7 @@ async def test_no_secret_is_logged_stored_or_repeated(database_url, log_format):
         assert len(service.log.getvalue().splitlines()) >= len(replies)
 
 
-async def test_what_the_database_was_given_is_not_in_the_log_of_a_failure(migrated_database_url):
+async def test_what_the_database_was_given_is_not_in_the_log_of_a_failure_CVE_2022_2062(migrated_database_url):
     async with running(migrated_database_url) as service:
 
         def fail() -> None:

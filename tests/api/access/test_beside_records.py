@@ -174,7 +174,7 @@ _ROOMS = [
 ]
 
 
-async def test_an_entity_that_is_hidden_is_in_no_room(beside: Trading) -> None:
+async def test_an_entity_that_is_hidden_is_in_no_room_CVE_2025_64749(beside: Trading) -> None:
     wang, note = beside["wang"], await beside["root"].create("note", text="x")
     different = []
     for method, room in _ROOMS:

@@ -138,7 +138,7 @@ async def follow(trading: Trading, who: str) -> AsyncIterator[Stream]:
         yield stream
 
 
-async def test_a_stream_shows_rows_and_fields_as_a_list_does(trading: Trading) -> None:
+async def test_a_stream_shows_rows_and_fields_as_a_list_does_CVE_2023_38503_CVE_2024_54151(trading: Trading) -> None:
     root, ids = trading["root"], trading.ids
     async with follow(trading, "wang") as stream:
         await root.change("customer", ids["gamma"], name="hidden")
@@ -236,7 +236,7 @@ async def test_a_cursor_is_a_place_and_no_right(trading: Trading) -> None:
     problem(await trading["wang"].send("GET", "records/customer", params=asked), "request.unknown_name")
 
 
-async def test_a_key_repeats_only_what_its_owner_was_told(trading: Trading) -> None:
+async def test_a_key_repeats_only_what_its_owner_was_told_CVE_2021_23178(trading: Trading) -> None:
     wang, ids = trading["wang"], trading.ids
     key = {"idempotency-key": "k1"}
     body = {"name": "mine", "region": "x"}

@@ -10,7 +10,7 @@ from tests.support.trading import Trading
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_seller_sees_own_customers_whole_and_important_ones_in_part(trading: Trading) -> None:
+async def test_a_seller_sees_own_customers_whole_and_important_ones_in_part_CVE_2026_45718(trading: Trading) -> None:
     found = {row["name"]: row for row in await trading["wang"].page("customer")}
     assert sorted(found) == ["alpha", "beta"]
     assert "secret" not in found["alpha"]

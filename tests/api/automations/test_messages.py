@@ -117,7 +117,7 @@ async def test_a_refusal_is_told_to_the_sender_who_may_send_again(office: Office
     assert (await sender.send({"id": "m1", "code": "AB-1"})).json()["data"]["repeated"] is False
 
 
-async def test_nobody_gets_in_without_the_signature(office: Office):
+async def test_nobody_gets_in_without_the_signature_CVE_2026_48151(office: Office):
     sender = await sender_of(office, PAID)
     message = {"id": "m1", "kind": "paid", "order": "AB-1"}
     problem(await Sender(office, "wrong").send(message), "hook.signature")

@@ -71,7 +71,7 @@ async def etag(boss: httpx.AsyncClient, path: str) -> dict[str, str]:
     return {"if-match": (await boss.get(path)).headers["etag"]}
 
 
-async def test_every_route_is_closed_to_strangers_and_members(service: Service):
+async def test_every_route_is_closed_to_strangers_and_members_CVE_2024_55604_CVE_2026_45716(service: Service):
     paths = service.app.web.openapi()["paths"]
     routes = [(method.upper(), path) for path, item in paths.items() if path.startswith(PREFIX) for method in item]
     assert len(routes) >= 30

@@ -100,7 +100,9 @@ async def test_bodies_that_are_no_records_change_nothing(client: httpx.AsyncClie
     assert await snapshot(client) == before
 
 
-async def test_odd_names_and_values_are_refused_or_kept_as_they_are(client: httpx.AsyncClient):
+async def test_odd_names_and_values_are_refused_or_kept_as_they_are_CVE_2019_7164_CVE_2026_59257(
+    client: httpx.AsyncClient,
+):
     before = await snapshot(client)
     for name in NAMES[:-1]:
         refused(await client.post(f"{RECORDS}/customer", json={name: 1}), name)
@@ -135,7 +137,7 @@ async def test_odd_values_never_fail_on_our_side(client: httpx.AsyncClient):
             assert found.status_code in (200, 400), (field, value, found.text[:300])
 
 
-async def test_large_filters_are_bounded(client: httpx.AsyncClient):
+async def test_large_filters_are_bounded_CVE_2024_36128_CVE_2026_46551(client: httpx.AsyncClient):
     many = {"_or": [{"name": {"_eq": str(n)}} for n in range(10_000)]}
     refused(await client.post(f"{RECORDS}/customer/query", json={"filter": many}), "10,000 nodes")
     deep: Any = {"name": "x"}

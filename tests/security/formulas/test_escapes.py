@@ -123,14 +123,14 @@ def parsed(text: str) -> ast.Expression:
 
 
 @pytest.mark.parametrize("text", PYTHON)
-def test_verification_refuses_python(text: str) -> None:
+def test_verification_refuses_python_CVE_2026_27702_CVE_2026_34156_CVE_2025_68613_CVE_2020_29396(text: str) -> None:
     """The first fence, as if someone had got Python past the parser."""
     with pytest.raises(EscapeError):
         verify(parsed(text), NAMES)
 
 
 @pytest.mark.parametrize("text", [text for text in PYTHON if text not in ("k0", "k0(1)", "v0()", "k0 if k0 else open")])
-def test_the_interpreter_alone_refuses_python(text: str) -> None:
+def test_the_interpreter_alone_refuses_python_CVE_2025_24359_CVE_2026_55410(text: str) -> None:
     """The second fence with the first one off: no verification, only the stripped interpreter."""
     names = {**NAMES, "open": None} if "open" not in text else dict(NAMES)
     assert quickest(lambda: Sandbox().run(parsed(text), dict(names)), 0.5) < 0.5
@@ -312,7 +312,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_texts_stay_texts(backend: str) -> None:
+def test_texts_stay_texts_CVE_2026_19754_CVE_2026_47375_CVE_2026_28357(backend: str) -> None:
     """Texts of users never become part of a statement, a pattern or a template."""
     batch = open_batch(backend)
     for text in HOSTILE:

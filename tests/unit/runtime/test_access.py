@@ -33,7 +33,7 @@ def test_people_may_read_and_write_records_of_all_apps(role, uses):
 
 
 @pytest.mark.parametrize("uses", [READING, WRITING, FieldMap()])
-def test_nobody_may_do_nothing(uses):
+def test_nobody_may_do_nothing_CVE_2026_81335(uses):
     refused("auth.required", None, "lead", uses)
 
 

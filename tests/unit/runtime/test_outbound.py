@@ -29,7 +29,9 @@ def resolving(*addresses: str):
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:db8::1",
     ],
 )  # fmt: skip
-async def test_private_addresses_are_not_reached_whatever_they_are_wrapped_in(address):
+async def test_private_addresses_are_not_reached_whatever_they_are_wrapped_in_CVE_2023_26492_CVE_2026_31878_CVE_2026_40346_CVE_2026_49979(
+    address,
+):
     assert not is_public(ipaddress.ip_address(address))
     with pytest.raises(OutboundRefused):
         await Outbound(resolve=resolving(address)).send("GET", "http://example.com/")
@@ -92,7 +94,7 @@ async def test_cve_2026_31818_an_empty_list_allows_nothing():
             assert (await Outbound(Allowed(entries)).send("GET", receiver.url)).status == 200
 
 
-async def test_environment_proxies_are_not_used(monkeypatch):
+async def test_environment_proxies_are_not_used_CVE_2026_48152(monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with http_receiver() as receiver:

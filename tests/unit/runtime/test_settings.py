@@ -121,7 +121,7 @@ def test_the_cookie_is_secure_where_people_come_by_https(given, secure):
     assert load_settings(**given).secure_cookie is secure
 
 
-def test_secrets_are_not_shown():
+def test_secrets_are_not_shown_CVE_2026_34411():
     settings = load_settings(
         database_url="postgresql://u:canary@h/x", admin_username="a", admin_password="canary", metrics_token="canary"
     )

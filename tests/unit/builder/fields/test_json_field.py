@@ -46,7 +46,7 @@ def refused(schema: dict[str, Any], value: Any) -> Invalid:
         ({"enum": ["x" * 70_000]}, "larger than"),
     ],
 )
-def test_an_unsafe_or_wrong_schema_is_refused(schema, reason):
+def test_an_unsafe_or_wrong_schema_is_refused_remote_ref(schema, reason):
     with pytest.raises(ValidationError) as caught:
         make(schema)
     assert reason in str(caught.value)

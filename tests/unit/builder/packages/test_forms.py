@@ -186,7 +186,7 @@ def test_the_media_type_decides_before_the_first_bytes(package):
 @pytest.mark.parametrize(
     "name", ["/app.json", "../app.json", "entities/../../x.json", "c:/app.json", "a\\b.json", "./app.json", "a//b.json"]
 )
-def test_unsafe_names_in_a_zip_are_refused(name):
+def test_unsafe_names_in_a_zip_are_refused_CVE_2026_54352_CVE_2026_55852(name):
     info = zipfile.ZipInfo("x")
     info.filename = name  # the constructor would tidy it
     buffer = io.BytesIO()
@@ -246,7 +246,7 @@ def test_a_flood_of_entries_is_refused_before_they_are_listed(monkeypatch):
     assert refused(b"PK\x03\x04" + b"PK\x01\x02" * 21).code == "package.too_large"
 
 
-def test_a_compression_bomb_is_refused():
+def test_a_compression_bomb_is_refused_GHSA_2wfh_rcwf_wh23():
     bomb = zipped(("sample/customer.csv", b"0" * 20_000_000))
     assert len(bomb) < 50_000
     assert refused(bomb).code == "package.too_large"

@@ -43,7 +43,7 @@ async def test_an_old_content_that_nobody_wants_goes(tmp_path: Path):
     assert stored_files(tmp_path) == []
 
 
-async def test_a_content_that_is_put_while_it_is_being_removed_stays(tmp_path: Path):
+async def test_a_content_that_is_put_while_it_is_being_removed_stays_CVE_2026_25052(tmp_path: Path):
     store = LocalStore(tmp_path)
     await put(store, tmp_path)
     make_old(tmp_path)

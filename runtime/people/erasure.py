@@ -23,7 +23,7 @@ from runtime.identity.audit import Audit, Origin
 from runtime.identity.epoch import raise_epoch, take_turns
 from runtime.identity.users import User, Users
 from runtime.people.holdings import Holding, Holdings
-from runtime.people.traces import TRACES, count_deleted, delete_rows, export_rows
+from runtime.people.traces import TRACES, count_deleted, delete_rows, export_rows, forget_name
 from runtime.query.request import read_members
 from runtime.records.caller import Caller, system_caller
 from runtime.records.service import Records
@@ -138,6 +138,8 @@ class PersonalData:
         with self._database.transaction() as connection:
             take_turns(connection)
             deleted = delete_rows(connection, user_id)
+            name = connection.scalar(sa.select(user_table.c.name).where(user_table.c.id == user_id)) or ""
+            forget_name(connection, user_id, name, _NAME)
             self._users.change(connection, user_id, {"active": False}, by=by)  # refuses the last admin
             raise_epoch(connection)
             letters = connection.execute(sa.delete(outbox_table).where(_letters_to(user_id))).rowcount

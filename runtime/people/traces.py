@@ -6,17 +6,18 @@ What stays keeps the bare id, so that references and histories hold: whose it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from builder.kernel.canonical import as_json
+from builder.kernel.canonical import as_json, dump_json
 from builder.store import delivery_tables, people_tables, process_tables, sharing_tables, tables, writing_tables
 
 JSON = Any
 MOST_ROWS = 100_000
 """Of one table in an export; histories beyond are told by number."""
+_NAME_LENGTH = 2
 _SECRET = frozenset(
     {
         "secret",
@@ -89,6 +90,14 @@ TRACES: tuple[Trace, ...] = (
 )
 
 
+_DONE = sa.select(delivery_tables.job.c.id).where(delivery_tables.job.c.state == "done").scalar_subquery()
+COPIES: tuple[tuple[sa.Table, sa.ColumnElement[bool]], ...] = (
+    (delivery_tables.export_part, sa.true()),
+    (delivery_tables.import_part, delivery_tables.import_part.c.job_id.in_(_DONE)),
+)
+"""Sheets as they went out and came in: cells that may name anybody, kept for a while. They go with whoever is erased; an export can be made again."""
+
+
 def export_rows(connection: sa.Connection, trace: Trace, user_id: str) -> dict[str, JSON]:
     """Return what a table says of a person: the rows without secrets, and how many there are."""
     held = trace.rows_of(user_id)
@@ -106,16 +115,35 @@ def count_deleted(connection: sa.Connection, user_id: str) -> dict[str, int]:
         )
         for trace in deleted_traces()
     }
+    for table, which in COPIES:
+        counts[table.name] = connection.scalar(sa.select(sa.func.count()).select_from(table).where(which))
     return {name: int(count) for name, count in counts.items() if count}
 
 
 def delete_rows(connection: sa.Connection, user_id: str) -> dict[str, int]:
     """Delete the rows that go with a person; return how many of each table."""
-    counts: Mapping[str, int] = {
+    counts: dict[str, int] = {
         trace.table.name: connection.execute(sa.delete(trace.table).where(trace.rows_of(user_id))).rowcount
         for trace in deleted_traces()
     }
+    for table, which in COPIES:
+        counts[table.name] = connection.execute(sa.delete(table).where(which)).rowcount
     return {name: count for name, count in counts.items() if count}
+
+
+def forget_name(connection: sa.Connection, user_id: str, name: str, instead: str) -> None:
+    """Put something else in place of a person's name where the platform wrote it down itself: in the words of decisions."""
+    decision = process_tables.assignment_decision
+    written, blank = (dump_json(text).decode()[1:-1] for text in (name, instead))
+    if len(written) < _NAME_LENGTH:
+        return  # a letter stands in other words
+    theirs = sa.or_(
+        decision.c.user_id == user_id,
+        decision.c.former_id == user_id,
+        decision.c.detail.contains(user_id, autoescape=True),
+    )
+    changed = sa.func.replace(decision.c.detail, written, blank)
+    connection.execute(sa.update(decision).where(theirs).values(detail=changed))
 
 
 def deleted_traces() -> Iterator[Trace]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
+from builder.kernel.canonical import dump_json
 from builder.store import sharing_tables, tables
 from builder.store.platform import metadata
+from builder.store.process_tables import assignment_decision
 from builder.store.types import Identifier
 from runtime.identity.audit import SYSTEM_ORIGIN, Search, read_ranges, write_ranges
 from runtime.people.traces import TRACES
+from tests.api.records.test_imports import finish
 from tests.support.rights_app import APP
-from tests.support.service import PASSWORD, bearer, pointers, problem, running
+from tests.support.service import PASSWORD, START, bearer, pointers, problem, running
 from tests.support.trading import open_trading
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +95,10 @@ async def test_a_preview_counts_and_does_nothing(trading):
 
 async def test_nothing_tells_who_it_was_and_references_hold(trading):
     session = trading.service.session_of("wang")
+    ordered = (await trading["boss"].send("POST", "records/customer/export", {})).json()["data"]["job_id"]
+    await finish(trading["boss"])
+    assert "王小明" in (await trading["boss"].send("GET", f"exports/{ordered}")).text
+    _note_decision(trading, trading.users["wang"], "王小明")
     assert (await erase(trading)).status_code == 200
 
     user = trading.service.identity.users.get_user(trading.users["wang"])
@@ -105,7 +113,29 @@ async def test_nothing_tells_who_it_was_and_references_hold(trading):
             rows = str(connection.execute(sa.select(table)).all())
             for told in ("wang@example.com", "13912345678", "王小明", "203.0.113.7"):
                 assert told not in rows, (table.name, told)
+    problem(await trading["boss"].send("GET", f"exports/{ordered}"), "job.not_found")  # cleared away: to be made again
     assert "'wang'" not in str(trading.service.identity.audit.list_events(Search(limit=500)))
+
+
+def _note_decision(trading, user_id, name):
+    """Keep a decision as an assignment rule leaves it."""
+    candidate = {"user_id": user_id, "name": name}
+    detail = {"text": {"zh": f"分给{name}", "en": f"goes to {name}"}, "steps": [{"candidates": [candidate]}]}
+    values = {
+        "id": str(uuid4()),
+        "app": APP,
+        "rule": "r",
+        "entity": "customer",
+        "record_id": trading.ids["alpha"],
+        "kind": "assigned",
+        "user_id": user_id,
+        "at": START,
+        "version": 1,
+        "sequence": 1,
+        "detail": dump_json(detail).decode(),
+    }
+    with trading.service.app.services.database.transaction() as connection:
+        connection.execute(sa.insert(assignment_decision).values(**values))
 
 
 async def test_the_audit_stays_verifiable_and_says_what_was_emptied(trading):

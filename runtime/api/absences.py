@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from builder.kernel.clock import instant_text
+from builder.kernel.limits import LABEL_LENGTH
 from runtime.access.gate import require_house
 from runtime.api.bodies import Body
 from runtime.api.caller import Caller, Here
@@ -29,7 +30,7 @@ class AbsenceBody(Body):
     kind: str
     begins_at: Given
     ends_at: Given
-    note: str | None = None
+    note: Annotated[str, Field(max_length=LABEL_LENGTH)] | None = None
 
 
 @router.get("/api/absences")

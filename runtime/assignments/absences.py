@@ -96,7 +96,7 @@ class Absences:
         who = require_actor(actor)
         known = find_uuid(absence_id)
         condition = table.c.id == known
-        if who.role != "admin":
+        if not who.oversees:
             condition &= table.c.user_id == who.user_id
         with self._database.transaction() as connection:
             found = known is not None and connection.execute(sa.delete(table).where(condition)).rowcount
@@ -107,6 +107,6 @@ class Absences:
         known = find_uuid(user_id) if user_id is not None else actor.user_id
         if known is None:
             raise Problem("identity.not_found")
-        if known != actor.user_id and actor.role != "admin":
+        if known != actor.user_id and not actor.oversees:
             raise Problem("access.denied", say("只能查看和登记自己的", "Only your own"))
         return known

@@ -233,7 +233,7 @@ async def test_names_of_prototypes_are_names_like_others_CVE_2026_33696_CVE_2026
     "text",
     [
         "{{''.__class__.__mro__}}",
-        "{{7*7}}{% for x in y %}",
+        "{{[].append}}",
         "{{self}}",
         "{{config}}",
         "{{secret|attr('x')}}",

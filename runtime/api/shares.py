@@ -96,7 +96,7 @@ class OpenBody(Body):
 
     link: Annotated[str, Field(min_length=1, max_length=200)]
     password: Password | None = None
-    cursor: Annotated[str, Field(max_length=4_000)] | None = None
+    cursor: Annotated[str, Field(max_length=60_000)] | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_RECORDS)] = PAGE_RECORDS_DEFAULT
 
 

@@ -15,8 +15,8 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from runtime.imports.workbooks import COMPOUND, ZIP, workbook_lines
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula; those of Chinese and Japanese systems read the wide signs too (OWASP: CSV injection)."""
 _SEPARATORS = ",;\t"
 _ENCODINGS = ("utf-8-sig", "gb18030")
 

@@ -6,7 +6,7 @@ the same time the second waits for the first and then answers as it did. A refus
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 
@@ -21,6 +21,8 @@ from builder.store import writing_tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Instant, Whole, Words
 from runtime.records.caller import Caller, Once, Reply
+from runtime.records.rights import acting_sight
+from runtime.records.seeing import whole_fields
 from runtime.records.writer import Writing, lock_app
 
 T = TypeVar("T")
@@ -56,10 +58,29 @@ def carry_once(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
         yield from claim(w, once)
     result = yield from make()
     if w.caller.dry_run:
-        raise Rehearsed(result, tuple(w.course.told))
+        raise Rehearsed(result, (yield from _seen_effects(w)))
     if once is not None:
         yield from keep_answer(w, once, result)
     return result
+
+
+def _seen_effects(w: Writing) -> Unit[tuple[Mapping[str, Any], ...]]:
+    """Return what would happen to records that the caller sees; a deletion that takes a hidden one along is refused before."""
+    if acting_sight(w) is None:
+        return tuple(w.course.told)
+    ids: dict[str, set[str]] = {}
+    for event in w.course.told:
+        ids.setdefault(event["entity"], set()).add(event["record_id"])
+    seen: set[tuple[str, str]] = set()
+    for key in sorted(ids.keys() & w.seen.app.entities.keys()):
+        shown = yield from whole_fields(w, w.app.entities[key], ids[key])
+        seen |= {(key, record_id) for record_id in shown}
+    return tuple(
+        event
+        for event in w.course.told
+        if event["entity"] in w.seen.app.entities
+        and (event["kind"] == "deleted" or (event["entity"], event["record_id"]) in seen)
+    )
 
 
 def claim(w: Writing, once: Once) -> Unit[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 
@@ -9,6 +10,7 @@ import pytest
 
 from builder.kernel.limits import SHEET_COLUMNS, SHEET_ROWS
 from builder.kernel.problems import Problem
+from runtime.api.csv_lines import csv_line
 from runtime.imports.sheets import read_sheet
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -47,6 +49,16 @@ def refused(content: bytes) -> Problem:
     with pytest.raises(Problem) as raised:
         read_sheet(content)
     return raised.value
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_goes_out_as_a_formula_and_it_comes_back_as_it_was_CVE_2022_22121(start: str) -> None:
+    """Wide signs too: a spreadsheet of a Chinese or Japanese system takes them for the narrow ones."""
+    cell = f"{start}HYPERLINK(1)"
+    line = csv_line(["name", cell]).decode()
+    assert next(csv.reader(io.StringIO(line, newline=""))) == ["name", "'" + cell]
+    [row] = read_sheet(b"a,b\r\n" + line.encode()).rows
+    assert row.cells[1] == cell.strip()
 
 
 def test_what_is_no_harm_is_read_from_the_line_and_column_it_stands_in() -> None:

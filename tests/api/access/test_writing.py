@@ -135,6 +135,21 @@ async def test_an_upsert_meets_a_hidden_record_as_a_new_one_does(trading: Tradin
     assert root.fingerprint() == before
 
 
+async def test_what_is_only_tried_tells_of_nothing_that_is_hidden(trading: Trading) -> None:
+    """With an order a note loses what it points to; sellers do not see notes."""
+    document = definition()
+    document["entities"][2]["fields"][1]["on_delete"] = "set_null"
+    trading["root"].publish(document)
+    order = trading.ids["alpha open"]
+    await trading["root"].create("note", text="x", order=order)
+    told = {}
+    for who in ("root", "wang"):
+        reply = await trading[who].send("DELETE", f"records/order/{order}?dry_run=true")
+        assert reply.status_code == 200, reply.text
+        told[who] = {effect["entity"] for effect in reply.json()["meta"]["effects"]}
+    assert told == {"root": {"order", "note"}, "wang": {"order"}}
+
+
 async def test_unique_sets_of_hidden_fields_are_not_listed(trading: Trading) -> None:
     document = definition()
     customer = document["entities"][0]

@@ -9,7 +9,9 @@ from typing import Any
 from runtime.clients.shapes import Schema, base_of, entities_of, reference_of, schemas_of
 
 _RUNTIME = Path(__file__).parent / "client.py.txt"
-_PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None"}
+_PLAIN = {"string": "str", "integer": "int", "boolean": "bool", "null": "None"}
+_READ, _GIVEN = "Decimal | int", "Decimal | float"
+"""Numbers: what an answer holds is exact; whoever writes may give what they have."""
 
 
 def write_python(document: Schema) -> str:
@@ -50,14 +52,15 @@ def _declared(name: str, schema: Schema) -> str:
         # filters may hold any path over relations as a key: no TypedDict can say that
         return f"{name}: TypeAlias = {'dict[str, Any]' if schema.get('type') == 'object' else repr(_type(schema))}"
     required = set(schema.get("required", ()))
+    number = _GIVEN if name.endswith(("Create", "Update")) else _READ
     members = []
     for key, value in schema["properties"].items():
-        kind = _type(value)
+        kind = _type(value, number)
         members.append(f"    {key!r}: {(kind if key in required else f'NotRequired[{kind}]')!r},")
     return "\n".join([f'{name} = TypedDict("{name}", {{', *members, "})"])
 
 
-def _type(schema: Schema) -> str:
+def _type(schema: Schema, number: str = _READ) -> str:
     name = reference_of(schema)
     if name is not None:
         return name
@@ -66,12 +69,12 @@ def _type(schema: Schema) -> str:
     if "enum" in schema:
         return f"Literal[{', '.join(repr(value) for value in schema['enum'])}]"
     if "anyOf" in schema:
-        return " | ".join(dict.fromkeys(_type(part) for part in schema["anyOf"]))
+        return " | ".join(dict.fromkeys(_type(part, number) for part in schema["anyOf"]))
     kind: Any = schema.get("type")
     if isinstance(kind, list):
-        return " | ".join(_type({**schema, "type": each}) for each in kind)
+        return " | ".join(_type({**schema, "type": each}, number) for each in kind)
     if kind == "array":
-        return f"list[{_type(schema.get('items', {}))}]"
+        return f"list[{_type(schema.get('items', {}), number)}]"
     if kind == "object":
         return "dict[str, Any]"
-    return _PLAIN.get(str(kind), "Any")
+    return number if kind == "number" else _PLAIN.get(str(kind), "Any")

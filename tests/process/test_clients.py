@@ -133,6 +133,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 _USE = """
 import sys
+from decimal import Decimal
 
 from crm_client import Client, Customer, ProblemError
 
@@ -143,6 +144,11 @@ with Client(sys.argv[1], sys.argv[2], language="en") as crm:
         crm.deal.create({"title": f"Deal {amount}", "customer": made["id"], "amount": amount})
     page = crm.deal.list(filter={"customer.level": "A", "amount": {"_gte": 20}}, sort=["-amount"], limit=1, count="exact")
     assert (page["meta"]["count"], page["data"][0]["amount"]) == (2, 30)
+    exact = crm.deal.create({"title": "Exact", "amount": Decimal("0.10")})
+    read = exact["amount"]
+    assert isinstance(read, Decimal), read
+    assert read + Decimal("0.20") == Decimal("0.30")
+    crm.deal.delete(exact["id"])
     assert [deal["title"] for deal in crm.deal.all(sort=["-amount"], limit=1)] == ["Deal 30", "Deal 20", "Deal 10.5"]
     board = crm.deal.aggregate(group_by=["stage"], measures={"n": {"count": "*"}})
     assert board["data"] == [{"stage": "new", "n": 3}]

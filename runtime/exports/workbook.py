@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-
 from builder.kernel.limits import SHEET_CELL_LENGTH
 from runtime.exports.columns import ColumnForm, cell_value
 
@@ -33,6 +31,8 @@ class Workbook:
     def __init__(
         self, path: Path, header: Sequence[str], forms: Sequence[ColumnForm], zone: ZoneInfo, made_at: datetime
     ) -> None:
+        import xlsxwriter  # here: a start would pay for it, and few processes ever write one
+
         self._book = xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": str(path.parent)})
         self._book.set_properties({"created": made_at})
         self._sheet = self._book.add_worksheet()

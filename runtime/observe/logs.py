@@ -11,10 +11,17 @@ from collections.abc import MutableMapping
 from typing import Any, BinaryIO, Protocol
 
 import msgspec
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
 
 from builder.kernel.clock import Clock, instant_text
+
+# structlog would read all of rich for coloured tracebacks, which we do not show: a twentieth of a start
+_is_read = "rich" in sys.modules
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+import structlog  # noqa: E402
+from structlog.typing import FilteringBoundLogger, Processor  # noqa: E402
+
+if not _is_read:
+    del sys.modules["rich"]
 
 
 class RequestLine(msgspec.Struct):

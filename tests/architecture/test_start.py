@@ -18,7 +18,9 @@ LATER = {
     "PIL": "only pictures",
     "pypinyin": "60 MB of dictionaries, only for Chinese labels, PINYIN and duplicates",
     "rapidfuzz": "only duplicates",
+    "rich": "only progress of the command line",
     "starlette": "comes with the framework",
+    "xlsxwriter": "only exports as workbooks",
 }
 """Libraries that a server does not read before somebody needs them, and who does."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeVar
 
 from builder.definition.scenarios.base import Act, Expectation, PersonalAct
+from builder.kernel.problems import CODES
 from builder.kernel.text import Text, say
 from runtime.scenarios.asking import Answer
 from runtime.scenarios.world import World
@@ -97,5 +98,12 @@ def problem_words(answer: Answer) -> str:
 
 
 def refusal_words(act: PersonalAct) -> Text:
-    """Say that an act has to be refused."""
-    return say("", "") if act.refused is None else say(f" → 被拒绝({act.refused})", f" → refused ({act.refused})")
+    """Say that an act has to be refused, if it has."""
+    return say("", "") if act.refused is None else code_words(act.refused)
+
+
+def code_words(code: str) -> Text:
+    """Say that something is refused, and why in the words of the code."""
+    known = CODES.get(code)
+    zh, en = ("", "") if known is None else (f":{known.title.zh}", f": {known.title.en}")
+    return say(f" → 被拒绝{zh}({code})", f" → refused{en} ({code})")

@@ -293,6 +293,9 @@ class World:
         if isinstance(value, list | tuple):
             parts = [self._shown(definition, item) for item in value]
             return say("、".join(part.zh for part in parts), ", ".join(part.en for part in parts))
+        if isinstance(value, dict):  # a place, or what has parts
+            listed = [f"{name} {self._shown(None, part).zh}" for name, part in value.items()]
+            return say("、".join(listed), ", ".join(listed))
         if isinstance(value, bool):
             return say("是", "yes") if value else say("否", "no")
         if isinstance(value, str) and value.startswith("@"):

@@ -91,7 +91,7 @@ def test_messages_events_and_the_clock_are_rehearsed():
     told = "\n".join(report.sentences("zh"))
     assert report.passed, told
     assert "其他系统向“规则 site”发来消息(重复,不再处理)" in told
-    assert "→ 被拒绝(request.malformed)" in told
+    assert "→ 被拒绝:请求格式有误(request.malformed)" in told
     assert "应用“sales”新建了一条“deal”" in told
     assert "Another system sends a message to 规则 site (passed over)" in "\n".join(report.sentences("en"))
 

@@ -111,7 +111,7 @@ def test_a_whole_story_is_told_in_two_languages():
     told = "\n".join(report.sentences("zh"))
     assert "✓ 2026-03-02 09:00  张伟 新建“线索” lead1:标题=甲、负责人=张伟、客户=hospital" in told
     assert "✓ 张伟、主管 收到“24 小时未跟进:甲”" in told
-    assert "→ 被拒绝(record.invalid)" in told
+    assert "→ 被拒绝:记录有误(record.invalid)" in told
     assert "✓ 除此之外没有发生任何事" in told
     english = "\n".join(report.sentences("en"))
     assert "25 hours pass" in english

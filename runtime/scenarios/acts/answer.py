@@ -8,13 +8,13 @@ from runtime.scenarios.base import judge_answer, refusal_words
 from runtime.scenarios.world import World
 
 _WORDS = {
-    "approve": say("同意", "approves"),
-    "reject": say("拒绝", "rejects"),
-    "return": say("退回", "returns"),
-    "delegate": say("转交", "hands on"),
-    "add_signer": say("加签", "asks somebody else to sign"),
-    "withdraw": say("撤回", "withdraws"),
-    "comment": say("评论", "comments on"),
+    "approve": say("{who} 同意 {it} 的审批", "{who} approves {it}"),
+    "reject": say("{who} 拒绝 {it} 的审批", "{who} rejects {it}"),
+    "return": say("{who} 退回 {it} 的审批", "{who} returns {it}"),
+    "delegate": say("{who} 把 {it} 的审批转交给{to}", "{who} hands the approval of {it} on to {to}"),
+    "add_signer": say("{who} 请{to}为 {it} 加签", "{who} asks {to} to sign {it}, too"),
+    "withdraw": say("{who} 撤回 {it} 的审批", "{who} withdraws {it}"),
+    "comment": say("{who} 评论 {it} 的审批", "{who} comments on the approval of {it}"),
 }
 
 
@@ -25,13 +25,11 @@ class AnswerKind:
 
     def words(self, world: World, act: Answer) -> Text:
         """Say what happens."""
-        who, does, end = world.person(act.by), _WORDS[act.answer], refusal_words(act)
-        to = say("", "") if act.to is None else say(f"给{world.person(act.to)}", f" to {world.person(act.to)}")
-        said = "" if act.comment is None else f":{act.comment}"
-        return say(
-            f"{who} {does.zh} {act.record} 的审批{to.zh}{said}{end.zh}",
-            f"{who} {does.en} the approval of {act.record}{to.en}{said}{end.en}",
-        )
+        end, to = refusal_words(act), "" if act.to is None else world.person(act.to)
+        names = {"who": world.person(act.by), "it": act.record, "to": to}
+        zh, en = (text.format_map(names) for text in _WORDS[act.answer])
+        said, told = ("", "") if act.comment is None else (f":{act.comment}", f": {act.comment}")
+        return say(f"{zh}{said}{end.zh}", f"{en}{told}{end.en}")
 
     async def run(self, world: World, act: Answer) -> Text | None:
         """Do it: to the approval that runs, the last one if none does."""

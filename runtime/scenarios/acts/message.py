@@ -9,8 +9,16 @@ from runtime.api.http import Header
 from runtime.channels.webhook import ID_HEADER, SIGNATURE_HEADER, TIME_HEADER, sign
 from runtime.identity.audit import Origin
 from runtime.scenarios.asking import Answer, ask
-from runtime.scenarios.base import judge_run, problem_words
+from runtime.scenarios.base import code_words, judge_run, problem_words
 from runtime.scenarios.world import World
+
+
+_ENDS = {
+    "done": say("", ""),
+    "passed": say("(不处理)", " (passed over)"),
+    "failed": say("(失败)", " (it fails)"),
+    "repeated": say("(重复,不再处理)", " (a repetition)"),
+}
 
 
 class MessageKind:
@@ -21,15 +29,8 @@ class MessageKind:
     def words(self, world: World, act: Message) -> Text:
         """Say what happens."""
         label = world.automation_label(act.automation)
-        end = act.refused or act.becomes
-        zh = {"done": "", "passed": "(不处理)", "failed": "(失败)", "repeated": "(重复,不再处理)"}.get(
-            end, f" → 被拒绝({end})"
-        )
-        en = {"done": "", "passed": " (passed over)", "failed": " (it fails)", "repeated": " (a repetition)"}
-        return say(
-            f"其他系统向“{label.zh}”发来消息{zh}",
-            f"Another system sends a message to {label.en}{en.get(end, f' → refused ({end})')}",
-        )
+        end = _ENDS[act.becomes] if act.refused is None else code_words(act.refused)
+        return say(f"其他系统向“{label.zh}”发来消息{end.zh}", f"Another system sends a message to {label.en}{end.en}")
 
     async def run(self, world: World, act: Message) -> Text | None:
         """Do it."""

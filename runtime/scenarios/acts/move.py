@@ -24,6 +24,11 @@ class MoveKind:
         who, end = world.person(act.by), refusal_words(act)
         values = world.values_words(entity, act.values)
         zh, en = (f":{values.zh}", f": {values.en}") if act.values else ("", "")
+        fields = [entity.find_field(key) for key in act.missing]
+        labels = [label_text(field.label) for field in fields if field is not None]
+        if labels:
+            lacking = say(f",缺 {'、'.join(x.zh for x in labels)}", f", lacking {', '.join(x.en for x in labels)}")
+            end = say(f"{end.zh}{lacking.zh}", f"{end.en}{lacking.en}")
         return say(
             f"{who} 对 {act.record} 执行“{label.zh}”{zh}{end.zh}", f"{who} does {label.en} on {act.record}{en}{end.en}"
         )

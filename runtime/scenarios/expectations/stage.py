@@ -5,6 +5,7 @@ from __future__ import annotations
 from builder.compiled.pipelines import CompiledPipeline
 from builder.definition.scenarios.expectations.stage import Stage
 from builder.fields.base import label_text
+from builder.fields.parts.choices import ChoiceField
 from builder.kernel.text import Text, say
 from runtime.scenarios.world import StoryBroken, World
 
@@ -16,7 +17,7 @@ class StageKind:
 
     def words(self, world: World, expected: Stage) -> Text:
         """Say what has to be so."""
-        label = _label(_pipeline(world, expected), expected.stage)
+        label = _label(world, expected, expected.stage)
         node = f" / {expected.node}" if expected.node else ""
         return say(f"{expected.record} 处于“{label.zh}”{node}", f"{expected.record} is in {label.en}{node}")
 
@@ -29,7 +30,7 @@ class StageKind:
         place = pipeline.place_of(found)
         if place.stage == expected.stage and expected.node in (None, place.node):
             return None
-        label = _label(pipeline, place.stage)
+        label = _label(world, expected, place.stage)
         node = f" / {place.node}" if place.node else ""
         return say(f"实际处于“{label.zh}”{node}", f"It is in {label.en}{node}")
 
@@ -42,7 +43,9 @@ def _pipeline(world: World, expected: Stage) -> CompiledPipeline:
     return next((one for one in found if expected.stage in one.stages), found[0])
 
 
-def _label(pipeline: CompiledPipeline, stage: str) -> Text:
-    known = pipeline.stages.get(stage)
-    label = getattr(known, "label", None)
-    return say(stage, stage) if label is None else label_text(label)
+def _label(world: World, expected: Stage, stage: str) -> Text:
+    """What people call a stage: its option of the pipeline's field."""
+    field = world.entity_of(expected.record).find_field(_pipeline(world, expected).definition.field)
+    if not isinstance(field, ChoiceField) or stage not in field.position:
+        return say(stage, stage)
+    return label_text(field.options[field.position[stage]].label)

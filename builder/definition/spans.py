@@ -44,9 +44,14 @@ class Span(NamedTuple):
         return self.amount * (1 if self.unit == "d" else 5 if self.working else 7)
 
     def words(self) -> Text:
-        """Say it."""
+        """Say it, in the largest unit that it fills."""
+        if self.unit == "m" and not self.working and self.amount and self.amount % 60 == 0:
+            hours = self.amount // 60
+            whole = hours % 24 == 0
+            return Span(hours // 24 if whole else hours, "d" if whole else "h", working=False).words()
+        zh = "日" if self.working and self.unit == "d" else _ZH[self.unit]
         en = f"{self.amount} {'working ' if self.working else ''}{_EN[self.unit]}{'' if self.amount == 1 else 's'}"
-        return say(f"{self.amount} {'个工作' if self.working else ''}{_ZH[self.unit]}", en)
+        return say(f"{self.amount} {'个工作' if self.working else ''}{zh}", en)
 
 
 @lru_cache(maxsize=1_024)  # a reminder reads its own with every timer

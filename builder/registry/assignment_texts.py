@@ -113,18 +113,20 @@ def _tree(when: Any, schema: Schema, entity: str) -> Tree:
 
 def vocabulary_of(registry: Registry, entity: Entity) -> Vocabulary:
     """Return the words of an entity and of the people there are; what two fields are called means neither."""
-    labels = Counter(label_text(field.label).zh for field in entity.fields)
-    words = [_field_word(field) for field in entity.fields if labels[label_text(field.label).zh] == 1]
     u, d = tables.user, tables.department
     with registry.database.snapshot() as connection:
         users = connection.execute(sa.select(u.c.name, u.c.username).where(u.c.active).order_by(u.c.username)).all()
         departments = connection.execute(sa.select(d.c.name, d.c.key).order_by(d.c.key)).all()
-    return Vocabulary(
-        label_text(entity.label).zh,
-        tuple(words),
-        tuple((row[0], row[1]) for row in users),
-        tuple((row[0], row[1]) for row in departments),
-    )
+    return words_of(entity, [(row[0], row[1]) for row in users], [(row[0], row[1]) for row in departments])
+
+
+def words_of(
+    entity: Entity, users: Sequence[tuple[str, str]], departments: Sequence[tuple[str, str]] = ()
+) -> Vocabulary:
+    """Return the words of an entity with people and departments by name."""
+    labels = Counter(label_text(field.label).zh for field in entity.fields)
+    words = [_field_word(field) for field in entity.fields if labels[label_text(field.label).zh] == 1]
+    return Vocabulary(label_text(entity.label).zh, tuple(words), tuple(users), tuple(departments))
 
 
 def _field_word(field: Any) -> FieldWord:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from builder.checks.run import run_checks
-from builder.definition.kinds import dump_definition
+from builder.definition.kinds import ENTITIES, dump_definition
+from builder.definition.sentences import parse_sentence
 from builder.kernel.problems import Problem
 from builder.packages import get_template, list_templates, read_json, read_people, read_zip, write_json, write_zip
 from builder.packages.tree import dump_tree
+from builder.registry.assignment_texts import words_of
 
 KEYS = ("lead", "receivables", "store_sales")
 HOME = Path(__file__).resolve().parents[3] / "templates_lib"
@@ -94,6 +96,15 @@ def test_all_templates_share_the_same_people():
     assert len({user.name for user in users}) == 47
     assert [user.username for user in users if user.manager is None] == ["zhouhaitao"]
     assert all(user.email == f"{user.username}@hengze.example" for user in users)
+
+
+def test_the_sentence_of_the_seeds_is_understood_by_the_lead_app():
+    template = get_template("lead")
+    entity = next(one for one in template.definition.of(ENTITIES) if one.key == "lead")
+    users = [(user.name, user.username) for user in read_people(template).users]
+    step = parse_sentence("预算>20万且来自官网的线索,优先分给张伟或李娜", words_of(entity, users))
+    assert step.when == 'budget > 200000 AND source = "website_form"'
+    assert [who.user for who in step.people] == ["zhangwei", "lina"]
 
 
 @pytest.mark.parametrize("key", KEYS)

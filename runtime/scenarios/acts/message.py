@@ -12,7 +12,6 @@ from runtime.scenarios.asking import Answer, ask
 from runtime.scenarios.base import code_words, judge_run, problem_words
 from runtime.scenarios.world import World
 
-
 _ENDS = {
     "done": say("", ""),
     "passed": say("(不处理)", " (passed over)"),

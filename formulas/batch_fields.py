@@ -9,12 +9,33 @@ from decimal import Decimal
 from typing import Any
 
 from formulas.functions.declare import unify
-from formulas.literals import WrongValueError, format_instant, read_value
+from formulas.literals import HALVES, WrongValueError, format_instant, read_value
 from formulas.numbers import number_text
 from formulas.schema import FieldInfo
-from formulas.types import BLANK, BOOLEAN, DATE, DATETIME, TEXT, Type, decimal, integer, record, set_of
+from formulas.types import (
+    BLANK,
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    DEPARTMENT,
+    PERSON,
+    TEXT,
+    Type,
+    decimal,
+    integer,
+    record,
+    set_of,
+)
 
 DEPTH_LIMIT = 8
+WRITTEN_DIGITS = 7_000
+#: Values that the fields of one line may hold, those of related rows and of sets included.
+VALUE_LIMIT = 10_000
+_PLAIN = 10**15
+_PLAIN_TYPE = integer(15)
+#: `{"date": "2024-02-29"}`: an object that is one value.
+_MARKED: Mapping[str, Type] = {"date": DATE, "datetime": DATETIME, "person": PERSON, "department": DEPARTMENT}
+_MARKS = frozenset(_MARKED)
 
 
 class BatchSchema:
@@ -34,10 +55,15 @@ class BatchSchema:
         return [(key, key) for key in self.entities.get(entity, {})]
 
 
+class TooManyError(Exception):
+    """More values than a line may bring."""
+
+
 def read_fields(fields: object) -> tuple[BatchSchema, dict[str, Any]]:
-    """The schema and the canonical values of a JSON object. Raises `WrongValueError`."""
+    """The schema and the canonical values of a JSON object. Raises `WrongValueError`, `TooManyError`."""
     if not isinstance(fields, dict):
         raise WrongValueError
+    _count(fields)
     schema = BatchSchema()
     return schema, _read_entity(schema, schema.root, fields, 0)
 
@@ -61,13 +87,26 @@ def _read_entity(schema: BatchSchema, entity: str, fields: Mapping[str, Any], de
     return values
 
 
+def _count(fields: dict[str, Any]) -> None:
+    """Refuse what would take long to read, before anything is read."""
+    pending: list[Any] = [fields]
+    left = VALUE_LIMIT
+    while pending:
+        found = pending.pop()
+        inside = found.values() if isinstance(found, dict) else found
+        left -= len(inside)
+        if left < 0:
+            raise TooManyError
+        pending += [item for item in inside if isinstance(item, dict | list)]
+
+
 def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and not ("date" in value or "datetime" in value)
+    return isinstance(value, dict) and _MARKS.isdisjoint(value)
 
 
 def _merged(known: FieldInfo | None, type_: Type) -> Type:
     """The type over several rows."""
-    found = type_ if known is None else unify((known.type, type_))
+    found = type_ if known is None or known.type == type_ else unify((known.type, type_))
     if found is None:
         raise WrongValueError
     return found
@@ -79,6 +118,8 @@ def read_field(value: object) -> tuple[Type, Any]:
         return BLANK, None
     if isinstance(value, bool):
         return BOOLEAN, value
+    if type(value) is int and abs(value) < _PLAIN:
+        return _PLAIN_TYPE, value
     if isinstance(value, int | Decimal):
         number = read_value(value, decimal(0))
         type_ = number_type(number)
@@ -87,14 +128,14 @@ def read_field(value: object) -> tuple[Type, Any]:
         return TEXT, read_value(value, TEXT)
     if isinstance(value, list):
         parts = [read_field(item) for item in value]
-        element = unify([type_ for type_, _ in parts])
+        element = unify(list(dict.fromkeys(type_ for type_, _ in parts)))
         if element is None or element.kind == "set":
             raise WrongValueError
         return set_of(TEXT if element == BLANK else element), tuple(item for _, item in parts if item is not None)
     if isinstance(value, dict) and len(value) == 1:
         name, text = next(iter(value.items()))
-        type_ = DATE if name == "date" else DATETIME
-        return type_, read_value(text, type_)
+        if name in _MARKED:
+            return _MARKED[name], read_value(text, _MARKED[name])
     raise WrongValueError
 
 
@@ -111,14 +152,16 @@ def write_json(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, int | Decimal):
-        return number_text(value)
+        huge = isinstance(value, Decimal) and abs(value.adjusted()) > WRITTEN_DIGITS  # an id: no result is so long
+        return str(value) if huge else number_text(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)}: {write_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(write_json, value)) + "]"
     if isinstance(value, date | time | timedelta):
         return json.dumps(_moment(value))
-    return json.dumps(value, ensure_ascii=False)
+    # half a character of two, as an id may hold it, can only be written as it came
+    return json.dumps(value, ensure_ascii=bool(HALVES.search(value)))
 
 
 def _moment(value: date | time | timedelta) -> Any:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from formulas.batch_fields import BatchSchema
+from formulas.directory import asked_of
 from formulas.errors import CellError, FormulaError, Message
 from formulas.evaluate import DictRow, program
 from formulas.moments import bind_context
-from formulas.schema import Context
-from formulas.sql import Dialect, has_sql_form, to_sql
+from formulas.schema import Context, Directory
+from formulas.sql import Asked, Asking, Dialect, has_sql_form, to_sql
 from formulas.sqlforms.binds import bind_type
 from formulas.sqlite_functions import install
 from formulas.tree import Call, Literal, Path, Tree, children, with_children
-from formulas.types import BLANK, BOOLEAN, Type
+from formulas.types import BLANK, BOOLEAN, TEXT, Type
 
 PIECE_LIMIT = 200
 _NESTED = Message("明细中的明细不能在批处理中计算", "rows of rows are not computed by the SQL back ends of a batch")
@@ -74,7 +79,7 @@ class Database:
     def column(self, tree: Tree, row: DictRow, schema: BatchSchema, context: Context) -> sa.ColumnElement[Any]:
         """The expression of one formula; parts that no database computes are replaced by their values."""
         known = computed(bind_context(tree, context), row, context, self.dialect)
-        resolver = _Values(row, schema, schema.root, self.dialect)
+        resolver = _Values(row, schema, schema.root, self.dialect, context.directory)
         try:
             return to_sql(known, resolver, self.dialect, context)
         except FormulaError:
@@ -114,14 +119,14 @@ _MEMBERS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(slots=True)
-class _Values:
+class _Values(Asking):
     """A resolver whose columns are the values of one row."""
 
     row: DictRow
     schema: BatchSchema
     entity: str
     dialect: Dialect
-    columns: dict[str, sa.ColumnElement[Any]] = field(default_factory=dict)
+    directory: Directory
 
     def column(self, path: Path) -> sa.ColumnElement[Any]:
         value = self.row.value(path.steps)
@@ -138,37 +143,65 @@ class _Values:
     def related(self, relation: tuple[str, ...]) -> _ValueRows:
         rows = self.row.rows(relation)
         entity = ".".join((self.entity, *relation))
-        return _ValueRows(_Table(rows, self.schema, entity, self.dialect))
+        return _ValueRows(_Table(rows, replace(self, entity=entity)))
+
+    def asked(self, function: str) -> Asked:
+        return asked_of(self.directory, function, lambda value: self.literal(value, TEXT))
 
 
-class _Table:
-    """Related rows as a table of literals."""
+class _Table(Asking):
+    """Related rows as a table made of one parameter: a JSON array of rows, each an array of stored values."""
 
-    def __init__(self, rows: list[DictRow], schema: BatchSchema, entity: str, dialect: Dialect) -> None:
+    def __init__(self, rows: list[DictRow], like: _Values) -> None:
         self.rows = rows
-        self.schema = schema
-        self.entity = entity
-        self.dialect = dialect
+        self.like = like
+        self.dialect = like.dialect
         self.paths: dict[tuple[str, ...], str] = {}
         self.types: dict[str, Type] = {}
 
     def column(self, path: Path) -> sa.ColumnElement[Any]:
         name = self.paths.setdefault(path.steps, f"v{len(self.paths)}")
-        self.types[name] = path.type
-        return sa.column(name, bind_type(path.type, self.dialect))
+        self.types[name] = BOOLEAN if path.type == BLANK else path.type
+        return sa.column(name, bind_type(self.types[name], self.dialect))
 
     def related(self, relation: tuple[str, ...]) -> Any:
         raise FormulaError("TYPE", _NESTED)
 
-    def source(self) -> sa.FromClause:
-        """One SELECT a row, joined by UNION ALL."""
-        single = [self.selected(row) for row in self.rows]
-        return (sa.union_all(*single) if len(single) > 1 else single[0]).subquery()
+    def asked(self, function: str) -> Asked:
+        return self.like.asked(function)
 
-    def selected(self, row: DictRow) -> sa.Select[Any]:
-        values = _Values(row, self.schema, self.entity, self.dialect)
-        named = [values.literal(row.value(steps), self.types[name]).label(name) for steps, name in self.paths.items()]
-        return sa.select(sa.literal_column("1").label("one"), *named)
+    def source(self) -> sa.FromClause:
+        """The rows with the columns that were asked for, in their order."""
+        storage = {name: bind_type(type_, self.dialect) for name, type_ in self.types.items()}
+        stores = [_storing(storage[name], self.dialect) for name in self.paths.values()]
+        given = [
+            [store(row.value(steps)) for store, steps in zip(stores, self.paths, strict=True)] for row in self.rows
+        ]
+        listed = sa.literal(json.dumps(given, ensure_ascii=False), sa.Text())
+        each: Any
+        values: list[sa.ColumnElement[Any]]
+        if self.dialect == "sqlite":
+            each = sa.func.json_each(listed).table_valued("key", "value", name="given")
+            values = [sa.func.json_extract(each.c.value, f"$[{n}]") for n in range(len(stores))]
+        else:
+            rows = sa.func.jsonb_array_elements(sa.cast(listed, JSONB))
+            each = rows.table_valued(sa.column("value", JSONB), with_ordinality="key", name="given").render_derived()
+            texts = [sa.func.jsonb_extract_path_text(each.c.value, str(n)) for n in range(len(stores))]
+            values = [sa.cast(text, storage[name]) for text, name in zip(texts, self.paths.values(), strict=True)]
+        named = [value.label(name) for value, name in zip(values, self.paths.values(), strict=True)]
+        return sa.select(sa.literal_column("1").label("one"), *named).select_from(each).order_by(each.c.key).subquery()
+
+
+def _storing(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
+    """From a value to what its column would be given, as JSON has it."""
+    chosen = cast("Callable[[], sa.Dialect]", sqlite.dialect if dialect == "sqlite" else postgresql.dialect)()
+    convert = cast("Callable[[Any], Any] | None", kind.dialect_impl(chosen).bind_processor(chosen))
+
+    def store(value: Any) -> Any:
+        stored = convert(value) if convert is not None and value is not None else value
+        return stored if stored is None or isinstance(stored, int | str) else str(stored)
+
+    return store
 
 
 @dataclass(slots=True)

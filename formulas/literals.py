@@ -13,6 +13,8 @@ from formulas.types import Type
 T = TypeVar("T")
 TEXT_LIMIT = 32_767
 LIST_LIMIT = 1_000
+#: Halves of characters beyond the first 65,536, alone: no text, though JSON can spell them.
+HALVES = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d{1,100})(\.\d{1,50})?\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?\Z", re.ASCII)
@@ -37,10 +39,8 @@ def read_value(value: object, type_: Type, zone: tzinfo = UTC) -> Any:
 def _read_text(value: object, _type: Type, _zone: tzinfo) -> str:
     if not isinstance(value, str) or len(value) > TEXT_LIMIT or "\x00" in value:
         raise WrongValueError
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:  # a lone surrogate: neither database can hold it
-        raise WrongValueError from error
+    if not value.isascii() and HALVES.search(value):  # neither database can hold it
+        raise WrongValueError
     return value
 
 

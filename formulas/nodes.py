@@ -29,7 +29,9 @@ def constant(tree: Tree) -> Tree:
     return tree if isinstance(value, CellError) else Literal(value, tree.type)
 
 
-_NOWHEN = Context(datetime(1970, 1, 1, tzinfo=UTC))
+def asks_directory(tree: Tree) -> bool:
+    """Whether a value depends on where people and departments stand, so that `Context.directory` has to be filled."""
+    return any(find_function(node.function).asks for node in walk(tree) if isinstance(node, Call))
 
 
 def chain(node: Node, operator: str) -> list[Node]:

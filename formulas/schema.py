@@ -51,6 +51,23 @@ class Schema(Protocol):
         """Key and label of every field of the entity."""
 
 
+class Directory(Protocol):
+    """Who stands where, as the functions that ask it see it. Whoever evaluates fills it before (docs/decisions/0031)."""
+
+    def answer(self, function: str, subject: str) -> str | None:
+        """What `USERDEPT` or `MANAGER` says of a person, or `DEPTPATH` of a department; None where nothing is known."""
+
+
+class _Nobody(Directory):
+    """Knows of no one."""
+
+    def answer(self, function: str, subject: str) -> str | None:
+        return None
+
+
+NOBODY: Directory = _Nobody()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The moment, the person and the zone of one evaluation; also the values only the record's surroundings know."""
@@ -73,6 +90,8 @@ class Context:
     weekend: frozenset[int] = frozenset((5, 6))
     #: In the rules of a write: the canonical values of the record before it; None for a new record.
     before: Mapping[str, Any] | None = None
+    #: Where other people and departments than the user's own stand.
+    directory: Directory = NOBODY
 
     @property
     def today(self) -> date:

@@ -12,6 +12,8 @@ from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import (
+    Asked,
+    Asking,
     Condition,
     Dialect,
     Element,
@@ -30,6 +32,8 @@ from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
 
 __all__ = [
+    "Asked",
+    "Asking",
     "Dialect",
     "Gathered",
     "Gathering",
@@ -56,6 +60,8 @@ class _Declarations:
         if function in _SHARED:
             return _SHARED[function]
         declared = find_function(function)
+        if declared.asks:
+            return choices.ask
         if not declared.portable or declared.volatility != "stable":
             return None
         if dialect == "postgresql":

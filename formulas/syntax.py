@@ -16,6 +16,8 @@ _NORMAL = str.maketrans(
     "（）［］｛｝【】，＝＞＜＋－＊／＾％＆．！。×÷−–　０１２３４５６７８９",
     "()[]{}[],=><+-*/^%&.!.*/-- 0123456789",
 )
+#: NUL and halves of characters: neither database can hold them.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)"
@@ -63,6 +65,9 @@ def tokenize(text: str) -> list[Token]:
     if len(text) > LENGTH_LIMIT:
         message = Message(f"公式超过 {LENGTH_LIMIT} 个字符", f"the formula is longer than {LENGTH_LIMIT} characters")
         raise FormulaError("LIMIT", message, (LENGTH_LIMIT, len(text)))
+    broken = _NO_TEXT.search(text)
+    if broken is not None:
+        raise parse_error("这里有不是文字的字符", "this is no character of a text", broken.start(), broken.end())
     normal = text.translate(_NORMAL)
     tokens: list[Token] = []
     place, spaced = 0, False

@@ -52,7 +52,8 @@ def _required(here: DocumentId, pointer: str, role: Role, grant: Grant, entity: 
     given = {each.field for each in grant.defaults}
     listed = [other for other in role.grants if other.entity == grant.entity and "create" in other.may]
     for field in entity.fields:
-        if not field.required or field.assigned or field.default is not None or field.key in given:
+        has_default = field.default is not None or field.default_formula is not None
+        if not field.required or field.assigned or has_default or field.key in given:
             continue
         if not any(may_give(other, field.key) for other in listed):
             name = label_text(field.label)

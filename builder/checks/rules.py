@@ -8,7 +8,16 @@ from builder.checks.finding import Finding, error
 from builder.compiled.computing import draft_schema
 from builder.compiled.conditional import condition_tree
 from builder.compiled.recompute import all_in_sql
-from builder.compiled.rules import RuleTrees, has_rules, is_own, needed_trees, needs_judging, of_the_write, rule_trees
+from builder.compiled.rules import (
+    RuleTrees,
+    has_rules,
+    is_given,
+    is_own,
+    needed_trees,
+    needs_judging,
+    of_the_write,
+    rule_trees,
+)
 from builder.definition.entity import Entity
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.fields.base import Field
@@ -19,7 +28,7 @@ from formulas.checker import Checked, check, fits
 from formulas.dependencies import computation_order
 from formulas.errors import FormulaError, FormulaErrors
 from formulas.schema import Schema
-from formulas.tree import Rollup, walk
+from formulas.tree import Rollup, paths, walk
 
 
 def check_rules(definition: Definition) -> Iterator[Finding]:
@@ -131,8 +140,11 @@ class _Check:
         if not fits(found.type, expected):
             zh, en = expected.name.zh, expected.name.en
             yield self._error("formula.type", at, say(f"默认公式的结果应为{zh}", f"The default must be {en}"))
-        if not self._reads_own(found) or next(of_the_write(found.tree), None) is not None:
-            message = say("默认公式只能读取本记录的已填字段", "A default reads given fields of the record itself only")
+        if not self._is_known_before(found):
+            message = say(
+                "默认公式只能读取本记录的已填字段,以及它们所引用的记录的字段",
+                "A default reads given fields of the record itself, and fields of the records that these point to",
+            )
             yield self._error("formula.type", at, message)
 
     def _circle(self) -> Iterator[Finding]:
@@ -152,6 +164,13 @@ class _Check:
             return check(text, self._schema, self._entity.key)
         except FormulaErrors:
             return None
+
+    def _is_known_before(self, found: Checked) -> bool:
+        """Whether a default can be told before there is the record: from what is given, and from where that points to."""
+        tree = found.tree
+        if any(isinstance(node, Rollup) for node in walk(tree)) or next(of_the_write(tree), None) is not None:
+            return False
+        return all(is_given(self._fields.get(steps[0])) for steps in paths(tree))
 
     def _reads_own(self, found: Checked) -> bool:
         if any(isinstance(node, Rollup) for node in walk(found.tree)):

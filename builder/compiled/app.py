@@ -195,6 +195,11 @@ class CompiledApp:
         return any(computed.place == "volatile" for computed in self.computed.values())
 
     @cached_property
+    def looks_up(self) -> bool:
+        """Whether defaults of new records read other records, which may be new themselves."""
+        return any(default.reads for rules in self.rules.values() for default in rules.defaults)
+
+    @cached_property
     def rounds(self) -> tuple[Round, ...]:
         """The related computed fields, by the statements that bring them up to date, in order."""
         return rounds_of(self.computed)

@@ -13,17 +13,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.asking import directory_of
 from builder.compiled.computing import with_variables
 from builder.compiled.sight import Sight
 from builder.fields.parts.many import SOURCE, TARGET, ManyField
 from builder.fields.reference import ReferenceField
-from formulas.sql import Dialect, Related, Resolver, to_stored
+from formulas.sql import Asked, Asking, Dialect, Related, Resolver, to_stored
 from formulas.tree import Path
 
 Element = sa.ColumnElement[Any]
 
 
-class Joins(Resolver):
+class Joins(Resolver, Asking):
     """A record's table with the to-one joins that were asked for, each made once. ``table`` is a real table or an alias of one."""
 
     def __init__(self, app: CompiledApp, entity: CompiledEntity, table: sa.FromClause, dialect: Dialect) -> None:
@@ -48,6 +49,10 @@ class Joins(Resolver):
             return self._plain(owner, table, tuple(relations), last)
         whole = self._whole if not relations else scalars(self.app, owner, table, self.dialect)
         return sight.value(owner.key, last, self._plain(owner, table, tuple(relations), last), whole, self.dialect)
+
+    def asked(self, function: str) -> Asked:
+        """Return how the directory is asked."""
+        return directory_of(function)
 
     def visible(self, ends: tuple[str, ...] = (SOURCE, TARGET)) -> Element | None:
         """Return the condition of the records of its own table that are seen; None for all.
@@ -181,7 +186,7 @@ def seen_when(
     return meets if rows is None else sa.and_(meets, rows)
 
 
-class Under(Resolver):
+class Under(Resolver, Asking):
     """The same joins, seen from a record at the end of a path: for the formula of a field there."""
 
     def __init__(self, joins: Joins, relations: tuple[str, ...]) -> None:
@@ -195,6 +200,10 @@ class Under(Resolver):
     def related(self, relation: tuple[str, ...]) -> Related:
         """Return the related records from there."""
         return self._joins.related((*self._relations, *relation))
+
+    def asked(self, function: str) -> Asked:
+        """Return how the directory is asked."""
+        return directory_of(function)
 
 
 class ChildRows(Related):

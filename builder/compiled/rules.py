@@ -17,8 +17,9 @@ from formulas.dependencies import Dependency, computation_order
 from formulas.evaluate import Program, program
 from formulas.filters import join, negate
 from formulas.functions import find_function
+from formulas.nodes import asks_directory
 from formulas.schema import Schema
-from formulas.tree import Call, Path, Rollup, Tree, children, walk, with_children
+from formulas.tree import Call, Path, Rollup, Tree, children, paths, walk, with_children
 from formulas.tree import Literal as Constant
 from formulas.types import BLANK, BOOLEAN, Type
 
@@ -52,6 +53,10 @@ class FieldDefault:
     field: Field
     program: Program
     type: Type
+    looks_up: bool
+    """Reads records that the new one points to, or the directory."""
+    reads: tuple[tuple[str, ...], ...] = ()
+    """Paths over references of the new record."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +176,16 @@ def saying(tree: Tree) -> Tree:
 
 def is_own(fields: Mapping[str, Field], trees: RuleTrees) -> bool:
     """Whether the record's own given fields, and what Python computes from them, decide."""
-    if any(isinstance(node, Rollup) for node in walk(trees.broken)) or any(d.path for d in trees.dependencies):
+    if (
+        asks_directory(trees.broken)
+        or any(isinstance(node, Rollup) for node in walk(trees.broken))
+        or any(d.path for d in trees.dependencies)
+    ):
         return False
-    return all(_is_given(fields.get(dependency.field)) for dependency in trees.dependencies)
+    return all(is_given(fields.get(dependency.field)) for dependency in trees.dependencies)
 
 
-def _is_given(field: Field | None) -> bool:
+def is_given(field: Field | None) -> bool:
     """Whether a field's value is known before the write; a system field's and a number's are not."""
     return field is not None and field.stored and not isinstance(field, ComputedField | AutoNumberField)
 
@@ -197,7 +206,9 @@ def _defaults(app: CompiledApp, entity: CompiledEntity) -> Iterator[FieldDefault
     order = computation_order({(entity.key, key): found.dependencies for key, (_, found) in checked.items()})
     for _, key in order:
         field, found = checked[key]
-        yield FieldDefault(field, program(found.tree), found.type)
+        reads = tuple(sorted(steps for steps in paths(found.tree) if len(steps) > 1))
+        looks_up = bool(reads) or asks_directory(found.tree)
+        yield FieldDefault(field, program(found.tree), found.type, looks_up, reads)
 
 
 def all_rules(app: CompiledApp) -> Iterable[RecordRule]:

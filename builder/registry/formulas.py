@@ -15,7 +15,7 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import Language, say
 from builder.registry.drafts import load_draft
-from builder.registry.previewing import find_row, typed_row
+from builder.registry.previewing import StoredDirectory, find_row, typed_row
 from builder.registry.registry import Registry, find_published
 from formulas.checker import Checked, check
 from formulas.errors import CellError, FormulaError, FormulaErrors
@@ -123,7 +123,8 @@ def check_formula(registry: Registry, trial: Trial, user: str | None) -> Formula
             checked = check(trial.formula, schema, trial.entity)
         except FormulaErrors as errors:
             return FormulaReport(None, errors.errors)
-        context = Context(now=registry.clock.now(), user=user, zone=ZoneInfo(draft.app.time_zone))
+        zone, directory = ZoneInfo(draft.app.time_zone), StoredDirectory(connection)
+        context = Context(now=registry.clock.now(), user=user, zone=zone, directory=directory)
         row = _row(registry, connection, draft, trial, context)
         if row is None:
             return FormulaReport(checked, ())

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.asking import directory_of
 from builder.definition.kinds import Definition
 from builder.fields.base import Invalid
 from builder.fields.multi_reference import MultiReferenceField
@@ -17,7 +18,7 @@ from builder.fields.reference import ReferenceField
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import errors_found, say
 from formulas.evaluate import DictRow, program
-from formulas.schema import Context
+from formulas.schema import Context, Directory
 
 JSON = Any
 ROWS = 1_000
@@ -70,6 +71,19 @@ class StoredRow:
                 else None
             )
         return self._reached[key]
+
+
+class StoredDirectory(Directory):
+    """The directory as it stands. Cost: one statement a question."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def answer(self, function: str, subject: str) -> str | None:
+        """What it says."""
+        asked = directory_of(function)
+        found = self._connection.scalar(sa.select(asked.answer(asked.subject)).where(asked.subject == subject))
+        return None if found is None else str(found)
 
 
 def find_row(

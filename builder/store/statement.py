@@ -153,3 +153,14 @@ Unit = Generator[Query, Rows, T]
 """A unit of work: yields queries, receives rows, returns a result. It must not do anything else that waits.
 
 What a constraint refuses is raised where the query was yielded (``ConstraintRefused``), so that a unit may go back to a savepoint."""
+
+
+def finished(unit: Unit[T]) -> T | None:
+    """Return the result of a unit that turns out to ask nothing; None if it asks, and it is closed then."""
+    try:
+        next(unit)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    unit.close()
+    return None

@@ -123,6 +123,8 @@ class Function:
     rollup: bool = False
     #: Needs nothing but its arguments and the zone, so that a database may compute it.
     portable: bool = True
+    #: Asks the directory: `Context.directory` of Python, the tables that a resolver knows of SQL.
+    asks: bool = False
 
     @property
     def signature(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from formulas.functions.declare import Family
 from formulas.schema import Context
-from formulas.types import BOOLEAN, DEPARTMENT, PERSON
+from formulas.types import BOOLEAN, DEPARTMENT, PERSON, TEXT, Type
 
 PEOPLE = Family("people", portable=False)
 
@@ -115,6 +115,56 @@ def _in_team(context: Context, person: str | None) -> bool:
 )
 def _manages(context: Context, person: str | None) -> bool:
     return person in context.reports
+
+
+def _asking(
+    name: str, letter: str, result: Type, zh: str, en: str, *examples: tuple[str, Any], aliases: tuple[str, ...]
+) -> None:
+    def ask(context: Context, subject: str) -> str | None:
+        return context.directory.answer(name, subject)
+
+    PEOPLE.add(
+        name,
+        letter,
+        result,
+        zh,
+        en,
+        *examples,
+        needs_context=True,
+        volatility="volatile",
+        gives_blank=True,
+        asks=True,
+        aliases=aliases,
+    )(ask)
+
+
+_asking(
+    "USERDEPT",
+    "p",
+    DEPARTMENT,
+    "人员部门：该人员所在的部门，如 USERDEPT(owner)",
+    "The department a person is in, as in USERDEPT(owner).",
+    ("ISBLANK(USERDEPT(BLANK()))", True),
+    aliases=("所在部门",),
+)
+_asking(
+    "MANAGER",
+    "p",
+    PERSON,
+    "直接上级：该人员向谁汇报，如 MANAGER(owner)",
+    "Who a person reports to, as in MANAGER(owner).",
+    ("ISBLANK(MANAGER(BLANK()))", True),
+    aliases=("上级", "USERMANAGER"),
+)
+_asking(
+    "DEPTPATH",
+    "q",
+    TEXT,
+    "部门路径：从最上级到该部门的名称，以“/”相连",
+    "The names of the departments from the topmost down to this one, joined with a slash.",
+    ("ISBLANK(DEPTPATH(BLANK()))", True),
+    aliases=("部门全路径",),
+)
 
 
 @PEOPLE.add(

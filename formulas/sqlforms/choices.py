@@ -2,60 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from formulas.sqlforms.arithmetic import result
 from formulas.sqlforms.binds import bind_type, is_wide
-from formulas.sqlforms.compare import blank_of, visible
-from formulas.sqlforms.core import NOTHING, Element, Emitter, Form, Sql, any_error, error
+from formulas.sqlforms.compare import ID_KINDS, as_id, blank_of, visible
+from formulas.sqlforms.core import NOTHING, Asking, Element, Emitter, Form, Sql, any_error, error, no_form
 from formulas.sqlforms.template import negated
-from formulas.tree import Call, Tree, desugared
+from formulas.tree import Call, Path, Tree, desugared
 from formulas.types import BOOLEAN, Type
 
 
-def _typed(emitter: Emitter, element: Element, type_: Type) -> Sql:
+def _identified(emitter: Emitter, branches: Sequence[Tree], type_: Type) -> Sql | None:
+    """A branch that is a column of ids: PostgreSQL keeps those in a type of its own, so all other branches are bound as it is."""
+    if not emitter.postgresql or type_.kind not in ID_KINDS:
+        return None
+    values = (emitter.value(branch) for branch in branches if isinstance(branch, Path | Call))
+    return next((value for value in values if value.column is not None), None)
+
+
+def _typed(emitter: Emitter, element: Element, type_: Type, like: Sql | None = None) -> Sql:
+    if like is not None and like.column is not None:
+        ids: Element = sa.type_coerce(element, like.column.type)
+        return Sql(ids, type_, column=ids)
     wide = is_wide(type_) and not emitter.postgresql
     return Sql(sa.type_coerce(element, bind_type(type_, emitter.dialect)), type_, wide)
 
 
-def _branch(emitter: Emitter, tree: Tree, type_: Type) -> Element:
-    return result(emitter, emitter.value(tree), type_)
+def _branch(emitter: Emitter, tree: Tree, type_: Type, like: Sql | None = None) -> Element:
+    return result(emitter, as_id(emitter, emitter.value(tree, like), like), type_)
+
+
+def _branches(call: Call) -> list[Tree]:
+    """What a chain of choices may give."""
+    found: list[Tree] = []
+    otherwise: Tree = call
+    while isinstance(otherwise, Call) and otherwise.function == "IF":
+        _, then, *rest = otherwise.args
+        found.append(then)
+        otherwise = desugared(rest[0]) if rest and isinstance(rest[0], Call) else (rest[0] if rest else NOTHING)
+    return [*found, otherwise]
 
 
 def choose_if(emitter: Emitter, call: Call) -> Sql:
     """IF: a blank condition does not hold, an error makes the whole blank. A chain of choices is one CASE."""
     whens: list[tuple[Element, Element]] = []
+    like = _identified(emitter, _branches(call), call.type)
     otherwise: Tree = call
     while isinstance(otherwise, Call) and otherwise.function == "IF":
         test, then, *rest = otherwise.args
         failed = error(emitter, test)
         if failed is not None:
             whens.append((failed, sa.null()))
-        whens.append((emitter.condition(test), _branch(emitter, then, call.type)))
+        whens.append((emitter.condition(test), _branch(emitter, then, call.type, like)))
         otherwise = desugared(rest[0]) if rest and isinstance(rest[0], Call) else (rest[0] if rest else NOTHING)
-    return _typed(emitter, sa.case(*whens, else_=_branch(emitter, otherwise, call.type)), call.type)
+    return _typed(emitter, sa.case(*whens, else_=_branch(emitter, otherwise, call.type, like)), call.type, like)
 
 
 def coalesce(emitter: Emitter, call: Call) -> Sql:
     """COALESCE: empty texts and sets are blank; an error before the first value makes the whole blank."""
     whens: list[tuple[Element, Element]] = []
+    like = _identified(emitter, call.args, call.type)
     for arg in call.args:
-        value = emitter.value(arg)
+        value = as_id(emitter, emitter.value(arg, like), like)
         failed = error(emitter, arg)
         if failed is not None:
             whens.append((failed, sa.null()))
         whens.append((negated(blank_of(emitter, visible(value, arg))), result(emitter, value, call.type)))
-    return _typed(emitter, sa.case(*whens, else_=sa.null()), call.type)
+    return _typed(emitter, sa.case(*whens, else_=sa.null()), call.type, like)
 
 
 def if_error(emitter: Emitter, call: Call) -> Sql:
     """IFERROR."""
     first, second = call.args
     failed = error(emitter, first)
-    value = _branch(emitter, first, call.type)
+    like = _identified(emitter, call.args, call.type)
+    value = _branch(emitter, first, call.type, like)
     if failed is None:
-        return _typed(emitter, value, call.type)
-    return _typed(emitter, sa.case((failed, _branch(emitter, second, call.type)), else_=value), call.type)
+        return _typed(emitter, value, call.type, like)
+    chosen = sa.case((failed, _branch(emitter, second, call.type, like)), else_=value)
+    return _typed(emitter, chosen, call.type, like)
 
 
 def is_error(emitter: Emitter, call: Call) -> Sql:
@@ -97,6 +125,17 @@ def equals_any(emitter: Emitter, call: Call) -> Sql:
     subject, *choices = call.args
     found = [emitter.value(Call("eq", (subject, choice), BOOLEAN)).element for choice in choices]
     return Sql(sa.or_(*found), BOOLEAN)
+
+
+def ask(emitter: Emitter, call: Call) -> Sql:
+    """USERDEPT, MANAGER, DEPTPATH: from the directory's own tables, so that the answer is of the same moment as the rows."""
+    resolver = emitter.scopes[-1]
+    if not isinstance(resolver, Asking):
+        raise no_form(call.function)
+    asked = resolver.asked(call.function)
+    subject = emitter.value(call.args[0], Sql(asked.subject, call.args[0].type, column=asked.subject))
+    found = asked.answer(subject.element)
+    return Sql(found, call.type, column=found)
 
 
 FORMS: dict[str, Form] = {

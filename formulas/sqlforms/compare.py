@@ -22,7 +22,23 @@ def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
         second = emitter.value(right)
         return emitter.value(left, second), second
     first = emitter.value(left)
-    return first, emitter.value(right, first)
+    second = emitter.value(right, first)
+    if isinstance(left, Call) or isinstance(right, Call):
+        return as_id(emitter, first, second), as_id(emitter, second, first)
+    return first, second
+
+
+#: What PostgreSQL keeps in a type of its own.
+ID_KINDS = frozenset(("person", "department", "record"))
+
+
+def as_id(emitter: Emitter, value: Sql, like: Sql | None) -> Sql:
+    """A computed id, which is a text, in the type of the column of ids beside it."""
+    if not emitter.postgresql or like is None or like.column is None or value.column is not None:
+        return value
+    if value.type.kind not in ID_KINDS or isinstance(value.element, sa.BindParameter):
+        return value
+    return replace(value, element=sa.cast(value.element, like.column.type))
 
 
 def _compared(emitter: Emitter, left: Tree, right: Tree, operator: Compare, equality: bool = True) -> Element:

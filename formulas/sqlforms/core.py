@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from typing import Literal as Choice
 
 import sqlalchemy as sa
@@ -47,6 +47,23 @@ class Resolver(Protocol):
 
     def related(self, relation: tuple[str, ...]) -> Related:
         """The rows at the end of a path whose last step is a to-many relation."""
+
+
+class Asked(NamedTuple):
+    """A question to the directory, as SQL."""
+
+    subject: Element
+    """A column of the ids it is asked about: constants are bound as that is."""
+    answer: Callable[[Element], Element]
+    """From such an id to what the directory says of it, null where it says nothing; a plain column's type."""
+
+
+class Asking:
+    """A resolver that knows the tables of people and departments."""
+
+    def asked(self, function: str) -> Asked:
+        """How `USERDEPT`, `MANAGER` or `DEPTPATH` is asked here."""
+        raise NotImplementedError
 
 
 class Gathered(Protocol):

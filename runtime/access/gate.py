@@ -47,6 +47,9 @@ class FieldMap:
     passed: str | None = None
     """The sight that these uses were found to be fit for: a plan that is kept is looked at once."""
 
+    asks_directory: bool = False
+    """A filter of the request asks where people and departments stand."""
+
     _kinds: tuple[int, bool, bool] = (0, False, False)
     """What ``reads`` and ``writes`` say of so many uses: they only grow, and a kept plan is asked with every request."""
 
@@ -86,6 +89,8 @@ def gate(actor: Actor | None, app_key: str, field_map: FieldMap, sight: RoleSigh
         for entity, path, use in sorted(field_map.uses):
             sight.require(entity, path, use)
         field_map.passed = sight.key
+    if field_map.asks_directory:
+        require_house(actor)
     if actor.scopes is None:
         return
     require_app(actor, app_key)

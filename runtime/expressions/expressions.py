@@ -15,6 +15,7 @@ from builder.definition.templating import fill, pieces
 from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import dump_json
+from builder.kernel.ids import find_uuid
 from builder.kernel.text import Text, say
 from builder.store import tables
 from builder.store.statement import Query, Unit
@@ -30,12 +31,13 @@ from runtime.expressions.prepared import (
     end_of,
     prepare,
     prepare_tree,
-    reader_of,
     statement,
 )
+from runtime.query.fetched import reader_of
 from runtime.query.kept import Kept
 from runtime.query.statements import sql_dialect
 from runtime.query.variables import viewer
+from runtime.records.lookups import looked_up
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -100,7 +102,8 @@ def _prepare_shown(app: CompiledApp, entity: CompiledEntity, formula: str) -> Pr
 
 def moment(context: Context) -> dict[str, Any]:
     """Return the parameters of ``NOW``, ``TODAY`` and the person for a statement made ``with_variables``."""
-    return viewer_values(context)
+    somebody = context.user is None or find_uuid(context.user) is not None
+    return viewer_values(context if somebody else replace(context, user=None))  # the installation itself is nobody
 
 
 def context_of(w: Writing) -> Context:
@@ -120,12 +123,18 @@ def _run(w: Writing, subject: Subject, ready: Sequence[Prepared]) -> Unit[list[A
     brought: dict[Tree, Any] = {}
     if wanted and not subject.gone:
         brought = yield from _bring(w, subject, wanted)
-    context = context_of(w)
-    values = []
-    for made in ready:
-        row = RecordRow(subject, tuple(brought.get(tree) for tree in made.brought))
-        values.append(made.program.run(row, context))
-    return values
+    known = context_of(w)
+
+    def run(context: Context) -> list[Any]:
+        values = []
+        for made in ready:
+            row = RecordRow(subject, tuple(brought.get(tree) for tree in made.brought))
+            values.append(made.program.run(row, context))
+        return values
+
+    if not any(made.asks for made in ready):
+        return run(known)
+    return (yield from looked_up(w, lambda lookups: run(replace(known, directory=lookups))))
 
 
 def _bring(w: Writing, subject: Subject, wanted: tuple[Tree, ...]) -> Unit[dict[Tree, Any]]:

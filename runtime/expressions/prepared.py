@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import kept_type, shape_of, with_variables
+from builder.compiled.computing import kept_type, with_variables
 from builder.compiled.resolver import Joins
 from builder.fields.base import Field, Invalid
 from builder.fields.parts.computed import ComputedField
-from builder.fields.text import TextField
-from builder.store.types import Document, StoredType
 from formulas.checker import check
 from formulas.evaluate import Program, program
 from formulas.filters import parse_filter
+from formulas.nodes import asks_directory
 from formulas.schema import Context
 from formulas.sql import Dialect, to_stored
 from formulas.tree import Call, Path, Rollup, Tree, children, with_children
 from formulas.types import BOOLEAN, Type
+from runtime.query.fetched import stored_type_of
 
 JSON = Any
 
@@ -34,7 +34,6 @@ CHANGED = "#changed"
 """First step of a path to whether a field changed; alone: whether the record is new."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ANY = TextField.of(key="value", label="value")
 
 
 class Subject(NamedTuple):
@@ -60,6 +59,8 @@ class Prepared:
     """What a row of the database has to bring, in the order of its places."""
     source: Tree
     """The tree as it was written."""
+    asks: bool
+    """Python asks the directory for it."""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class _Split:
     def _of_write(self, call: Call) -> Tree:
         if call.function == "ISNEW":
             return Path((CHANGED,), BOOLEAN)
-        path = call.args[0]
+        path = call.args[-1]  # the key of the field stands before it
         assert isinstance(path, Path)
         if len(path.steps) > 1 or not self._is_at_hand(path):
             return path if call.function == "PRIORVALUE" else Path((CHANGED, ""), BOOLEAN)
@@ -111,7 +112,7 @@ def prepare_tree(app: CompiledApp, entity: CompiledEntity, source: Tree) -> Prep
     """Make a checked tree ready."""
     split = _Split(app, entity)
     tree = split.tree(source)
-    return Prepared(entity.key, program(tree), source.type, tuple(split.brought), source)
+    return Prepared(entity.key, program(tree), source.type, tuple(split.brought), source, asks_directory(tree))
 
 
 def statement(app: CompiledApp, entity: CompiledEntity, wanted: tuple[Tree, ...], dialect: Dialect) -> sa.Select[Any]:
@@ -134,39 +135,13 @@ def _columns(app: CompiledApp, joins: Joins, wanted: tuple[Tree, ...], dialect: 
         else:
             kept = kept_type(tree.type)
             value = to_stored(with_variables(tree), kept, joins, dialect, zone_only(app))
-            found.append(sa.type_coerce(value, _stored_type(app, joins.entity, tree)))
+            found.append(sa.type_coerce(value, stored_type_of(app, joins.entity, tree)))
     return found
 
 
 def zone_only(app: CompiledApp) -> Context:
     """Return a context of which only the zone counts: moment and person are parameters of the statement."""
     return Context(now=_EPOCH, zone=app.zone)
-
-
-def reader_of(app: CompiledApp, entity: CompiledEntity, tree: Tree, dialect: Dialect) -> Callable[[Any], Any]:
-    """Return what turns a value that the statement brought (never None) into a canonical one."""
-    kind = _stored_type(app, entity, tree)
-    as_text = dialect == "sqlite" or isinstance(kind, Document)  # the driver of records gives JSON as it stands
-    return kind.read_sqlite if as_text else kind.read_postgresql
-
-
-def _stored_type(app: CompiledApp, entity: CompiledEntity, tree: Tree) -> StoredType:
-    if isinstance(tree, Path):
-        owner = entity
-        *relations, last = tree.steps
-        for step in relations:
-            info = app.find_field(owner.key, step)
-            assert info is not None
-            owner = app.entities[str(info.target_entity)]
-        computed = app.computed.get((owner.key, last))
-        field = computed.shape if computed is not None else owner.find_field(last)
-        if field is not None and field.shows is not None:
-            field = owner.system[field.shows]
-    else:
-        field = shape_of(kept_type(tree.type), _ANY)
-    stored = field.column_type() if field is not None else None
-    assert stored is not None
-    return stored
 
 
 def end_of(app: CompiledApp, entity: CompiledEntity, steps: tuple[str, ...]) -> Field | None:

@@ -17,6 +17,7 @@ from formulas.checker import check_condition
 from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.filters import join, parse_filter
 from formulas.moments import bind_context
+from formulas.nodes import asks_directory
 from formulas.schema import Context
 from formulas.sql import has_sql_form
 from formulas.tree import Param, Tree, children, lift, paths, walk, with_children
@@ -68,6 +69,7 @@ def plan_filter(
     context = Context(now=asker.now, user=asker.user_id, zone=app.zone)
     parts = given.parts if isinstance(given, AllOf) else ((given, pointer),)
     tree = join("and", [_read_filter(app, entity, part, context, place) for part, place in parts])
+    field_map.asks_directory |= asks_directory(tree)
     touched = paths(tree)
     if len({path[:-1] for path in touched if len(path) > 1}) > QUERY_RELATIONS:
         raise too_many_relations(pointer)

@@ -23,6 +23,7 @@ from runtime.records.creating import new_record
 from runtime.records.deleting import delete_held
 from runtime.records.diagnosis import Suspect, conflict, diagnose, joined, suspects_of, suspects_of_change, unexplained
 from runtime.records.holding import HeldRecord, expect_revision, hold_record, not_found
+from runtime.records.lookups import look_ahead
 from runtime.records.orders import Done, Order, Outcome, find_ref, is_ref, resolve, runs
 from runtime.records.parts import try_part
 from runtime.records.rights import acting_sight
@@ -187,10 +188,12 @@ def _refuse_one(attempt: _Attempt, place: int, violations: list[Violation]) -> N
 def _create(w: Writing, batch: Batch, bodies: list[tuple[int, JSON]], attempt: _Attempt) -> Unit[dict[int, Done]]:
     records: dict[int, NewRecord] = {}
     wrong: dict[int, tuple[NewRecord, list[Violation]]] = {}
+    for entity in {batch.orders[place].entity.key: batch.orders[place].entity for place, _ in bodies}.values():
+        yield from look_ahead(w, entity, [body for place, body in bodies if batch.orders[place].entity is entity])
     for place, body in bodies:
         order = batch.orders[place]
         violations: list[Violation] = []
-        record = new_record(w, order.entity, body, order.pointer, violations)
+        record = yield from new_record(w, order.entity, body, order.pointer, violations)
         if violations:
             wrong[place] = (record, violations)
         elif place not in attempt.refused:

@@ -23,6 +23,7 @@ from runtime.records.holding import Held, HeldRecord, expect_revision, hold_reco
 from runtime.records.link_telling import hold_links
 from runtime.records.linking import link_bodies, pointer_in, refuse_count, shown_link, told
 from runtime.records.listing import check_listed, link_files
+from runtime.records.lookups import note_fresh
 from runtime.records.rights import body_entity, seen_of, without_unchanged
 from runtime.records.rules import judge_own
 from runtime.records.seams import Intent, judge
@@ -182,6 +183,7 @@ def plan_change(
     if changed or listed:
         change.whole = _check_whole(entity, seen, values, held.shown, pointer, violations)
         w.changes.pointers[record_id] = pointer
+        note_fresh(w, record_id, change.whole)
         if w.app.rules.get(entity.key):
             judge_own(w, entity, change.whole, canonical(entity, held.shown), pointer, violations, seen)
         yield from _check_other_links(w, change, seen, listed.links, violations)
@@ -288,7 +290,7 @@ def _plan_list(
             if child_id is not None:
                 listed.add(child_id)
                 yield from _refuse_foreign(w, entity, child_id, here, violations)
-            planned.fresh.append(new_record(w, entity, row, here, violations, parent=parent))
+            planned.fresh.append((yield from new_record(w, entity, row, here, violations, parent=parent)))
     if there - listed:
         planned.gone.extend((yield from hold_records(w, entity, there - listed)))
     return planned
@@ -313,7 +315,7 @@ def _plan_links(
     for place, body in link_bodies(pointer, wish, wanted):
         known = there.get(body[TARGET])
         if known is None:
-            planned.fresh.append(new_record(w, entity, body, place, violations, parent=parent))
+            planned.fresh.append((yield from new_record(w, entity, body, place, violations, parent=parent)))
         elif body[TARGET] in hidden:
             nowhere = unknown_target(body[TARGET])
             violations.append(Violation("reference", pointer_in(place, TARGET), nowhere.message, nowhere.params))

@@ -14,7 +14,9 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.limits import EXPAND_DEPTH
 from builder.kernel.problems import Violation
 from builder.kernel.text import say
+from builder.store.statement import Unit
 from runtime.records.linking import link_bodies, refuse_count
+from runtime.records.lookups import note_fresh
 from runtime.records.rights import body_entity, with_role_defaults
 from runtime.records.rules import fill_defaults, judge_own
 from runtime.records.values import (
@@ -42,7 +44,7 @@ def new_record(
     *,
     parent: tuple[str, str] | None = None,
     depth: int = 0,
-) -> NewRecord:
+) -> Unit[NewRecord]:
     """Coerce the body of a create; violations are collected, so the result counts only if there are none.
 
     Args:
@@ -59,14 +61,15 @@ def new_record(
     named = {key for key, value in values.items() if value is not None}
     given = values
     plain = with_defaults(entity, given)
-    values = with_role_defaults(w, entity, plain)
+    values = yield from with_role_defaults(w, entity, plain)
     if parent is not None:
         values[parent[0]] = parent[1]
     if w.app.rules.get(entity.key, NONE).defaults:
         told = {key for key in values if key in given or values[key] != plain[key]} | set(parent[:1] if parent else ())
-        fill_defaults(w, entity, values, told, pointer, violations)
+        yield from fill_defaults(w, entity, values, told, pointer, violations)
     check_required(seen, values, pointer, violations, given_by_parent=parent[0] if parent else "")
     record = NewRecord(entity, _id_of(w, body, pointer, violations), values, pointer, given=named)
+    note_fresh(w, record.id, record.values)
     if listed.links:
         record.given |= {key for key, wish in listed.links.items() if wish.whole or wish.add}
     if not seen.unwritable.isdisjoint(body):
@@ -79,22 +82,22 @@ def new_record(
         violations.append(Violation("depth", pointer, message))
         return record
     if entity.links:
-        record.children += new_links(w, record, seen, listed.links, violations)
+        record.children += yield from new_links(w, record, seen, listed.links, violations)
     for key, rows in listed.children.items():
         definition = entity.fields[key]
         assert isinstance(definition, ChildrenField)
         owner = (definition.via, record.id)
         target = child_entity(w.app, definition)
-        record.children += [
-            new_record(w, target, row, f"{pointer}/{key}/{place}", violations, parent=owner, depth=depth + 1)
-            for place, row in enumerate(rows)
-        ]
+        for place, row in enumerate(rows):
+            here = f"{pointer}/{key}/{place}"
+            made = yield from new_record(w, target, row, here, violations, parent=owner, depth=depth + 1)
+            record.children.append(made)
     return record
 
 
 def new_links(
     w: Writing, record: NewRecord, seen: CompiledEntity, links: Mapping[str, Links], violations: list[Violation]
-) -> list[NewRecord]:
+) -> Unit[list[NewRecord]]:
     """Return the links of a new record as records of their own."""
     made: list[NewRecord] = []
     for field in record.entity.links:
@@ -104,10 +107,9 @@ def new_links(
         refused = any(violation.pointer == pointer for violation in violations)
         if not refused and (wish is not None or field.key in seen.fields):
             refuse_count(field, len(wanted), pointer, violations)
-        made += [
-            new_record(w, w.app.entities[field.rows], body, place, violations, parent=(field.by, record.id))
-            for place, body in link_bodies(pointer, wish, wanted)
-        ]
+        for place, body in link_bodies(pointer, wish, wanted):
+            owner = (field.by, record.id)
+            made.append((yield from new_record(w, w.app.entities[field.rows], body, place, violations, parent=owner)))
     return made
 
 

@@ -9,6 +9,7 @@ from builder.kernel.problems import Violation
 from builder.store.statement import Unit
 from runtime.records.changes import update_record
 from runtime.records.creating import new_record
+from runtime.records.lookups import look_ahead
 from runtime.records.seams import finish
 from runtime.records.values import refuse
 from runtime.records.writer import Writing, insert_records, lock_app
@@ -40,9 +41,10 @@ def load_records(
         for start in range(0, len(rows), _CHUNK):
             violations: list[Violation] = []
             chunk = rows[start : start + _CHUNK]
-            records = [
-                new_record(w, entity, row, f"/{key}/{start + place}", violations) for place, row in enumerate(chunk)
-            ]
+            yield from look_ahead(w, entity, chunk)
+            records = []
+            for place, row in enumerate(chunk):
+                records.append((yield from new_record(w, entity, row, f"/{key}/{start + place}", violations)))
             refuse(violations)
             yield from insert_records(w, records)
             count += len(records)

@@ -26,6 +26,7 @@ from builder.store.statement import Query, Unit
 from builder.store.types import Identifier
 from formulas.errors import CellError
 from formulas.evaluate import Program
+from formulas.nodes import asks_directory
 from formulas.schema import Context
 from formulas.tree import Tree
 from runtime.access.sight import RoleSight, any_of
@@ -33,6 +34,7 @@ from runtime.query.json_rows import json_object
 from runtime.query.statements import as_text, sql_dialect
 from runtime.query.variables import viewer
 from runtime.records.linking import pointer_in
+from runtime.records.lookups import Lookups, looked_up
 
 if TYPE_CHECKING:
     from runtime.records.seams import Intent
@@ -289,7 +291,7 @@ def conditions_statement(
 # -- new records ----------------------------------------------------------------------------------------------------------
 
 
-def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, Any]) -> dict[str, Any]:
+def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, Any]) -> Unit[dict[str, Any]]:
     """Return the values of a new record with what the caller's grants give where it says nothing."""
     filled = dict(values)
     sight = acting_sight(w)
@@ -300,7 +302,12 @@ def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, 
         if not grant.may("create"):
             continue
         for key, made in grant.defaults.items():
-            value = over_actor(made, context) if filled.get(key) is None else None
+            if filled.get(key) is not None:
+                continue
+            if asks_directory(made.tree):
+                value = yield from looked_up(w, partial(_asking, made, context))
+            else:
+                value = over_actor(made, context)
             if value is None:
                 continue
             field = entity.fields[key]
@@ -309,6 +316,10 @@ def with_role_defaults(w: Writing, entity: CompiledEntity, values: Mapping[str, 
             except Invalid:
                 continue
     return filled
+
+
+def _asking(made: Program, context: Context, lookups: Lookups) -> Any:
+    return over_actor(made, replace(context, directory=lookups))
 
 
 def over_actor(made: Program, context: Context) -> Any:

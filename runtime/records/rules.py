@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,7 +16,9 @@ from builder.compiled.recompute import listed_ids
 from builder.compiled.resolver import Joins
 from builder.compiled.rules import NONE, FieldDefault, RecordRule
 from builder.fields.base import Invalid, label_text
+from builder.fields.reference import ReferenceField
 from builder.kernel.canonical import dump_json
+from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import errors_found, say
 from builder.store.statement import Query, Unit
@@ -24,6 +28,7 @@ from formulas.sql import to_condition
 from runtime.query.statements import sql_dialect
 from runtime.query.variables import variables
 from runtime.records.computing import OwnValues, own_context, reading
+from runtime.records.lookups import Lookups, looked_up
 from runtime.records.rights import body_entity, seen_of
 
 if TYPE_CHECKING:
@@ -41,18 +46,49 @@ def fill_defaults(
     given: Collection[str],
     pointer: str,
     violations: list[Violation],
-) -> None:
-    """Compute the defaults of a new record's fields that the body does not give."""
+) -> Unit[None]:
+    """Compute the defaults of a new record's fields that the body does not give. Cost: statements only for those that look something up."""
     for default in w.app.rules.get(entity.key, NONE).defaults:
-        if default.field.key not in given:
-            _fill(w, default, values, pointer, violations)
+        if default.field.key in given:
+            continue
+        if default.looks_up:
+            found = yield from looked_up(w, partial(_found_with, w, entity, default, values))
+        else:
+            found = default.program.run(OwnValues(values), own_context(w))
+        _fill(default, found, values, pointer, violations)
 
 
-def _fill(w: Writing, default: FieldDefault, values: dict[str, Any], pointer: str, violations: list[Violation]) -> None:
+def _found_with(
+    w: Writing, entity: CompiledEntity, default: FieldDefault, values: Mapping[str, Any], lookups: Lookups
+) -> Any:
+    context = replace(own_context(w), directory=lookups)
+    return default.program.run(_ValuesAndTargets(entity, values, lookups), context)
+
+
+class _ValuesAndTargets(OwnValues):
+    """The values of a record that is not there yet, and of the records that it will point to."""
+
+    __slots__ = ("_entity", "_lookups")
+
+    def __init__(self, entity: CompiledEntity, values: Mapping[str, Any], lookups: Lookups) -> None:
+        super().__init__(values)
+        self._entity = entity
+        self._lookups = lookups
+
+    def value(self, steps: tuple[str, ...]) -> Any:
+        """The value of a field, or at the end of a path."""
+        first, *rest = steps
+        own = super().value(steps)
+        field = self._entity.fields[first] if rest else None
+        return self._lookups.reach(field.entity, own, tuple(rest)) if isinstance(field, ReferenceField) else own
+
+
+def _fill(default: FieldDefault, found: Any, values: dict[str, Any], pointer: str, violations: list[Violation]) -> None:
     field = default.field
-    found = default.program.run(OwnValues(values), own_context(w))
     if found is None or isinstance(found, CellError):
         return
+    if default.type.kind == "person" and find_uuid(found) is None:
+        return  # what the installation does by itself is nobody's
     try:
         values[field.key] = field.coerce(shape_of(default.type, field).to_json(found))
     except Invalid as invalid:

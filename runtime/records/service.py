@@ -14,7 +14,7 @@ from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry
 from builder.store.database import ConstraintRefused, Database, SchemaMoved
-from builder.store.statement import Unit
+from builder.store.statement import Unit, finished
 from runtime.access.gate import FieldMap, gate
 from runtime.access.sight import sight_of
 from runtime.query.aggregate_request import AggregateRequest
@@ -206,8 +206,7 @@ class Records:
             owner = target_entity(published, entity)
             gate(caller.actor, app, uses_of(owner, "create"), sight_of(published.app))
             w = self.writing(published, caller)
-            violations: list[Violation] = []
-            record = new_record(w, owner, body, "", violations)
+            record, violations = await self._made(w, owner, body)
             await self._refuse(w, violations, record)
 
             def unit() -> Unit[Written]:
@@ -228,6 +227,17 @@ class Records:
                 await self._explain(refused, lambda: diagnose(w, suspects_of([record])))
 
         return await self.pinned(app, caller, run)
+
+    async def _made(self, w: Writing, entity: CompiledEntity, body: JSON) -> tuple[NewRecord, list[Violation]]:
+        """Return the record of a body and what is wrong with it; the database is asked only if a default looks something up."""
+
+        def unit() -> Unit[tuple[NewRecord, list[Violation]]]:
+            violations: list[Violation] = []
+            record = yield from new_record(w, entity, body, "", violations)
+            return record, violations
+
+        made = finished(unit())
+        return await self._database.read(unit, scan=False) if made is None else made
 
     async def work(self, caller: Caller, app: str, make: Callable[[Writing], Unit[T]]) -> T:
         """Run a unit of another room as one write: under the pinned app, with what follows from it, all or nothing.

@@ -19,6 +19,7 @@ from runtime.expressions.finding import find_ids
 from runtime.expressions.prepared import Subject
 from runtime.records.creating import new_record
 from runtime.records.holding import hold_records
+from runtime.records.lookups import look_ahead
 from runtime.records.values import refuse
 from runtime.records.writer import insert_records
 
@@ -108,10 +109,11 @@ def create_records(o: Occasion, entity: CompiledEntity, bodies: Sequence[dict[st
         Problem: ``record.invalid``.
     """
     violations: list[Violation] = []
-    records = [
-        new_record(o.w, entity, body, f"/{entity.key}/{place}" if len(bodies) > 1 else f"/{entity.key}", violations)
-        for place, body in enumerate(bodies)
-    ]
+    yield from look_ahead(o.w, entity, bodies)
+    records = []
+    for place, body in enumerate(bodies):
+        pointer = f"/{entity.key}/{place}" if len(bodies) > 1 else f"/{entity.key}"
+        records.append((yield from new_record(o.w, entity, body, pointer, violations)))
     refuse(violations)
     if records:
         yield from insert_records(o.w, records)

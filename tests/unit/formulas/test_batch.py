@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from time import process_time
 from typing import Any
 
 import pytest
@@ -12,15 +13,13 @@ from formulas.batch import BACKENDS, main
 
 
 def run(backend: str, *lines: str) -> list[Any]:
-    target = io.StringIO()
-    assert (
-        main(
-            ["--backend", backend, "--now", "2026-11-22T12:44:00+00:00", "--user", "u1"],
-            io.StringIO("\n".join(lines) + "\n"),
-            target,
-        )
-        == 0
-    )
+    return run_bytes(backend, *(line.encode() for line in lines))
+
+
+def run_bytes(backend: str, *lines: bytes) -> list[Any]:
+    target = io.BytesIO()
+    arguments = ["--backend", backend, "--now", "2026-11-22T12:44:00+00:00", "--user", "u1"]
+    assert main(arguments, io.BytesIO(b"\n".join(lines) + b"\n"), target) == 0
     return [json.loads(line) for line in target.getvalue().splitlines()]
 
 
@@ -71,7 +70,7 @@ def test_errors_and_bad_lines(backend: str) -> None:
     assert kinds == [
         *("PARSE", "PARSE", "PARSE", "PARSE", "TYPE", "PARSE"),
         *("PARSE", "NAME", "DIV0", "TYPE", "NA"),
-        *("VALUE", "NUM", "LIMIT", None, "PARSE"),
+        *("VALUE", "NUM", "LIMIT", None, "TYPE"),
         2,
     ]
     assert all(len(answer["error"]["at"]) == 2 for answer in found if "error" in answer)
@@ -106,13 +105,81 @@ def test_fields_of_which_nothing_is_known_and_numbers_of_many_digits(backend: st
 
 
 def test_numbers_are_written_with_exact_digits() -> None:
-    target = io.StringIO()
-    main(
-        ["--backend", "compiled"],
-        io.StringIO(line("12345678901234567890.12 * 10") + "\n" + line("10 ^ 30 + 0.5")),
-        target,
-    )
-    assert [text.split('"value": ')[1] for text in target.getvalue().splitlines()] == [
+    target = io.BytesIO()
+    lines = line("12345678901234567890.12 * 10") + "\n" + line("10 ^ 30 + 0.5")
+    main(["--backend", "compiled"], io.BytesIO(lines.encode()), target)
+    assert [text.split('"value": ')[1] for text in target.getvalue().decode().splitlines()] == [
         "123456789012345678901.2}",
         "1000000000000000000000000000000.5}",
     ]
+
+
+STAFF = {
+    "people": {"u1": {"department": "d3", "manager": "u2"}, "u2": {"department": "d1", "manager": None}, "u3": {}},
+    "departments": {
+        "d1": {"name": "总部"}, "d2": {"name": "销售部", "parent": "d1"}, "d3": {"name": "华东区", "parent": "d2"},
+        "d8": {"parent": "d9"}, "d9": {"parent": "d8"},
+    },
+}  # fmt: skip
+ASKING: list[tuple[str, Any]] = [
+    ("DEPTPATH(USERDEPT(owner))", "总部/销售部/华东区"),
+    ("部门路径(人员部门(owner))", "总部/销售部/华东区"),
+    ("MANAGER(owner) = boss", True),
+    ("上级(直接上级(owner))", None),
+    ("USERDEPT(CURRENTUSER())", "d3"),
+    ("USERDEPT(nobody) = BLANK()", True),
+    ('DEPTPATH(strange) & "!"', "!"),
+    ("LEN(DEPTPATH(round))", 149),
+    ("IF(FALSE, MANAGER(owner), CURRENTUSER())", "u1"),
+    ("SUM(rows.n, USERDEPT(rows.who) = this.dept)", 5),
+    ('TEXTJOIN(",", TRUE, DEPTPATH(USERDEPT(rows.who)))', "总部/销售部/华东区,总部"),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_directory_of_a_line_is_asked(backend: str) -> None:
+    rows = [{"n": 1, "who": {"person": "u1"}}, {"n": 5, "who": {"person": "u2"}}, {"n": 7, "who": None}]
+    people = {"owner": {"person": "u1"}, "boss": {"person": "u2"}, "nobody": {"person": "u3"}}
+    departments = {"dept": {"department": "d1"}, "round": {"department": "d8"}, "strange": {"department": "d7"}}
+    fields = {**people, **departments, "rows": rows}
+    lines = [json.dumps({"id": 1, "expr": text, "fields": fields, "directory": STAFF}) for text, _ in ASKING]
+    found = run(backend, *lines, json.dumps({"id": 2, "expr": "1", "directory": {"people": {"u1": {"boss": "u2"}}}}))
+    assert [answer.get("value", answer) for answer in found[:-1]] == [expected for _, expected in ASKING]
+    assert found[-1]["error"]["kind"] == "TYPE"
+
+
+HOSTILE: list[tuple[bytes, Any, str | None]] = [
+    (b'{"id": 1, "expr": "1+1"', 1, "PARSE"),
+    (b'{"expr": "1", "id": "z"', "z", "PARSE"),
+    (b'{"id": 2, "expr": "\xff\xfe"}', 2, "PARSE"),
+    (b'\xff\xfe{"id": 3, "expr": "1"}', 3, "PARSE"),
+    (b'{"id": 4, "expr": "\\ud800"}', 4, "PARSE"),
+    (b'{"id": 5, "expr": "\\"\\u0000\\""}', 5, "PARSE"),
+    (b'{"id": "\\ud800", "expr": "1"}', "\ud800", None),
+    (b'{"id": 6, "expr": "x", "fields": {"x": "\\udfff"}}', 6, "TYPE"),
+    (b'{"id": 7, "expr": "x", "fields": {"x": Infinity}}', 7, "TYPE"),
+    (b'{"id": 8, "expr": "x", "fields": {"x": 1e999999999999}}', 8, "TYPE"),
+    (b'{"id": 1e999999999, "expr": "1"}', None, None),
+    (b'{"id": NaN, "expr": "1"}', None, None),
+    (b'{"id": 9, "expr": "1", "fields": 0}', 9, "TYPE"),
+    (b'{"id": 10, "expr": "1", "fields": ' + b'{"a":' * 900 + b"1" + b"}" * 901, 10, "TYPE"),
+    (b'{"id": 11, "expr": "1", "fields": ' + b"[" * 100_000, 11, "PARSE"),
+    (b'{"id": 12, "expr": "\\"' + b"x" * 10_000_000 + b'\\""}', 12, "LIMIT"),
+    (b'{"expr": "\\"' + b"x" * 3_000_000 + b'\\"", "id": 13}', 13, "LIMIT"),
+    (b'{"id": 14, "expr": "SUM(x)", "fields": {"x": [' + b"1," * 20_000 + b"1]}}", 14, "LIMIT"),
+    (b'{"id": 15, "expr": "x", "fields": {"x": 1, "x": 2}}', 15, None),
+    ('{"id": 16, "expr": "1 +\u2028 1"}'.encode(), 16, None),
+    (b'{"id": 17, "expr": "SUM(r.x)", "fields": {"r": [' + b'{"x":1},' * 4_000 + b'{"x":1}]}}', 17, None),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_hostile_bytes_are_answered_with_their_id_in_bounded_time(backend: str) -> None:
+    for given, expected, kind in HOSTILE:
+        start = process_time()
+        found, after = run_bytes(backend, given, line("1 + 1").encode())
+        taken = process_time() - start
+        assert after["value"] == 2
+        assert found["id"] == expected or kind is expected is None, given[:60]
+        assert found.get("error", {}).get("kind") == kind, given[:60]
+        assert taken < 2, given[:60]  # the machine of the tests is shared: a bomb takes minutes

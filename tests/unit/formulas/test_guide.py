@@ -10,6 +10,7 @@ import pytest
 
 from builder.compiled.app import CompiledApp, compile_app
 from builder.packages import get_template
+from formulas.batch_lines import Line
 from formulas.checker import check
 from formulas.errors import FormulaErrors
 from tests.support.tree import ROOT
@@ -61,4 +62,4 @@ def test_the_line_for_scripts() -> None:
     batch = open_batch("compiled")
     for text in TEXTS:
         asked, answered = (json.loads(span) for span in _SPAN.findall(text) if span.startswith('{"id"'))
-        assert batch.line(json.dumps(asked)) == answered
+        assert batch.line(Line(json.dumps(asked))) == answered

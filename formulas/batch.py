@@ -64,6 +64,8 @@ class Batch:
             answer = self.answer(request["expr"], {} if fields is None else fields, request.get("directory"))
         except (MemoryError, RecursionError):
             answer = _wrong("LIMIT", "the formula is too much to evaluate")
+        except Exception as unforeseen:  # noqa: BLE001 - one line never ends the others
+            answer = _wrong("VALUE", f"the formula could not be evaluated ({type(unforeseen).__name__})")
         return {"id": _id(request), **answer}
 
     def answer(self, expression: str, fields: object, directory: object = None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Database:
         if found is not None:
             return found
         judged = program(tree).run(row, context)
-        return judged if isinstance(judged, CellError) else None
+        return judged if isinstance(judged, CellError) or judged == () else None
 
     def many(self, cases: Sequence[tuple[Tree, DictRow]], schema: BatchSchema, context: Context) -> list[Any]:
         """The values of several formulas by as few statements as there are pieces of `PIECE_LIMIT`."""

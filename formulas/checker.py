@@ -7,7 +7,7 @@ reference that it is compared with, and anything inside `&` by its default text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from formulas.arithmetic_types import arithmetic, combine, negative, percent
 from formulas.coercion import as_instant, compare, literal_for
@@ -15,7 +15,7 @@ from formulas.dependencies import Dependency, dependencies
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
 from formulas.filters import join, negate
 from formulas.functions import find_function, function_names, known_function
-from formulas.functions.declare import LETTER_NAMES, Function, Parameter, unify
+from formulas.functions.declare import LETTER_NAMES, SET_LETTERS, Function, Parameter, unify
 from formulas.names import Relation, Scope, resolve
 from formulas.nodes import DEPTH_LIMIT, chain, constant, names_in, number_literal, tree_depth, written_size
 from formulas.parser import parse
@@ -281,6 +281,8 @@ class _Checker:
         parameter = parameter_at(function, place)
         if not parameter.accepts(arg.type):
             raise self.stop("TYPE", node, *_wanted(function, place, parameter, arg.type))
+        if parameter.letter in SET_LETTERS and arg.type == BLANK:
+            arg = replace(arg, type=set_of(BLANK))
         if parameter.constant:
             if not isinstance(arg, Literal):
                 raise self.stop("TYPE", node, "这里应为常量", "a constant is needed here")
@@ -290,6 +292,8 @@ class _Checker:
     def agreed(self, function: Function, args: list[Tree], nodes: Sequence[Node]) -> list[Tree]:
         """Arguments of one letter T agree in type; text constants become what the others are."""
         letters = [parameter_at(function, place).letter for place in range(len(args))]
+        if function.name == "HAS" and not _may_hold(*(arg.type for arg in args)):
+            raise self.stop("TYPE", nodes[1], "集合中不会有这种类型的值", "the set holds no values of this type")
         for group in _groups(function, letters):
             typed = [args[place].type for place in group if not isinstance(args[place], Literal)]
             common = unify(typed) if typed else None
@@ -363,6 +367,13 @@ def _groups(function: Function, letters: list[str]) -> list[list[int]]:
     if function.name in ("HASANY", "HASALL", "HASNONE", "INTERSECT", "UNION", "EXCEPT", "OVERLAP", "JACCARD"):
         groups.append([0, 1])
     return [group for group in groups if len(group) > 1]
+
+
+def _may_hold(holder: Type, member: Type) -> bool:
+    """Whether a set may have a value: what JSON tells apart is told apart here too."""
+    inside = holder.element or BLANK
+    plain = {type_.kind for type_ in (inside, member)} - {"blank"}
+    return len(plain) < 2 or not plain & {"integer", "decimal", "boolean"} or plain == {"integer", "decimal"}
 
 
 def _wanted(function: Function, place: int, parameter: Parameter, given: Type) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from formulas.errors import CellError
-from formulas.functions.declare import Family, flat, whole_digits
+from formulas.functions.declare import Family, element_of, flat, whole_digits
 from formulas.functions.powers import INEXACT
 from formulas.numbers import EXACT, INEXACT_SCALE, WORKING, Number, divide, is_bounded, round_to
 from formulas.tree import Tree
@@ -121,7 +121,7 @@ def max_of(*args: Any) -> Any:
 
 @AGGREGATES.add(
     "COUNT",
-    "A, A...",
+    "V, V...",
     integer(9),
     "计数：数字的个数；对关联为记录数",
     "How many numbers; over a relation, how many records.",
@@ -138,7 +138,7 @@ def _count(*args: Any) -> int:
 
 @AGGREGATES.add(
     "COUNTA",
-    "A, A...",
+    "V, V...",
     integer(9),
     "非空计数：不为空的值的个数",
     "How many values are not blank.",
@@ -153,7 +153,7 @@ def count_values(*args: Any) -> int:
 
 @AGGREGATES.add(
     "COUNTUNIQUE",
-    "A, A...",
+    "V, V...",
     integer(9),
     "去重计数：不同值的个数",
     "How many different values.",
@@ -303,7 +303,7 @@ _statistic(
 @AGGREGATES.add(
     "LARGE",
     "L, i",
-    flat,
+    element_of(),
     "第几大：集合中第 k 大的值",
     "The k-th largest of a set.",
     ("LARGE([3, 1, 2], 2)", 2),
@@ -318,7 +318,7 @@ def _large(values: tuple[Any, ...], place: int) -> Any:
 @AGGREGATES.add(
     "SMALL",
     "L, i",
-    flat,
+    element_of(),
     "第几小：集合中第 k 小的值",
     "The k-th smallest of a set.",
     ("SMALL([3, 1, 2], 1)", 1),

@@ -60,7 +60,7 @@ def _arabic(text: str) -> int | CellError:
     if len(letters) > _ROMAN_LENGTH or not set(letters) <= values.keys():
         return VALUE
     found = [values[letter] for letter in letters]
-    following = [*found[1:], 0]
+    following = [*found[1:], 0][: len(found)]
     return sign * sum(-one if one < after else one for one, after in zip(found, following, strict=True))
 
 

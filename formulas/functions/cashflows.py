@@ -42,7 +42,7 @@ def _worth(rate: Decimal, flows: list[tuple[Decimal, Decimal]]) -> Decimal:
 
 @CASHFLOWS.add(
     "XNPV",
-    "n, L, L",
+    "n, K, D",
     INEXACT,
     "按日净现值：不定期现金流按年利率折到第一天的价值，一年 365 天",
     "The value on the first day of payments on any days, at a yearly rate; a year has 365 days.",
@@ -60,7 +60,7 @@ def _xnpv(rate: Number, values: tuple[Any, ...], days: tuple[Any, ...]) -> Any:
 
 @CASHFLOWS.add(
     "XIRR",
-    "L, L, n?",
+    "K, D, n?",
     INEXACT,
     "按日内部收益率：使不定期现金流净现值为 0 的年利率",
     "The yearly rate at which payments on any days are worth nothing.",
@@ -81,7 +81,7 @@ def _xirr(values: tuple[Any, ...], days: tuple[Any, ...], guess: Number = Decima
 
 @CASHFLOWS.add(
     "MIRR",
-    "L, n, n",
+    "K, n, n",
     INEXACT,
     "修正内部收益率：付出按融资利率、收入按再投资利率计算",
     "The rate of return when what is paid is financed at one rate and what comes in is invested at another.",

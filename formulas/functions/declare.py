@@ -22,6 +22,8 @@ Volatility: TypeAlias = Choice["stable", "context", "volatile"]
 #: The type of a result, or how it follows from the types of the arguments and from constant ones.
 Result: TypeAlias = Type | Callable[[Sequence[Type], Sequence[Tree]], Type]
 
+#: Arguments that a call may have.
+ARGUMENTS = 255
 _KINDS: dict[str, tuple[str, ...]] = {
     "n": ("integer", "decimal"),
     "i": ("integer", "decimal"),
@@ -40,6 +42,9 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "g": ("geo",),
     "j": ("json", "text"),
 }
+SET_LETTERS = "LSKD"
+#: Sets whose members are of one kind.
+_MEMBERS: dict[str, tuple[str, ...]] = {"K": ("integer", "decimal"), "D": ("date",)}
 _ORDERED = ("text", "option", "integer", "decimal", "date", "datetime", "time", "duration", "boolean")
 LETTER_NAMES: dict[str, Message] = {
     "n": Message("数字", "number"),
@@ -54,6 +59,8 @@ LETTER_NAMES: dict[str, Message] = {
     "s": Message("时长", "duration"),
     "c": Message("时间", "time"),
     "L": Message("集合", "set"),
+    "K": Message("数字集合", "set of numbers"),
+    "D": Message("日期集合", "set of dates"),
     "p": Message("人员", "person"),
     "q": Message("部门", "department"),
     "g": Message("位置", "position"),
@@ -63,6 +70,7 @@ LETTER_NAMES: dict[str, Message] = {
     "T": Message("值", "value"),
     "U": Message("结果", "result"),
     "A": Message("任意值", "any value"),
+    "V": Message("任意值", "any value"),
     "S": Message("集合", "set"),
 }
 
@@ -80,11 +88,16 @@ class Parameter:
         """Whether a value of the type may stand here. How `T`, `U` and `S` agree is checked apart."""
         if type_ == BLANK or self.letter in "ATU":
             return True
+        if self.letter == "V":  # a position is a pair, and no value to count
+            return type_.kind != "geo"
         if self.letter == "N":
             return type_.is_number or (type_.kind == "set" and type_.element is not None and type_.element.is_number)
         if self.letter == "O":
             inner = type_.element if type_.kind == "set" and type_.element else type_
             return inner.kind in _ORDERED
+        if self.letter in _MEMBERS:
+            inside = type_.element or BLANK
+            return type_.kind == "set" and (inside == BLANK or inside.kind in _MEMBERS[self.letter])
         if self.letter == "S":
             return type_.kind == "set"
         return type_.kind in _KINDS[self.letter]
@@ -199,6 +212,8 @@ def guarded(
         numeric = letters[:1] == ["n"] and set(letters) <= {"n", "i"}
         return _guarded_two(run, tuple(letter == "i" for letter in letters), numeric)
     whole = tuple(place + context for place, parameter in enumerate(parameters) if parameter.letter == "i")
+    if whole and parameters[-1].repeated and parameters[-1].letter == "i":
+        whole += tuple(range(whole[-1] + 1, ARGUMENTS + 1))
     strict = nulls == "P"
 
     def call(*args: Any) -> Any:

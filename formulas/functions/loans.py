@@ -142,7 +142,7 @@ def _rate(
 
 @LOANS.add(
     "IRR",
-    "L, n?",
+    "K, n?",
     INEXACT,
     "内部收益率：使净现值为 0 的利率",
     "The rate at which payments at equal distances are worth nothing.",

@@ -57,7 +57,7 @@ def _slope(found: _Together) -> Any:
 
 PAIRS.add(
     "CORREL",
-    "L, L",
+    "K, K",
     INEXACT,
     "相关系数：两个集合的相关程度，-1 到 1",
     "How much two lists go together, from -1 to 1.",
@@ -68,7 +68,7 @@ PAIRS.add(
 )(_over(lambda found: found.xy / (found.xx * found.yy).sqrt() if found.yy else DIV0))
 PAIRS.add(
     "SLOPE",
-    "L, L",
+    "K, K",
     INEXACT,
     "斜率：因变量集合、自变量集合的回归直线的斜率",
     "How steep the line through points is; the second list has their places.",
@@ -77,7 +77,7 @@ PAIRS.add(
 )(_over(_slope))
 PAIRS.add(
     "INTERCEPT",
-    "L, L",
+    "K, K",
     INEXACT,
     "截距：回归直线在 0 处的值",
     "Where the line through points stands at 0.",
@@ -89,7 +89,7 @@ PAIRS.add(
 
 @PAIRS.add(
     "FORECAST",
-    "n, L, L",
+    "n, K, K",
     INEXACT,
     "预测值：回归直线在某处的值",
     "Where the line through points stands at a place.",
@@ -105,7 +105,7 @@ def _forecast(place: Number, ys: tuple[Any, ...], xs: tuple[Any, ...]) -> Any:
 
 @PAIRS.add(
     "TRIMMEAN",
-    "L, n",
+    "K, n",
     INEXACT,
     "修剪平均：去掉两端一定比例后的平均",
     "The mean without a part of the list, half of it from each end.",

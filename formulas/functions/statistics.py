@@ -54,7 +54,7 @@ def _quarter(find: Callable[[tuple[Any, ...], Number], Any]) -> Callable[..., An
 _OPTIONS: dict[str, Any] = {"fails": True}
 STATISTICS.add(
     "PERCENTILE",
-    "L, n",
+    "K, n",
     INEXACT,
     "百分位数：集合中第 k（0 到 1）百分位的值，含两端",
     "The value below which a part (0 to 1) of a list lies, both ends included.",
@@ -65,7 +65,7 @@ STATISTICS.add(
 )(_inclusive)
 STATISTICS.add(
     "PERCENTILE.EXC",
-    "L, n",
+    "K, n",
     INEXACT,
     "百分位数（不含两端）：集合中第 k 百分位的值，不含两端",
     "The value below which a part of a list lies, both ends left out.",
@@ -75,7 +75,7 @@ STATISTICS.add(
 )(_exclusive)
 STATISTICS.add(
     "QUARTILE",
-    "L, i",
+    "K, i",
     INEXACT,
     "四分位数：0 最小、1 下四分位、2 中位、3 上四分位、4 最大",
     "0 the least, 1 the first quarter, 2 the middle, 3 the third quarter, 4 the largest.",
@@ -85,7 +85,7 @@ STATISTICS.add(
 )(_quarter(_inclusive))
 STATISTICS.add(
     "QUARTILE.EXC",
-    "L, i",
+    "K, i",
     INEXACT,
     "四分位数（不含两端）：1 到 3",
     "Quarters of a list, both ends left out.",
@@ -103,7 +103,7 @@ def _place(value: Number, values: tuple[Any, ...], ascending: Number = 0) -> tup
 
 @STATISTICS.add(
     "RANK.EQ",
-    "n, L, n?",
+    "n, K, n?",
     integer(9),
     "排名（并列取前）：数在集合中的名次，第三个参数不为 0 时从小到大",
     "The place of a number in a list, the largest first unless the third argument says otherwise.",
@@ -119,7 +119,7 @@ def _rank_first(value: Number, values: tuple[Any, ...], ascending: Number = 0) -
 
 @STATISTICS.add(
     "RANK.AVG",
-    "n, L, n?",
+    "n, K, n?",
     INEXACT,
     "排名（并列取平均）：并列的数得到平均名次",
     "The place of a number in a list; equal ones share the mean of their places.",
@@ -189,7 +189,7 @@ def _harmonic(*args: Any) -> Any:
 
 @STATISTICS.add(
     "SUMPRODUCT",
-    "L, L",
+    "K, K",
     INEXACT,
     "乘积之和：两个集合逐项相乘再求和，长度须相同",
     "The sum of the products of two lists of the same length.",

@@ -365,4 +365,6 @@ def _exact(left: str, right: str) -> bool:
 def _rept(text: str, times: int) -> str | CellError:
     if times < 0:
         return VALUE
+    if not text:
+        return text
     return text * times if fits(text, times) else TOO_LONG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from formulas.errors import CellError
@@ -23,14 +24,16 @@ _NAMED = {
 }
 
 
-def rest_days(weekend: Any) -> frozenset[int] | None:
-    """The weekdays (Monday 0) off: a number as in spreadsheets, or a text of seven 0 and 1 from Monday on."""
+def rest_days(weekend: Any) -> frozenset[int] | CellError:
+    """Weekdays off, Monday 0, of a number or seven marks; NUM for another number, VALUE for what is neither."""
     if isinstance(weekend, str):
-        if len(weekend) != 7 or set(weekend) - {"0", "1"} or weekend == "1111111":
-            return None
+        if len(weekend) != 7 or set(weekend) - {"0", "1"}:
+            return VALUE
         return frozenset(place for place, mark in enumerate(weekend) if mark == "1")
-    days = _NAMED.get(int(weekend))
-    return None if days is None else frozenset(days)
+    if isinstance(weekend, bool) or not isinstance(weekend, int | Decimal):
+        return VALUE
+    days = _NAMED.get(int(weekend)) if 0 < weekend < 100 else None
+    return NUM if days is None else frozenset(days)
 
 
 def is_worked(context: Context, day: date, off: frozenset[int], holidays: frozenset[date]) -> bool:
@@ -97,7 +100,7 @@ def _between(context: Context, start: date, end: date, off: frozenset[int], holi
 
 @WORKDAYS.add(
     "WORKDAY",
-    "x, i, L?",
+    "x, i, D?",
     DATE,
     "工作日后：若干工作日之后（前）的日期",
     "The date some working days later; further holidays may be given as a set.",
@@ -114,7 +117,7 @@ def _workday(context: Context, start: date, count: int, holidays: tuple[date, ..
 
 @WORKDAYS.add(
     "NETWORKDAYS",
-    "x, x, L?",
+    "x, x, D?",
     integer(7),
     "工作日数：两日期之间的工作日个数（含首尾）",
     "Working days between dates, both included.",
@@ -130,12 +133,12 @@ def _networkdays(context: Context, start: date, end: date, holidays: tuple[date,
 
 @WORKDAYS.add(
     "WORKDAY.INTL",
-    "x, i, A?, L?",
+    "x, i, A?, D?",
     DATE,
     "工作日后（自定周末）：可指定每周休息日",
     "As WORKDAY with a chosen weekend.",
     ("WORKDAY.INTL(DATE(2012,1,1), 90, 11)", {"date": "2012-04-14"}),
-    ("WORKDAY.INTL(DATE(2012,1,1), 1, 0)", "#VALUE"),
+    ("WORKDAY.INTL(DATE(2012,1,1), 1, 0)", "#NUM"),
     needs_context=True,
     fails=True,
     cost=20,
@@ -144,12 +147,14 @@ def _workday_intl(
     context: Context, start: date, count: int, weekend: Any = 1, holidays: tuple[date, ...] = ()
 ) -> date | CellError:
     off = rest_days(weekend)
-    return VALUE if off is None else _walk(context, day_of(context, start), count, off, frozenset(holidays))
+    if isinstance(off, CellError) or len(off) == 7:
+        return off if isinstance(off, CellError) else VALUE  # nobody ever works
+    return _walk(context, day_of(context, start), count, off, frozenset(holidays))
 
 
 @WORKDAYS.add(
     "NETWORKDAYS.INTL",
-    "x, x, A?, L?",
+    "x, x, A?, D?",
     integer(7),
     "工作日数（自定周末）：可指定每周休息日",
     "As NETWORKDAYS with a chosen weekend.",
@@ -162,8 +167,8 @@ def _networkdays_intl(
     context: Context, start: date, end: date, weekend: Any = 1, holidays: tuple[date, ...] = ()
 ) -> int | CellError:
     off = rest_days(weekend)
-    if off is None:
-        return VALUE
+    if isinstance(off, CellError):
+        return off
     return _between(context, day_of(context, start), day_of(context, end), off, frozenset(holidays))
 
 

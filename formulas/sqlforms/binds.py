@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from formulas.literals import format_instant, write_value
+from formulas.numbers import number_text
 from formulas.types import NARROW_DIGITS, Type
 
 
@@ -76,7 +77,37 @@ INSTANT_TEXT = _kept(sa.Text(), format_instant, lambda text: datetime.fromisofor
 TIME_TEXT = _kept(sa.Text(), lambda value: value.isoformat("seconds"), time.fromisoformat)
 SECONDS = _kept(sa.BigInteger(), lambda value: int(value.total_seconds()), lambda value: timedelta(seconds=int(value)))
 SET_TEXT = _kept(sa.Text(), _json_text, lambda text: tuple(json.loads(text)))
-SET_JSON = _kept(JSONB(none_as_null=True), write_value, tuple)
+
+
+class _SetJson(TypeDecorator[Any]):
+    """A set as JSONB, bound as text: numbers keep their exact digits, which the driver's own encoder has no way to write."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any]:
+        """JSON text; the statement casts it."""
+        return lambda value: None if value is None else exact_json(write_value(value))
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        """The members in order."""
+        return None if value is None else tuple(value)
+
+
+def exact_json(value: Any) -> str:
+    """JSON of plain values and lists of them."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(exact_json, value)) + "]"
+    return number_text(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+
+
+SET_JSON = _SetJson()
+
+
+#: A position, on both databases.
+POSITION = _kept(
+    sa.Text(), lambda value: exact_json(list(value)), lambda text: tuple(json.loads(text, parse_float=Decimal))
+)
 
 
 class ListText(TypeDecorator[Any]):
@@ -105,6 +136,7 @@ _SQLITE: dict[str, TypeEngine[Any]] = {
     "time": TIME_TEXT,
     "duration": SECONDS,
     "set": SET_TEXT,
+    "geo": POSITION,
 }
 _POSTGRESQL: dict[str, TypeEngine[Any]] = {
     "integer": sa.BigInteger(),
@@ -115,6 +147,7 @@ _POSTGRESQL: dict[str, TypeEngine[Any]] = {
     "time": sa.Time(),
     "duration": SECONDS,
     "set": SET_JSON,
+    "geo": POSITION,
 }
 
 

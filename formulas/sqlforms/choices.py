@@ -28,6 +28,8 @@ def _typed(emitter: Emitter, element: Element, type_: Type, like: Sql | None = N
         ids: Element = sa.type_coerce(element, like.column.type)
         return Sql(ids, type_, column=ids)
     wide = is_wide(type_) and not emitter.postgresql
+    if emitter.postgresql and isinstance(element, sa.Null):
+        return Sql(sa.cast(element, bind_type(type_, "postgresql")), type_)
     return Sql(sa.type_coerce(element, bind_type(type_, emitter.dialect)), type_, wide)
 
 

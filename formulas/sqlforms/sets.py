@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Sql, number, raw
 from formulas.sqlforms.template import negated, pieces
 from formulas.tree import Call
@@ -40,18 +41,25 @@ def texts_of(array: Element) -> sa.ScalarSelect[Any]:
 def _has_condition(emitter: Emitter, call: Call) -> Element:
     holder, member = emitter.value(call.args[0]), emitter.value(call.args[1])
     if emitter.postgresql:
-        wanted = sa.func.to_jsonb(sa.cast(member.element, _member_storage(member)), type_=JSONB())
+        wanted = sa.func.to_jsonb(_as_member(member), type_=JSONB())
         return raw(holder.element, JSONB()).contains(wanted)
+    if _has_numbers(holder) or _has_numbers(member):
+        return call_python(emitter, call).element
     return raw(member.element, sa.Text()).in_(_values_of(members(emitter, holder)))
 
 
-def _member_storage(member: Sql) -> Any:
-    return sa.Numeric() if member.type.is_number else sa.Text()
+def _as_member(member: Sql) -> Element:
+    """A value as JSON keeps it in a set."""
+    if member.type.kind == "datetime":
+        written = """to_char({0} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+        return pieces(written, [member.element], sa.Text())
+    storage = sa.Numeric() if member.type.is_number else sa.Boolean() if member.type.kind == "boolean" else sa.Text()
+    return sa.cast(member.element, storage)
 
 
 def _has_numbers(value: Sql) -> bool:
-    """Members that JSON does not keep as texts; the operators for texts do not find those."""
-    return value.type.element is not None and value.type.element.kind in ("integer", "decimal", "boolean")
+    """Members that JSON does not keep as texts: the operators for texts do not find those, and SQLite keeps each kind in another form."""
+    return (value.type.element or value.type).kind in ("integer", "decimal", "boolean")
 
 
 def _any_condition(emitter: Emitter, call: Call) -> Element:
@@ -62,19 +70,26 @@ def _any_condition(emitter: Emitter, call: Call) -> Element:
         return pieces(template, [left, right], sa.Boolean())
     if emitter.postgresql:
         return left.op("?|", return_type=sa.Boolean())(sa.cast(texts_of(right), ARRAY(sa.Text())))
+    if any(map(_has_numbers, values)):
+        return call_python(emitter, call).element
     one = rows(left)
     return sa.select(number(1)).select_from(one).where(one.c.value.in_(_values_of(right))).exists()
 
 
 def _all_condition(emitter: Emitter, call: Call) -> Element:
-    left, right = (members(emitter, emitter.value(part)) for part in call.args)
+    values = [emitter.value(part) for part in call.args]
+    left, right = (members(emitter, value) for value in values)
     if emitter.postgresql:
         return left.contains(right)
+    if any(map(_has_numbers, values)):
+        return call_python(emitter, call).element
     one = rows(right)
     return negated(sa.select(number(1)).select_from(one).where(one.c.value.not_in(_values_of(left))).exists())
 
 
 def _none_condition(emitter: Emitter, call: Call) -> Element:
+    if not emitter.postgresql and any(_has_numbers(emitter.value(part)) for part in call.args):
+        return call_python(emitter, call).element
     return negated(_any_condition(emitter, call))
 
 

@@ -154,7 +154,7 @@ def pg_argument(value: Sql, letter: str) -> Element:
         if letter != "i":
             return number
         return whole(number, INT_BOUND)
-    caster = _CASTS.get(value.type.kind)
+    caster = _CASTS.get(_OF_LETTERS.get(letter, "") if value.type.kind == "blank" else value.type.kind)
     return sa.cast(value.element, caster) if caster is not None else value.element
 
 
@@ -166,6 +166,8 @@ def whole(number: Element, bound: int) -> Element:
     return pieces(template, [number], sa.Integer())
 
 
+#: What a blank is in a place, where PostgreSQL has several functions of the name.
+_OF_LETTERS = {"t": "text", "b": "boolean", "d": "date", "x": "date", "y": "datetime", "h": "datetime", "m": "datetime"}
 _TEXT = sa.Text()
 _CASTS: dict[str, TypeEngine[Any]] = {
     **dict.fromkeys(("text", "option", "person", "department", "record", "file"), _TEXT),

@@ -62,6 +62,17 @@ async def test_changes_are_told_by_field_old_and_new_value(office: Office):
     assert (await office.change("order", order["id"], state="done"))["note"] == "离开"
 
 
+async def test_formulas_of_automations_know_what_was_before(office: Office):
+    formulas = {"note": 'PRIORVALUE(note) & "→" & note & ISCHANGED(serial)', "branch": 'IF(ISNEW(), "新", "旧")'}
+    sets_both = {"type": "set_fields", "set": [{"field": key, "formula": text} for key, text in formulas.items()]}
+    changed = {"type": "changed", "changes": [{"field": "serial"}]}
+    office.automate(on(changed, sets_both, condition="PRIORVALUE(serial) < serial"))
+    order = await office.order(serial=1, note="a")
+    assert (await office.change("order", order["id"], serial=0, note="b"))["note"] == "b"
+    after = await office.change("order", order["id"], serial=5, note="c")
+    assert (after["note"], after["branch"]) == ("b→cTRUE", "旧")
+
+
 async def test_a_batch_starts_it_for_each_and_a_deletion_sees_the_record_as_it_was(office: Office):
     copy = {"type": "create_record", "entity": "region", "values": [{"field": "name", "formula": "title"}]}
     office.automate(on({"type": "deleted"}, copy), on(CREATED, sets(serial=4)))

@@ -12,7 +12,7 @@ from formulas.sqlforms.compare import ID_KINDS, as_id, blank_of, visible
 from formulas.sqlforms.core import NOTHING, Asking, Element, Emitter, Form, Sql, any_error, error, no_form
 from formulas.sqlforms.template import negated
 from formulas.tree import Call, Path, Tree, desugared
-from formulas.types import BOOLEAN, Type
+from formulas.types import BLANK, BOOLEAN, Type
 
 
 def _identified(emitter: Emitter, branches: Sequence[Tree], type_: Type) -> Sql | None:
@@ -28,13 +28,19 @@ def _typed(emitter: Emitter, element: Element, type_: Type, like: Sql | None = N
         ids: Element = sa.type_coerce(element, like.column.type)
         return Sql(ids, type_, column=ids)
     wide = is_wide(type_) and not emitter.postgresql
-    if emitter.postgresql and isinstance(element, sa.Null):
-        return Sql(sa.cast(element, bind_type(type_, "postgresql")), type_)
     return Sql(sa.type_coerce(element, bind_type(type_, emitter.dialect)), type_, wide)
 
 
 def _branch(emitter: Emitter, tree: Tree, type_: Type, like: Sql | None = None) -> Element:
-    return result(emitter, as_id(emitter, emitter.value(tree, like), like), type_)
+    return _known(emitter, result(emitter, as_id(emitter, emitter.value(tree, like), like), type_), type_, like)
+
+
+def _known(emitter: Emitter, element: Element, type_: Type, like: Sql | None) -> Element:
+    """A blank in the type of the whole: PostgreSQL takes a choice between nothing but nulls for a text."""
+    if not emitter.postgresql or not isinstance(element, sa.Null) or type_ == BLANK:
+        return element
+    storage = bind_type(type_, "postgresql") if like is None or like.column is None else like.column.type
+    return sa.cast(element, storage)
 
 
 def _branches(call: Call) -> list[Tree]:
@@ -102,9 +108,9 @@ def is_blank(emitter: Emitter, call: Call) -> Sql:
     return Sql(found if failed is None else sa.and_(found, negated(failed)), BOOLEAN)
 
 
-def not_available(_emitter: Emitter, call: Call) -> Sql:
+def not_available(emitter: Emitter, call: Call) -> Sql:
     """NA and BLANK."""
-    return Sql(sa.null(), call.type)
+    return Sql(_known(emitter, sa.null(), call.type, None), call.type)
 
 
 def constant(value: bool) -> Form:

@@ -44,6 +44,8 @@ def as_id(emitter: Emitter, value: Sql, like: Sql | None) -> Sql:
 def _compared(emitter: Emitter, left: Tree, right: Tree, operator: Compare, equality: bool = True) -> Element:
     """The operator on both sides in forms that compare correctly."""
     first, second = operands(emitter, left, right)
+    if not equality and any(isinstance(side.element, sa.Null) for side in (first, second)):
+        return sa.false()
     if first.type.is_number and second.type.is_number:
         return compared(emitter, first, second, operator, equality)
     one, two = visible(first, left).element, visible(second, right).element

@@ -114,6 +114,32 @@ def test_numbers_are_written_with_exact_digits() -> None:
     ]
 
 
+BLANK_CHOICES: list[tuple[str, Any]] = [
+    ("IF(f, a, IFERROR(1, n)) < DEGREES(BLANK())", False),
+    ('LISTCOUNT(IFS(f AND u = "y", SLICE(ds, -1, 10^20), TRUE, BLANK()))', 0),
+    ("LISTCOUNT(IFERROR(SLICE(ds, -1), BLANK()))", 0),
+    ("YEAR(IF(f, BLANK(), BLANK()))", None),
+    ("IF(f, BLANK(), NA()) + 1", 1),
+    ('IFERROR(NA(), BLANK()) & "x"', "x"),
+    ("MONTH(IFNA(NA(), d))", 1),
+    ("HAS([1e20, 1], 0.0000001)", False),
+    ("HASALL([1.0, 2.50], [1, 2.5])", True),
+    ("SMALL([DATE(2024, 1, 2), DATE(2024, 1, 1)], 1) + 1", {"date": "2024-01-02"}),
+    ("COUNT(n, d, f)", 1),
+    ("SORT(COALESCE(a, ds))", [{"date": "2024-01-01"}]),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_blanks_of_every_type_and_sets_of_every_kind(backend: str) -> None:
+    day = {"date": "2024-01-01"}
+    fields = {"f": True, "a": None, "n": 2.5, "d": day, "ds": [day], "u": "x"}
+    found = run(backend, *(line(text, fields) for text, _ in BLANK_CHOICES))
+    assert [answer.get("value", answer) for answer in found] == [expected for _, expected in BLANK_CHOICES]
+    (refused,) = run(backend, line("HAS([0], FALSE)"))
+    assert refused["error"]["kind"] == "TYPE"
+
+
 STAFF = {
     "people": {"u1": {"department": "d3", "manager": "u2"}, "u2": {"department": "d1", "manager": None}, "u3": {}},
     "departments": {

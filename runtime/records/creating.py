@@ -35,6 +35,13 @@ _BRINGING = frozenset({"install", "import"})
 """Doors that may bring values which the system gives otherwise."""
 
 
+def new_alone(w: Writing, entity: CompiledEntity, body: JSON) -> Unit[tuple[NewRecord, list[Violation]]]:
+    """Coerce the body of a single create; return the record and what is wrong with it."""
+    violations: list[Violation] = []
+    record = yield from new_record(w, entity, body, "", violations)
+    return record, violations
+
+
 def new_record(
     w: Writing,
     entity: CompiledEntity,

@@ -31,7 +31,7 @@ from runtime.records.alone import create_alone, update_alone, write_ahead
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.changes import plan_whole_change, update_record
 from runtime.records.computing import Changes
-from runtime.records.creating import new_record
+from runtime.records.creating import new_alone
 from runtime.records.deleting import delete_record
 from runtime.records.diagnosis import conflict, diagnose, joined, suspects_of, suspects_of_change, unexplained
 from runtime.records.duplicates import find_duplicates
@@ -206,7 +206,9 @@ class Records:
             owner = target_entity(published, entity)
             gate(caller.actor, app, uses_of(owner, "create"), sight_of(published.app))
             w = self.writing(published, caller)
-            record, violations = await self._made(w, owner, body)
+            # the database is asked only if a default looks something up
+            made = finished(new_alone(w, owner, body))
+            record, violations = made or await self._database.read(lambda: new_alone(w, owner, body), scan=False)
             await self._refuse(w, violations, record)
 
             def unit() -> Unit[Written]:
@@ -227,17 +229,6 @@ class Records:
                 await self._explain(refused, lambda: diagnose(w, suspects_of([record])))
 
         return await self.pinned(app, caller, run)
-
-    async def _made(self, w: Writing, entity: CompiledEntity, body: JSON) -> tuple[NewRecord, list[Violation]]:
-        """Return the record of a body and what is wrong with it; the database is asked only if a default looks something up."""
-
-        def unit() -> Unit[tuple[NewRecord, list[Violation]]]:
-            violations: list[Violation] = []
-            record = yield from new_record(w, entity, body, "", violations)
-            return record, violations
-
-        made = finished(unit())
-        return await self._database.read(unit, scan=False) if made is None else made
 
     async def work(self, caller: Caller, app: str, make: Callable[[Writing], Unit[T]]) -> T:
         """Run a unit of another room as one write: under the pinned app, with what follows from it, all or nothing.

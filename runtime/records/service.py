@@ -206,9 +206,10 @@ class Records:
             owner = target_entity(published, entity)
             gate(caller.actor, app, uses_of(owner, "create"), sight_of(published.app))
             w = self.writing(published, caller)
-            # the database is asked only if a default looks something up
             made = finished(new_alone(w, owner, body))
-            record, violations = made or await self._database.read(lambda: new_alone(w, owner, body), scan=False)
+            if made is None:  # a default looks something up
+                made = await self._database.read(lambda: new_alone(w, owner, body), scan=False)
+            record, violations = made
             await self._refuse(w, violations, record)
 
             def unit() -> Unit[Written]:

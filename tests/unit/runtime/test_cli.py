@@ -193,3 +193,8 @@ def test_a_second_server_or_a_worker_is_refused_on_a_file(run, migrated_database
     assert (code, "Another process serves this SQLite file" in error) == (1, True)
     code, _, error = run("worker", *at)
     assert (code, "Use PostgreSQL for workers" in error) == (1, True)
+
+
+def test_a_first_server_makes_the_folder_of_its_file(tmp_path):
+    with sole_process(str(tmp_path / "data" / "dougong.db")) as alone:
+        assert alone

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from builder.api.context import Author, Context, exact_body, read_object, reply
 from builder.definition.assignment import Step
+from builder.definition.kinds import dump_document
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.registry.assignment_texts import parse_text, render_step
@@ -26,7 +27,7 @@ def make(context: Context) -> APIRouter:
         order = read_object(body, {"entity": str, "text": str}, required=("entity", "text"))
         step = parse_text(context.registry, app, order["entity"], order["text"])
         sentence = render_step(context.registry, app, order["entity"], step)
-        return reply({"step": step.model_dump(exclude_defaults=True), "text": sentence})
+        return reply({"step": dump_document(step), "text": sentence})
 
     @router.post("/apps/{app}/assignments/render")
     def render(app: str, request: Request, author: Builder, body: Body) -> Response:

@@ -158,7 +158,7 @@ def assemble(documents: Iterable[Model]) -> Definition:
 
 
 def dump_document(document: Model) -> dict[str, JSON]:
-    """Write a document as JSON: members in the order of the model, defaults left out, but never key, type and label."""
+    """Write a document or a part of one as JSON: members in the order of the model, defaults left out, but never key, type and label."""
     full: dict[str, JSON] = as_json(document.model_dump(exclude_none=True))
     short: dict[str, JSON] = as_json(document.model_dump(exclude_defaults=True))
     dumped: dict[str, JSON] = _with_types(full, short)

@@ -15,6 +15,7 @@ from builder.definition.reminder import (
     StreakOccasion,
     UnchangedOccasion,
 )
+from builder.definition.spans import Span
 from builder.fields.base import label_text
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import instant_text
@@ -27,6 +28,8 @@ from runtime.timers.counting import due_of
 from runtime.timers.rows import Timer
 
 JSON = Any
+
+_HOUR_SECONDS = 3_600
 
 
 def describe(
@@ -157,9 +160,9 @@ def _count(w: Writing, timer: Timer, rule: CompiledReminder, zh: list[str], en: 
     zh.append(f"{words.zh}是 {counted}")
     en.append(f"{words.en} is {counted}")
     if timer.paused_seconds:
-        hours = f"{timer.paused_seconds / 3600:.1f}"
-        zh.append(f"其中扣除暂停的 {hours} 小时")
-        en.append(f"{hours} hours of standing still left out")
+        stood = _stood(timer.paused_seconds)
+        zh.append(f"其中扣除暂停的 {stood.zh}")
+        en.append(f"{stood.en} of standing still left out")
     if due.at != due.counted:
         zh.append(f"避开非工作或免打扰时段,顺延到 {local(w, due.at)}")
         en.append(f"moved to {local(w, due.at)}, out of quiet or free hours")
@@ -170,6 +173,13 @@ def _count(w: Writing, timer: Timer, rule: CompiledReminder, zh: list[str], en: 
         years = ", ".join(str(year) for year in due.unknown_years)
         zh.append(f"{years} 年尚无节假日数据,暂按周末计算")
         en.append(f"the holidays of {years} are not known yet, so only weekends are off")
+
+
+def _stood(seconds: float) -> Text:
+    if seconds < _HOUR_SECONDS:
+        return Span(max(1, round(seconds / 60)), "m", working=False).words()
+    hours = f"{seconds / _HOUR_SECONDS:.1f}"
+    return say(f"{hours} 小时", f"{hours} hours")
 
 
 def occasion_words(w: Writing, rule: CompiledReminder) -> Text:

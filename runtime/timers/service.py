@@ -13,7 +13,7 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.clock import Clock
 from builder.kernel.ids import Ids
 from builder.kernel.limits import TIMER_BATCH, TIMER_BATCH_SQLITE
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, DatabaseBusy
@@ -175,6 +175,8 @@ class Timers:
             found = w.app.reminders.by_key.get(timer.rule)
             if found is not None and not found.document.acknowledge:
                 raise Problem("timer.refused", say("此提醒不能确认停止", "This reminder does not end by saying so"))
+            if timer.acknowledged_at is not None:
+                return timer  # who knew first stays on record
             return timer._replace(acknowledged_at=w.now, acknowledged_by=w.caller.actor_id, due_at=None)
 
         return await self._change(caller, app, entity, record_id, rule, change)
@@ -221,7 +223,9 @@ class Timers:
             told = yield from _told(w, owner, known, standing, fired)
             found = next((timer for timer in standing if timer.rule == rule), None)
             if found is None or rule not in told:
-                raise Problem("timer.not_found", say(f"没有提醒“{rule[:100]}”", f'There is no timer "{rule[:100]}"'))
+                hint = nearest_hint(rule[:100], [timer.rule for timer in standing if timer.rule in told])
+                detail = say(f"没有提醒“{rule[:100]}”{hint.zh}", f'There is no timer "{rule[:100]}"{hint.en}')
+                raise Problem("timer.not_found", detail)
             changed = change(w, found)
             yield from rows.put_timers(w.statements, [changed])
             return describe(w, [changed if timer is found else timer for timer in standing], fired, told)

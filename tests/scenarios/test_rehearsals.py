@@ -117,6 +117,8 @@ def test_a_whole_story_is_told_in_two_languages():
     assert "25 hours pass" in english
     assert "Nothing else has happened" in english
     assert report.told[0].hours > 24 * 28
+    short = rehearse(app([{"when": [{"type": "advance", "by": "1 h"}], "then": [{"type": "nothing_else"}]}]))
+    assert "1 hour passes" in "\n".join(short.sentences("en"))
 
 
 def test_a_longer_limit_breaks_the_story_where_it_is_told():

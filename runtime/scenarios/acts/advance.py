@@ -17,7 +17,8 @@ class AdvanceKind:
         """Say what happens."""
         if act.by is not None:
             length = read_span(act.by).words()
-            return say(f"过了 {length.zh}", f"{length.en} pass")
+            passes = "passes" if length.en.startswith("1 ") else "pass"
+            return say(f"过了 {length.zh}", f"{length.en} {passes}")
         until = (act.until or "").replace("T", " ")
         return say(f"时间到了 {until}", f"It becomes {until}")
 

@@ -27,6 +27,11 @@ async def test_a_sentence_becomes_a_step_and_the_step_a_sentence(anyio_backend: 
             assert made["text"] == body["text"]
             again = await client.post(f"{path}/render", json={"entity": "order", "step": made["step"]})
             assert again.json()["data"]["text"] == body["text"]
+            in_turn = {**body, "text": "amount栏>20万的order表,轮流分给张伟"}
+            step = (await client.post(f"{path}/parse", json=in_turn)).json()["data"]["step"]
+            assert step["picker"] == {"type": "round_robin"}
+            again = await client.post(f"{path}/render", json={"entity": "order", "step": step})
+            assert again.json()["data"]["text"] == in_turn["text"]
             refused = await client.post(f"{path}/parse", json={**body, "text": "热度>3的order表,优先分给张伟"})
             (error,) = problem(refused, "assignment.text")["errors"]
             assert error["params"] == {"words": "热度", "at": 0}

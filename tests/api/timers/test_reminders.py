@@ -211,8 +211,11 @@ async def test_acknowledge_snooze_and_why(migrated_database_url: str):
             None,
         )
         assert await desk.at("2026-11-28T15:00") == []
+        await desk.send("POST", f"{place}/acknowledge")
+        assert (await desk.timers_of(lead["id"]))["follow"]["acknowledged_at"] == timer["acknowledged_at"]
         problem(await desk.send("POST", f"{place}/snooze", {"for": "1 h"}), "timer.refused")
-        problem(await desk.send("POST", f"records/lead/{lead['id']}/timers/nothing/acknowledge"), "timer.not_found")
+        unknown = await desk.send("POST", f"records/lead/{lead['id']}/timers/folow/acknowledge")
+        assert "“follow”" in problem(unknown, "timer.not_found")["detail"]
         problem(await desk.send("GET", f"records/lead/{desk.people['boss']}/timers"), "record.not_found")
         problem(await desk.send("POST", f"{place}/snooze", {"for": "soon"}), "request.malformed")
 
@@ -243,9 +246,14 @@ async def test_working_time_quiet_hours_and_pauses(migrated_database_url: str):
         assert (paused["state"], paused["due_at"]) == ("paused", None)
         assert await desk.at("2026-11-30T10:00") == ["夜里"]
         await desk.change("lead", lead["id"], stage="assigned")  # stood still for two working hours
-        assert (await desk.timers_of(lead["id"]))["sla"]["due_at"] == "2026-11-30T06:00:00.000Z"
+        sla = (await desk.timers_of(lead["id"]))["sla"]
+        assert (sla["due_at"], "扣除暂停的 2.0 小时" in sla["why"]["zh"]) == ("2026-11-30T06:00:00.000Z", True)
         assert await desk.at("2026-11-30T13:59") == []
         assert await desk.at("2026-11-30T14:00") == ["四个工时"]
+        other = await desk.create("lead", title="乙", owner=desk.people["zhang"], stage="waiting")
+        await desk.at("2026-11-30T14:20")
+        await desk.change("lead", other["id"], stage="assigned")
+        assert "扣除暂停的 20 分钟" in (await desk.timers_of(other["id"]))["sla"]["why"]["zh"]
 
 
 async def test_a_publish_looks_at_all_records_again(migrated_database_url: str):

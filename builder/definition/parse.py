@@ -53,7 +53,7 @@ def _read_document(kind: Kind[M], document: JSON) -> M:
         # types were checked by the schema; pydantic's own JSON reader would put numbers through a binary float
         return kind.model.model_validate(document, strict=False)
     except ValidationError as error:
-        raise DocumentInvalid([_from_pydantic(item) for item in _causes(error)]) from None
+        raise DocumentInvalid([_from_pydantic(item) for item in causes(error.errors(include_url=False))]) from None
 
 
 def parse_definition(package: JSON) -> Definition:
@@ -115,9 +115,8 @@ def unknown_member(name: str, known: Any, pointer: str = "") -> Violation:
     return Violation("unknown", f"{pointer}/{escape_pointer(name)}", message, {"name": name})
 
 
-def _causes(error: ValidationError) -> list[Any]:
-    """Return the errors without those that only follow from one inside (a list without its wrong item is too short)."""
-    found = error.errors(include_url=False)
+def causes(found: Sequence[Any]) -> list[Any]:
+    """Return Pydantic's errors without those that only follow from one inside (a list without its wrong item is too short)."""
 
     def follows(item: Any) -> bool:
         place = item["loc"]

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from builder.definition.parse import causes
 from builder.kernel.canonical import JSON
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import Text, errors_found, say
@@ -72,7 +73,7 @@ def _from_framework(error: HTTPException) -> Problem:
 
 
 def _from_validation(errors: Sequence[Any]) -> Problem:
-    violations = [validation_violation(item) for item in errors]
+    violations = [validation_violation(item) for item in causes(errors)]
     return Problem(
         "request.malformed",
         errors_found(len(violations), "请求", "The request has"),

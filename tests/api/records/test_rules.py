@@ -279,7 +279,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
 ]
 WRONG_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"default_formula": '"x"'}, "formula.type", "default_formula"),
-    ({"default_formula": "customer.credit"}, "formula.type", "default_formula"),
+    ({"default_formula": "customer.nothing"}, "formula.name", "default_formula"),
     ({"default_formula": "1", "default": 1}, "field.default", "default_formula"),
     ({"default_formula": "amount + 1"}, "formula.name", ""),
     ({"visible_if": 'customer.level = "a"'}, "formula.type", "visible_if"),

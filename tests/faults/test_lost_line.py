@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import anyio
 import pytest
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from builder.kernel.clock import SystemClock
 from builder.store.database import open_database
@@ -41,8 +41,8 @@ WAYS: tuple[Way, ...] = ("cut", "silent")
 class Line:
     """Carries bytes to a server and back, as long as it holds."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self, target: URL) -> None:
+        self._target = target
         self._open = asyncio.Event()
         self._open.set()
         self._is_cut = False
@@ -68,11 +68,18 @@ class Line:
             writer.transport.abort()
             return
         await self._open.wait()
-        there_reader, there_writer = await asyncio.open_connection(*self._target)
+        there_reader, there_writer = await self._reach()
         ends = {writer, there_writer}
         self._ends |= ends
         await asyncio.gather(self._carry(reader, there_writer), self._carry(there_reader, writer))
         self._ends -= ends
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        port = self._target.port or 5432
+        if self._target.host:
+            return await asyncio.open_connection(self._target.host, port)
+        folder = self._target.query["host"]  # a server that listens on a socket of the file system
+        return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{self._target.query.get('port', port)}")
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -84,8 +91,8 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(host: str, port: int) -> AsyncIterator[Line]:
-    line = Line(host, port)
+async def line_to(target: URL) -> AsyncIterator[Line]:
+    line = Line(target)
     server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
     line.port = server.sockets[0].getsockname()[1]
     try:
@@ -100,18 +107,16 @@ async def test_a_line_that_is_lost_loses_and_doubles_nothing(
     told: Counter[str] = Counter()
     news, chance = News(), random.Random(3)
     here = make_url(migrated_database_url)
-    if not here.host:
-        pytest.skip("the server listens on a socket of the file system only")
 
     def answer(got: Received) -> Reply:
         told[got.headers["dougong-id"]] += 1
         news.arrived.set()
         return Reply(200)
 
-    async with http_receiver() as receiver, line_to(here.host, here.port or 5432) as line:
+    async with http_receiver() as receiver, line_to(here) as line:
         receiver.answer = answer
         token = await prepare(migrated_database_url, receiver.url)
-        over = here.set(host="127.0.0.1", port=line.port).render_as_string(hide_password=False)
+        over = here.set(host="127.0.0.1", port=line.port, query={}).render_as_string(hide_password=False)
         database = open_database(migrated_database_url)
         with served(over, tmp_path, **SETTINGS) as server:
             ships: Any = SimpleNamespace(address=f"http://127.0.0.1:{await asyncio.to_thread(lambda: server.port)}")

@@ -24,7 +24,7 @@ from formulas.rollups import ROLLUPS, build_rollup
 from formulas.schema import Schema
 from formulas.syntax import Node
 from formulas.tree import Call, Literal, Path, Tree, walk
-from formulas.types import BLANK, BOOLEAN, DATE, TEXT, Type, decimal, integer, set_of
+from formulas.types import BLANK, BOOLEAN, DATE, DEPARTMENT, TEXT, Type, decimal, integer, set_of
 
 TREE_LIMIT = 1_000
 _LOGIC = {"AND": "and", "OR": "or"}
@@ -249,9 +249,19 @@ class _Checker:
             birth = self.apply(function, node.args, node, scope).args[0]  # type: ignore[union-attr]
             unit = Literal("Y", TEXT, fixed=True)
             return combine(find_function("DATEDIF"), [birth, Call("TODAY", (), DATE), unit], node)
+        if function.name == "INDEPT":
+            return self.in_department(function, node, scope)
         if function.name in ("EXISTS", "ALL"):
             raise self.stop("TYPE", node, "第一个参数应为一对多关联", "the first argument must be a to-many relation")
         return self.apply(function, node.args, node, scope)
+
+    def in_department(self, function: Function, node: Node, scope: Scope) -> Tree:
+        """Of a person the department counts, which the directory knows; of the user's own departments, their people."""
+        who, *other = self.apply(function, node.args, node, scope).args  # type: ignore[union-attr]
+        person = who.type.kind == "person"
+        if not other:
+            return Call("INTEAM" if person else "INDEPT", (who,), BOOLEAN)
+        return Call("WITHINDEPT", (Call("USERDEPT", (who,), DEPARTMENT) if person else who, *other), BOOLEAN)
 
     def counted(self, function: Function, node: Node) -> tuple[Node, ...]:
         self.count(function, len(node.args), node)
@@ -279,6 +289,8 @@ class _Checker:
 
     def argument(self, function: Function, place: int, arg: Tree, node: Node) -> Tree:
         parameter = parameter_at(function, place)
+        if parameter.letter == "q" and place:  # the department to be in may be a certain one
+            arg = literal_for(arg, DEPARTMENT, node)
         if not parameter.accepts(arg.type):
             raise self.stop("TYPE", node, *_wanted(function, place, parameter, arg.type))
         if parameter.letter in SET_LETTERS and arg.type == BLANK:

@@ -27,18 +27,18 @@ class Listed(Directory):
 
     def answer(self, function: str, subject: str) -> str | None:
         """As listed."""
-        if function == "DEPTPATH":
-            return self._path(subject)
+        if function in ("DEPTPATH", "DEPTIDS"):
+            return self._path(subject, ids=function == "DEPTIDS")
         return (self.departments if function == "USERDEPT" else self.managers).get(subject)
 
     def subjects(self, function: str) -> Iterable[str]:
         """Everything that something is known of."""
-        return self.names if function == "DEPTPATH" else self.departments
+        return self.names if function in ("DEPTPATH", "DEPTIDS") else self.departments
 
-    def _path(self, department: str | None) -> str | None:
+    def _path(self, department: str | None, *, ids: bool) -> str | None:
         names: list[str] = []
         while department is not None and department in self.names and len(names) < DEEPEST:
-            names.append(self.names[department])
+            names.append(department if ids else self.names[department])
             department = self.parents.get(department)
         return "/".join(reversed(names)) or None
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from formulas.literals import WrongValueError, to_instant
 from formulas.schema import Context
 from formulas.tree import Call, Literal, Tree, children, with_children
-from formulas.types import DATE, DATETIME, DEPARTMENT, INTEGER, PERSON, TEXT, Type
+from formulas.types import BOOLEAN, DATE, DATETIME, DEPARTMENT, INTEGER, PERSON, TEXT, Type, set_of
 
 D = TypeVar("D", bound=date)
 _VARIABLE = re.compile(
@@ -24,6 +26,18 @@ _CALLS: dict[str, tuple[str, Type]] = {
     "CURRENT_USER": ("CURRENTUSER", PERSON),
     "CURRENT_DEPARTMENT": ("CURRENTDEPARTMENT", DEPARTMENT),
 }
+#: Whether a value is among what belongs to the person: what such a value is like, and all that belong to the person of a context.
+MEMBERSHIPS: Mapping[str, tuple[Type, Callable[[Context], tuple[str, ...]]]] = MappingProxyType(
+    {
+        "INDEPT": (DEPARTMENT, lambda context: context.departments),
+        "INTEAM": (PERSON, lambda context: context.team),
+        "MANAGES": (PERSON, lambda context: context.reports),
+        "INAREAS": (TEXT, lambda context: context.areas),
+        "HASROLE": (TEXT, lambda context: context.roles),
+    }
+)
+#: Functions without arguments that a context knows the value of.
+CONTEXTUAL = ("NOW", "TODAY", "CURRENTUSER", "CURRENTDEPARTMENT", "CURRENTMANAGER")
 _VARIABLES = {function: name for name, (function, _) in _CALLS.items()}
 UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -77,8 +91,14 @@ def bind_context(tree: Tree, context: Context) -> Tree:
     node = with_children(tree, parts) if parts else tree
     if not isinstance(node, Call):
         return node
-    if node.function in _VARIABLES and not node.args:
+    if node.function in CONTEXTUAL and not node.args:
         return Literal(context_value(node.function, context), node.type)
+    if node.function in MEMBERSHIPS:
+        element, listed = MEMBERSHIPS[node.function]
+        subject = parts[0]
+        if isinstance(subject, Literal):
+            return Literal(subject.value in listed(context), BOOLEAN)
+        return Call("in", (subject, Literal(listed(context), set_of(element))), BOOLEAN)
     if node.function == "DATEADD" and all(isinstance(part, Literal) for part in parts):
         return _folded(node, context)
     return node

@@ -55,7 +55,7 @@ class Directory(Protocol):
     """Who stands where, as the functions that ask it see it. Whoever evaluates fills it before (docs/decisions/0031)."""
 
     def answer(self, function: str, subject: str) -> str | None:
-        """What `USERDEPT` or `MANAGER` says of a person, or `DEPTPATH` of a department; None where nothing is known."""
+        """What `USERDEPT` or `MANAGER` says of a person, `DEPTPATH` or `DEPTIDS` of a department; None where nothing is known."""
 
 
 class _Nobody(Directory):

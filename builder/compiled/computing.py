@@ -33,29 +33,18 @@ from formulas.dependencies import Dependency, computation_order
 from formulas.errors import CellError, FormulaError, FormulaErrors, Message
 from formulas.evaluate import Program, program
 from formulas.functions import find_function
-from formulas.moments import context_value
+from formulas.moments import CONTEXTUAL, MEMBERSHIPS, context_value
 from formulas.schema import Context, FieldInfo, Schema
 from formulas.sql import has_sql_form
 from formulas.tree import Call, Param, Rollup, Tree, children, walk, with_children
-from formulas.types import BLANK, BOOLEAN, DEPARTMENT, PERSON, TEXT, Type, set_of
+from formulas.types import BLANK, BOOLEAN, Type, set_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: What changes with the moment and the viewer, as parameters of a statement; filters number theirs from 0 and never get so far.
-VARIABLES: Mapping[str, int] = {
-    "NOW": 90_000,
-    "TODAY": 90_001,
-    "CURRENTUSER": 90_002,
-    "CURRENTDEPARTMENT": 90_003,
-    "CURRENTMANAGER": 90_004,
-}
+VARIABLES: Mapping[str, int] = {name: 90_000 + place for place, name in enumerate(CONTEXTUAL)}
 #: Tests whether a value is among what belongs to the viewer: parameters that are lists.
-MEMBERSHIPS: Mapping[str, tuple[int, Type]] = {
-    "INDEPT": (90_010, DEPARTMENT),
-    "INTEAM": (90_011, PERSON),
-    "MANAGES": (90_012, PERSON),
-    "INAREAS": (90_013, TEXT),
-}
+_LISTED: Mapping[str, int] = {name: 90_010 + place for place, name in enumerate(MEMBERSHIPS)}
 
 FieldId = tuple[str, str]
 """Entity and field key."""
@@ -361,25 +350,19 @@ def with_variables(tree: Tree) -> Tree:
         return Param(VARIABLES[tree.function], tree.type)
     parts = tuple(with_variables(part) for part in children(tree))
     if isinstance(tree, Call) and tree.function in MEMBERSHIPS:
-        number, element = MEMBERSHIPS[tree.function]
-        return Call("in", (parts[0], Param(number, set_of(element))), BOOLEAN)
+        listed = Param(_LISTED[tree.function], set_of(MEMBERSHIPS[tree.function][0]))
+        return Call("in", (parts[0], listed), BOOLEAN)
     return with_children(tree, parts) if parts else tree
 
 
-VIEWER_NAMES = frozenset(f"p{place}" for place in (*VARIABLES.values(), *(place for place, _ in MEMBERSHIPS.values())))
+VIEWER_NAMES = frozenset(f"p{place}" for place in (*VARIABLES.values(), *_LISTED.values()))
 """What ``viewer_values`` gives."""
 
 
 def viewer_values(context: Context) -> dict[str, Any]:
     """Return the parameters that ``with_variables`` put into statements."""
     values = {f"p{place}": context_value(name, context) for name, place in VARIABLES.items()}
-    lists = {
-        "INDEPT": context.departments,
-        "INTEAM": context.team,
-        "MANAGES": context.reports,
-        "INAREAS": context.areas,
-    }
-    return values | {f"p{MEMBERSHIPS[name][0]}": list(listed) for name, listed in lists.items()}
+    return values | {f"p{place}": list(MEMBERSHIPS[name][1](context)) for name, place in _LISTED.items()}
 
 
 def is_variable(node: Tree) -> bool:

@@ -39,6 +39,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "L": ("set",),
     "p": ("person",),
     "q": ("department",),
+    "w": ("department", "person"),
     "g": ("geo",),
     "j": ("json", "text"),
 }
@@ -63,6 +64,7 @@ LETTER_NAMES: dict[str, Message] = {
     "D": Message("日期集合", "set of dates"),
     "p": Message("人员", "person"),
     "q": Message("部门", "department"),
+    "w": Message("部门或人员", "department or person"),
     "g": Message("位置", "position"),
     "j": Message("JSON", "JSON"),
     "N": Message("数字", "number"),

@@ -10,6 +10,9 @@ from formulas.types import BOOLEAN, DEPARTMENT, PERSON, TEXT, Type
 
 PEOPLE = Family("people", portable=False)
 
+#: What the directory is asked besides the functions: the ids from the topmost department down to one, joined with a slash.
+DEPARTMENT_IDS = "DEPTIDS"
+
 
 @PEOPLE.add(
     "CURRENTUSER",
@@ -49,6 +52,7 @@ def _current_department(context: Context) -> Any:
     "有角色：当前用户是否有该角色",
     "Whether the current user has a role.",
     ('HASROLE("nobody")', False),
+    nulls="N",
     needs_context=True,
     volatility="volatile",
 )
@@ -74,11 +78,12 @@ def _current_manager(context: Context) -> Any:
 
 @PEOPLE.add(
     "INDEPT",
-    "q",
+    "w, q?",
     BOOLEAN,
-    "属本部门：该部门是否为当前用户的部门或其下级",
-    "Whether a department is the current user's or one below it.",
+    "属本部门：该部门（或人员所在部门）是否为当前用户的部门或其下级；给出第二个参数时，是否为那个部门或其下级",
+    "Whether a department, or a person's, is the current user's or one below it; with a second argument, that department or one below it.",
     ("INDEPT(BLANK())", False),
+    ("INDEPT(BLANK(), BLANK())", False),
     nulls="N",
     needs_context=True,
     volatility="volatile",
@@ -165,6 +170,24 @@ _asking(
     ("ISBLANK(DEPTPATH(BLANK()))", True),
     aliases=("部门全路径",),
 )
+
+
+@PEOPLE.add(
+    "WITHINDEPT",
+    "q, q",
+    BOOLEAN,
+    "属部门：第一个部门是否为第二个部门或其下级",
+    "Whether the first department is the second or one below it.",
+    ("WITHINDEPT(BLANK(), BLANK())", False),
+    nulls="N",
+    needs_context=True,
+    volatility="volatile",
+    asks=True,
+)
+def _within(context: Context, department: str | None, above: str | None) -> bool:
+    if department is None or above is None:
+        return False
+    return f"/{above}/" in f"/{context.directory.answer(DEPARTMENT_IDS, department) or department}/"
 
 
 @PEOPLE.add(

@@ -12,7 +12,7 @@ from formulas.sqlforms.compare import ID_KINDS, as_id, blank_of, visible
 from formulas.sqlforms.core import NOTHING, Asking, Element, Emitter, Form, Sql, any_error, error, no_form
 from formulas.sqlforms.template import negated
 from formulas.tree import Call, Path, Tree, desugared
-from formulas.types import BLANK, BOOLEAN, Type
+from formulas.types import BLANK, BOOLEAN, TEXT, Type
 
 
 def _identified(emitter: Emitter, branches: Sequence[Tree], type_: Type) -> Sql | None:
@@ -146,7 +146,19 @@ def ask(emitter: Emitter, call: Call) -> Sql:
     return Sql(found, call.type, column=found)
 
 
+def within(emitter: Emitter, call: Call) -> Sql:
+    """WITHINDEPT: the department above is on the way up from the other."""
+    ids = ask(emitter, Call("DEPTIDS", call.args[:1], TEXT)).element
+    texts = [sa.cast(emitter.value(arg).element, sa.Text()) for arg in call.args]
+    slash = sa.literal_column("'/'", sa.Text())
+    way = slash.concat(sa.func.coalesce(ids, texts[0])).concat(slash)
+    sought = slash.concat(texts[1]).concat(slash)
+    place = sa.func.strpos(way, sought) if emitter.postgresql else sa.func.instr(way, sought)
+    return Sql(sa.func.coalesce(place > sa.literal_column("0"), sa.false()), BOOLEAN)
+
+
 FORMS: dict[str, Form] = {
+    "WITHINDEPT": within,
     "IF": choose_if,
     "COALESCE": coalesce,
     "IFERROR": if_error,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -19,7 +18,7 @@ from formulas.tree import Path, Tree, children, lift, with_children
 from formulas.types import Type
 from runtime.access.gate import FieldMap
 from runtime.query.aggregate_request import EVERY_RECORD, AggregateRequest, Group, Measure
-from runtime.query.conditions import Asker, field_at, has_value, note_path, plan_filter, shift
+from runtime.query.conditions import field_at, has_value, note_path, plan_filter, shift
 from runtime.query.problems import filter_problem, invalid, unknown, unknown_field
 
 #: Any number a measure can be and any constant it can be compared with, exactly.
@@ -78,8 +77,7 @@ def plan_aggregate(
     entity: CompiledEntity,
     request: AggregateRequest,
     *,
-    now: datetime,
-    user_id: str | None,
+    asker: Context,
     field_map: FieldMap,
 ) -> AggregatePlan:
     """Look up every name of a request, note every path it touches, and split it into shape and values.
@@ -88,7 +86,7 @@ def plan_aggregate(
         Problem: ``request.unknown_name``, ``query.invalid``.
     """
     field_map.add(entity.key, "", "aggregate")
-    condition, values = plan_filter(app, entity, request.filter, Asker(now, user_id), field_map)
+    condition, values = plan_filter(app, entity, request.filter, asker, field_map)
     reading = _Reading(app, entity, field_map)
     groups = [reading.group(group) for group in request.group_by]
     own = [(place, measure) for place, measure in enumerate(request.measures) if measure.function != "share"]
@@ -113,7 +111,7 @@ def plan_aggregate(
             m.name: _having_type(s, f)
             for m, s, f in zip(request.measures, measures, fields[len(groups) :], strict=True)
         }
-        having, given = _plan_having(request.having, types, Context(now=now, user=user_id, zone=app.zone))
+        having, given = _plan_having(request.having, types, asker)
         values |= given
     shape = AggregateShape(
         entity.key,

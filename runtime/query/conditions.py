@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import is_variable
 from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
 from builder.fields.parts.many import side_of
@@ -29,13 +27,6 @@ _UNSORTABLE = ("set", "json", "geo", "file")
 _SORT_STEPS = 4
 
 
-class Asker(NamedTuple):
-    """Whose question it is and when: what ``$NOW`` and ``$CURRENT_USER`` stand for."""
-
-    now: datetime
-    user_id: str | None
-
-
 class AllOf(NamedTuple):
     """Several filters that hold together (a view's and the request's own), each with its place for what is wrong with it."""
 
@@ -53,7 +44,7 @@ def plan_filter(
     app: CompiledApp,
     entity: CompiledEntity,
     given: Any,
-    asker: Asker,
+    asker: Context,
     field_map: FieldMap,
     *,
     pointer: str = "/filter",
@@ -61,14 +52,16 @@ def plan_filter(
 ) -> tuple[Tree | None, dict[str, Any]]:
     """Return the shape of a filter and its values, numbered from ``first``: ``p0``, ``p1`` …
 
+    Args:
+        asker: whose question it is and when: what ``$NOW``, ``CURRENTUSER()`` and ``INTEAM(…)`` stand for.
+
     Raises:
         Problem: ``request.unknown_name``, ``query.invalid``.
     """
     if given is None or given == {}:
         return None, {}
-    context = Context(now=asker.now, user=asker.user_id, zone=app.zone)
     parts = given.parts if isinstance(given, AllOf) else ((given, pointer),)
-    tree = join("and", [_read_filter(app, entity, part, context, place) for part, place in parts])
+    tree = join("and", [_read_filter(app, entity, part, asker, place) for part, place in parts])
     field_map.asks_directory |= asks_directory(tree)
     touched = paths(tree)
     if len({path[:-1] for path in touched if len(path) > 1}) > QUERY_RELATIONS:
@@ -82,7 +75,7 @@ def plan_filter(
 def _read_filter(app: CompiledApp, entity: CompiledEntity, given: Any, context: Context, pointer: str) -> Tree:
     try:
         if isinstance(given, str):
-            tree = bind_context(_read_condition(app, entity, given), context)
+            tree = _read_condition(app, entity, given, context)
         else:
             tree = parse_filter(given, app, entity.key, context, pointer=pointer)
     except FormulaErrors as errors:
@@ -100,15 +93,15 @@ def shift(tree: Tree, by: int) -> Tree:
     return with_children(tree, tuple(shift(part, by) for part in parts)) if parts else tree
 
 
-def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str) -> Tree:
+def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str, context: Context) -> Tree:
     """Read a filter written as a formula.
 
     Raises:
         FormulaErrors: with places in the text.
     """
-    tree = check_condition(text, app, entity.key)
+    tree = bind_context(check_condition(text, app, entity.key), context)
     for node in walk(tree):
-        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")) and not is_variable(node):
+        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")):
             name = getattr(node, "function", "")
             zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
             raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])

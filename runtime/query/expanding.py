@@ -10,8 +10,9 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.fields.parts.many import ManyField
 from builder.kernel.limits import CHILD_RECORDS, EXPAND_DEPTH, EXPAND_PATHS
 from builder.kernel.text import say
+from formulas.schema import Context
 from runtime.access.gate import FieldMap
-from runtime.query.conditions import Asker, SortKey, plan_filter, plan_sort
+from runtime.query.conditions import SortKey, plan_filter, plan_sort
 from runtime.query.problems import invalid, unknown_field
 from runtime.query.request import ExpandRequest
 from runtime.query.selection import Expansion, RowsShape
@@ -22,7 +23,7 @@ _FIRST = 20_000  # the number of the first parameter of these filters; that of a
 
 
 def plan_rows(
-    app: CompiledApp, entity: CompiledEntity, requests: Sequence[ExpandRequest], asker: Asker, field_map: FieldMap
+    app: CompiledApp, entity: CompiledEntity, requests: Sequence[ExpandRequest], asker: Context, field_map: FieldMap
 ) -> tuple[Expansion, dict[str, Any]]:
     """Return what to expand, and the values of its filters.
 
@@ -40,7 +41,7 @@ def plan_rows(
 
 
 class _Planning:
-    def __init__(self, app: CompiledApp, asker: Asker, field_map: FieldMap) -> None:
+    def __init__(self, app: CompiledApp, asker: Context, field_map: FieldMap) -> None:
         self._app = app
         self._asker = asker
         self._field_map = field_map

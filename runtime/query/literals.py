@@ -12,6 +12,7 @@ from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, Violation, escape_pointer
 from builder.kernel.text import say
 from builder.store.types import Identifier
+from formulas.sqlforms.compare import ID_KINDS
 from formulas.tree import Call, Literal, Path, Rollup, Tree, children, with_children
 
 JSON = Any
@@ -33,6 +34,8 @@ def settle(tree: Tree, app: CompiledApp, entity: str, given: JSON, pointer: str)
 
 
 def _settle(tree: Tree, app: CompiledApp, entity: str, wrong: list[str]) -> Tree:
+    if isinstance(tree, Literal) and tree.type.kind in ID_KINDS and tree.value is not None:
+        return replace(tree, value=_known(tree.value, wrong))  # beside a call that gives an id
     inside = tree.entity if isinstance(tree, Rollup) else entity
     if isinstance(tree, Call) and len(tree.args) == 2:
         left, right = tree.args

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -13,9 +12,10 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.searching.rows import SearchIndex
 from formulas.filters import join
+from formulas.schema import Context
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
-from runtime.query.conditions import Asker, SortKey, plan_filter, plan_sort
+from runtime.query.conditions import SortKey, plan_filter, plan_sort
 from runtime.query.cursor import read_cursor
 from runtime.query.expanding import plan_rows
 from runtime.query.problems import invalid, together
@@ -51,8 +51,7 @@ def plan_list(
     entity: CompiledEntity,
     request: ListRequest,
     *,
-    now: datetime,
-    user_id: str | None,
+    asker: Context,
     field_map: FieldMap,
     search_indexes: Mapping[str, SearchIndex] | None = None,
 ) -> ListPlan:
@@ -61,7 +60,6 @@ def plan_list(
     Raises:
         Problem: ``request.unknown_name`` or ``query.invalid`` with everything that is wrong, ``query.cursor``.
     """
-    asker = Asker(now, user_id)
     wrong: list[Problem] = []
     selection = Selection(entity.key, ())
     condition: Tree | None = None

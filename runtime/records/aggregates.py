@@ -27,7 +27,7 @@ from runtime.query.aggregate_shape import AggregatePlan, plan_aggregate
 from runtime.query.aggregate_statement import aggregate_statement
 from runtime.query.pending import Pending, pending_jobs, read_pending
 from runtime.query.statements import StatementCache, sql_dialect
-from runtime.query.variables import variables
+from runtime.query.variables import variables, viewer
 from runtime.records.caller import Caller
 from runtime.records.pins import check_guard
 
@@ -67,8 +67,7 @@ def plan_groups(
 ) -> tuple[AggregatePlan, FieldMap]:
     """Plan an aggregate, with every path it touches."""
     field_map = FieldMap()
-    user_id = caller.actor.user_id if caller.actor else None
-    plan = plan_aggregate(app, entity, request, now=now, user_id=user_id, field_map=field_map)
+    plan = plan_aggregate(app, entity, request, asker=viewer(app, caller.actor, now), field_map=field_map)
     if request.labels:
         note_labels(app, plan, field_map)
     plan.values.update(variables(app, caller.actor, now))

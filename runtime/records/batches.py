@@ -15,11 +15,11 @@ from builder.store.database import ConstraintRefused, Database
 from builder.store.statement import Query, Unit
 from runtime.access.gate import FieldMap, Use, gate
 from runtime.access.sight import sight_of
-from runtime.query.conditions import Asker, plan_filter
+from runtime.query.conditions import plan_filter
 from runtime.query.selection import Selection
 from runtime.query.shape import ListShape
 from runtime.query.statements import matching_statement
-from runtime.query.variables import variables
+from runtime.query.variables import variables, viewer
 from runtime.records.batching import Batch, carry_out_partly, carry_out_whole
 from runtime.records.caller import Caller, StaleApp
 from runtime.records.holding import hold_records
@@ -119,7 +119,7 @@ class Batches:
             owner = target_entity(published, entity)
             field_map = FieldMap()
             w = self._records.writing(published, caller)
-            asker = Asker(w.now, caller.actor.user_id if caller.actor else None)
+            asker = viewer(published.app, caller.actor, w.now)
             condition, values = plan_filter(published.app, get_entity(published, entity), given, asker, field_map)
             field_map.uses |= _uses([Order(verb, owner, "")]).uses
             gate(caller.actor, app, field_map, sight_of(published.app))

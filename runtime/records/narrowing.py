@@ -17,6 +17,7 @@ from runtime.identity.actors import Actor
 from runtime.query.kept import Kept
 from runtime.query.request import ListRequest
 from runtime.query.shape import plan_list
+from runtime.query.variables import viewer
 
 _SETS = 500  # of roles, over all apps
 
@@ -81,7 +82,7 @@ def can_ask(app: CompiledApp, entity: str, request: ListRequest, clock: Clock) -
     if owner is None:
         return False
     try:
-        plan_list(app, owner, request, now=clock.now(), user_id=None, field_map=FieldMap())
+        plan_list(app, owner, request, asker=viewer(app, None, clock.now()), field_map=FieldMap())
     except Problem:
         return False
     return True

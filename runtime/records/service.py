@@ -23,7 +23,7 @@ from runtime.query.reaching import reaches_of
 from runtime.query.request import ListRequest
 from runtime.query.shape import plan_list
 from runtime.query.statements import StatementCache
-from runtime.query.variables import variables
+from runtime.query.variables import variables, viewer
 from runtime.records import events
 from runtime.records.aggregates import Groups, plan_groups, read_groups
 from runtime.records.ahead import Attempts
@@ -130,11 +130,9 @@ class Records:
             return kept
         owner = get_entity(published, entity)
         field_map = FieldMap()
-        user_id = caller.actor.user_id if caller.actor else None
+        asker = viewer(published.app, caller.actor, now)
         indexes = published.search_indexes
-        plan = plan_list(
-            published.app, owner, request, now=now, user_id=user_id, field_map=field_map, search_indexes=indexes
-        )
+        plan = plan_list(published.app, owner, request, asker=asker, field_map=field_map, search_indexes=indexes)
         made = PagePlan(plan, field_map, reaches=reaches_of(published.app, owner, plan.shape))
         if request.text and request.cursor is None and is_constant(request.filter):
             self._page_plans.keep(key, made)

@@ -19,6 +19,7 @@ from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store import tables
 from builder.store.database import Database
+from formulas.schema import Context
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import AllOf
 from runtime.query.problems import invalid
@@ -245,8 +246,8 @@ class Views:
             raise _invalid("/shared", say("shared 是 true 或 false", "shared is true or false"))
         asked = {"filter": body.get("filter"), "sort": body.get("sort") or [], "fields": body.get("columns") or []}
         request = read_members(asked | ({"limit": body["limit"]} if body.get("limit") is not None else {}))
-        now = self._clock.now()
-        plan_list(app, app.entities[entity], request, now=now, user_id=user_id, field_map=FieldMap())
+        asker = Context(now=self._clock.now(), user=user_id, zone=app.zone)
+        plan_list(app, app.entities[entity], request, asker=asker, field_map=FieldMap())
         kept = {name: body[name] for name in BODY if body.get(name) not in (None, [], {})}
         return SavedView(view_id, entity, say(label, label), kept, user_id, shared)
 

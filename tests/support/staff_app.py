@@ -37,6 +37,9 @@ def definition() -> JSON:
         field("stage", "select", options=options("new", "won")),
         field("path", "formula", formula="DEPTPATH(USERDEPT(owner))"),
         field("boss", "formula", formula="COALESCE(MANAGER(owner), owner)"),
+        field("inside", "boolean", default_formula="INDEPT(owner, department)"),
+        field("near", "formula", formula="INTEAM(owner)"),
+        field("selling", "formula", formula='HASROLE("seller")'),
         field("theirs", "formula", formula="USERDEPT(owner) = department"),
     ]
     return {

@@ -109,6 +109,66 @@ async def test_fields_filters_sorts_and_groups(staff: Staff):
     assert await found('path = "head/sales/华东"') == ["li", "wang"]
 
 
+async def test_filters_of_requests_know_who_asks(staff: Staff):
+    people, departments = staff.known
+    for name in ("li", "wang", "boss", "new", None):
+        at = {"li": "east", "wang": "west", "boss": "sales", "new": "head"}.get(name or "")
+        department = None if at is None else departments[at]
+        await staff.root.create(
+            "deal", title=str(name), owner=people.get(name or ""), department=department, stage="new"
+        )
+
+    async def found(who: str, text: str) -> list[str]:
+        return [row["title"] for row in await staff.desks[who].page("deal", filter=text, sort="title")]
+
+    everybody = ["None", "boss", "li", "new", "wang"]
+    for text in ("INTEAM(owner)", "INDEPT(owner)"):
+        assert await found("li", text) == ["li", "new"]
+        assert await found("wang", text) == ["wang"]
+        assert await found("root", text) == []  # is in no department
+    assert await found("wang", "NOT(INTEAM(owner))") == ["None", "boss", "li", "new"]
+    assert await found("li", "INDEPT(department)") == ["li"]
+    assert await found("li", "MANAGES(owner) OR INTEAM(owner)") == ["li", "new"]
+    assert await found("wang", "MANAGES(owner)") == []
+    assert await found("li", 'HASROLE("seller")') == everybody
+    assert await found("li", 'HASROLE("boss")') == []
+    assert await found("li", "HASROLE(title)") == []
+    assert await found("li", "department = CURRENTDEPARTMENT()") == ["li"]
+    assert await found("li", "owner = CURRENTMANAGER()") == ["boss"]
+    # a person or a department under another department
+    sales = departments["sales"]
+    assert await found("li", f'INDEPT(owner, "{sales}")') == ["boss", "li", "new", "wang"]
+    assert await found("li", f'INDEPT(department, "{sales}")') == ["boss", "li", "wang"]
+    assert await found("li", "INDEPT(owner, CURRENTDEPARTMENT())") == ["li", "new"]
+    assert await found("li", "INDEPT(owner, department)") == ["boss", "li", "new", "wang"]
+    assert await found("li", "INDEPT(USERDEPT(CURRENTUSER()), department)") == ["boss", "li", "new"]
+    assert await found("li", "NOT(INDEPT(owner, department))") == ["None"]
+    for text in ('INDEPT(owner, "east")', 'INDEPT(department, "east")', 'USERDEPT(owner) = "east"'):
+        reply = await staff.root.send("GET", "records/deal", params={"filter": text})
+        assert [error["pointer"] for error in problem(reply, "query.invalid")["errors"]] == ["/filter"]
+    # the row rule of a role counts besides
+    assert await found("boss", "INTEAM(owner) OR ISBLANK(owner)") == ["boss", "li", "wang"]
+    # the same as fields: of whoever looks
+    for who, near, selling in (("li", ["li", "new"], True), ("boss", ["boss", "li", "wang"], False)):
+        rows = await staff.desks[who].page("deal", sort="-near,title")
+        assert [row["title"] for row in rows if row["near"]] == near
+        assert {row["selling"] for row in rows} == {selling}
+    # and everything else that takes a filter
+    desk = staff.desks["li"]
+    body = {"filter": "INTEAM(owner)", "group_by": ["owner"], "measures": {"n": {"count": "*"}}}
+    reply = await desk.send("POST", "records/deal/aggregate", body)
+    assert {row["owner"]: row["n"] for row in reply.json()["data"]} == {people["li"]: 1, people["new"]: 1}
+    view = {"entity": "deal", "label": "Team", "filter": "INTEAM(owner)", "shared": True}
+    reply = await desk.send("POST", "views", view)
+    assert reply.status_code == 201, reply.text
+    for who, theirs in (("li", ["li", "new"]), ("wang", ["wang"])):
+        page = await staff.desks[who].page("deal", view=reply.json()["data"]["id"], sort="title")
+        assert [row["title"] for row in page] == theirs  # a view is of whoever looks
+    moved = staff.root.service.identity.users
+    moved.update_user(people["wang"], {"department_id": departments["east"]})
+    assert await found("li", "INTEAM(owner)") == ["li", "new", "wang"]
+
+
 async def test_row_rules_guards_and_rules_of_records(staff: Staff):
     people = staff.known.people
     ids = {
@@ -136,6 +196,13 @@ async def test_defaults_read_references_and_the_directory(staff: Staff):
     assert (again["discount"], again["count_before"], again["second"]) == (Decimal("0.05"), 1, None)
     nothing = await staff.desks["wang"].create("deal", title="z")
     assert (nothing["discount"], nothing["area"], nothing["department"]) == (None, "区:", departments["west"])
+    # the department of a person under another one
+    inside = [
+        (await staff.root.create("deal", title="x", owner=people[who], department=departments[at]))["inside"]
+        for who, at in (("li", "head"), ("li", "east"), ("li", "west"), ("boss", "east"))
+    ]
+    assert inside == [True, True, False, False]
+    assert made["inside"]
     # a role's default comes first, and others follow from it
     theirs = await staff.desks["new"].create("deal", title="theirs")
     assert (theirs["owner"], theirs["second"]) == (people["li"], people["boss"])

@@ -158,6 +158,12 @@ ASKING: list[tuple[str, Any]] = [
     ("LEN(DEPTPATH(round))", 149),
     ("IF(FALSE, MANAGER(owner), CURRENTUSER())", "u1"),
     ("SUM(rows.n, USERDEPT(rows.who) = this.dept)", 5),
+    ('INDEPT(owner, "d1")', True),
+    ('INDEPT(boss, "d3")', False),
+    ("INDEPT(dept, USERDEPT(owner)) OR INDEPT(nobody, dept)", False),
+    ("属部门(人员部门(owner), dept) AND NOT(WITHINDEPT(strange, dept))", True),
+    ("COUNT(rows, INDEPT(rows.who, this.dept))", 2),
+    ("INTEAM(owner) OR INDEPT(owner) OR INDEPT(dept) OR MANAGES(boss)", False),
     ('TEXTJOIN(",", TRUE, DEPTPATH(USERDEPT(rows.who)))', "总部/销售部/华东区,总部"),
 ]
 

@@ -29,17 +29,17 @@ _ROMAN_LENGTH = 255
     "A number from 1 to 3999 in Roman numerals.",
     ("ROMAN(499)", "CDXCIX"),
     ("ROMAN(4000)", "#VALUE"),
+    ("ROMAN(0)", ""),
     fails=True,
-    gives_blank=True,
 )
-def _roman(number: int) -> str | CellError | None:
+def _roman(number: int) -> str | CellError:
     if not 0 <= number <= _MOST_ROMAN:
         return VALUE
     written = ""
     for value, letters in _ROMAN:
         count, number = divmod(number, value)
         written += letters * count
-    return written or None
+    return written
 
 
 @BASES.add(

@@ -25,7 +25,9 @@ _ON_DAYS = (
 
 def _dated(values: tuple[Any, ...], days: tuple[Any, ...]) -> list[tuple[Decimal, Decimal]] | CellError:
     """Amounts with the years since the first day."""
-    if len(values) != len(days) or not values or not all(isinstance(value, int | Decimal) for value in values):
+    if len(values) != len(days) or not values:
+        return NUM
+    if not all(isinstance(value, int | Decimal) for value in values):
         return VALUE
     on = [day.date() if isinstance(day, datetime) else day for day in days]
     if not all(isinstance(day, date) for day in on):
@@ -47,7 +49,7 @@ def _worth(rate: Decimal, flows: list[tuple[Decimal, Decimal]]) -> Decimal:
     "按日净现值：不定期现金流按年利率折到第一天的价值，一年 365 天",
     "The value on the first day of payments on any days, at a yearly rate; a year has 365 days.",
     (f"ROUND(XNPV(0.09, {_ON_DAYS}), 2)", 2086.65),
-    ("XNPV(0.09, [1, 2], [DATE(2008, 1, 1)])", "#VALUE"),
+    ("XNPV(0.09, [1, 2], [DATE(2008, 1, 1)])", "#NUM"),
     fails=True,
 )
 @precise

@@ -22,6 +22,8 @@ from formulas.values import NUM, TEXT_LIMIT, TOO_LARGE, VALUE, display
 CONVERSION = Family("conversion")
 PARSED = decimal(20, 120)
 _SPACES = " \t\u00a0\u3000"
+#: Wide signs as an input method leaves them, and what they are read as.
+_WIDE = str.maketrans("０１２３４５６７８９．，％＋－（）＄", "0123456789.,%+-()$")
 _CURRENCY = re.compile(r"^([+-]?)\s*[$¥￥€£]\s*", re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:\d{1,100}(?:\.\d{0,20})?|\.\d{1,20}|\d{1,20}(?:\.\d{0,20})?[eE][+-]?[0-7]?\d)\Z", re.ASCII
@@ -30,8 +32,8 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){1,30}(?:\.\d{0,20})?\Z", re.ASCII
 
 
 def read_number(text: str) -> Decimal | CellError:
-    """Plain digits with an optional sign, point, thousands commas, exponent, currency and percent sign; (5) is -5."""
-    plain = text.strip(_SPACES)
+    """Plain digits, wide ones too, with an optional sign, point, thousands commas, exponent, currency and percent sign; (5) is -5."""
+    plain = text.translate(_WIDE).strip(_SPACES)
     if plain.startswith("(") and plain.endswith(")") and plain[1:2] not in ("-", "+", ""):
         plain = "-" + plain[1:-1]
     percent = plain.endswith("%")
@@ -52,6 +54,7 @@ def read_number(text: str) -> Decimal | CellError:
     ('VALUE("1,000.50")', 1000.5),
     ('VALUE("15%")', 0.15),
     ('VALUE("$1,000")', 1000),
+    ('VALUE("１２％")', 0.12),
     ('VALUE("1.5e3")', 1500),
     ('VALUE("12abc")', "#VALUE"),
     fails=True,

@@ -40,6 +40,13 @@ def _growth(rate: Number, periods: Number) -> Decimal:
     return WORKING.power(1 + Decimal(rate), Decimal(periods))
 
 
+def _over(amount: Decimal, divisor: Number | Decimal) -> Decimal:
+    """A quotient. Where there is none there is no such loan: NUM, as in spreadsheets, not DIV0."""
+    if not divisor:
+        raise decimal.InvalidOperation
+    return amount / Decimal(divisor)
+
+
 def _due(rate: Number, start: Number) -> Decimal:
     """Payments at the beginning of a period bear interest once more."""
     return 1 + Decimal(rate) if start else Decimal(1)
@@ -53,6 +60,7 @@ def _due(rate: Number, start: Number) -> Decimal:
     "The payment of each period of a loan.",
     ("ROUND(PMT(0.08 / 12, 10, 10000), 2)", -1037.03),
     ("PMT(0, 10, 1000)", -100),
+    ("PMT(0.1, 0, 100)", "#NUM"),
     fails=True,
 )
 @precise
@@ -63,9 +71,9 @@ def _pmt(rate: Number, periods: Number, present: Number, future: Number = 0, sta
 def payment_of(rate: Number, periods: Number, present: Number, future: Number = 0, start: Number = 0) -> Decimal:
     """The payment of each period."""
     if not rate:
-        return -Decimal(present + future) / Decimal(periods)
+        return _over(-Decimal(present + future), periods)
     growth = _growth(rate, periods)
-    return -Decimal(rate) * (present * growth + future) / (_due(rate, start) * (growth - 1))
+    return _over(-Decimal(rate) * (present * growth + future), _due(rate, start) * (growth - 1))
 
 
 @FINANCE.add(
@@ -119,11 +127,11 @@ def _pv(rate: Number, periods: Number, payment: Number, future: Number = 0, star
 @precise
 def _nper(rate: Number, payment: Number, present: Number, future: Number = 0, start: Number = 0) -> Decimal | CellError:
     if not rate:
-        return -Decimal(present + future) / Decimal(payment)
+        return _over(-Decimal(present + future), payment)
     if rate <= -1:
         return NUM
     paid = Decimal(payment) * _due(rate, start)
-    ratio = (paid - future * Decimal(rate)) / (paid + present * Decimal(rate))
+    ratio = _over(paid - future * Decimal(rate), paid + present * Decimal(rate))
     return WORKING.ln(ratio) / WORKING.ln(1 + Decimal(rate)) if ratio > 0 else NUM
 
 

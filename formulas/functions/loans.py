@@ -69,6 +69,8 @@ def _cumulated(principal: bool) -> Callable[..., Any]:
     def run(rate: Number, periods: Number, present: Number, first: int, last: int, start: Number) -> Any:
         if rate <= 0 or present <= 0 or not 1 <= first <= last <= periods or last - first > _CUMULATED:
             return NUM
+        if start not in (0, 1):
+            return NUM
         interest = sum((_interest(rate, p, periods, present, 0, start) for p in range(first, last + 1)), Decimal(0))
         return payment_of(rate, periods, present, 0, start) * (last - first + 1) - interest if principal else interest
 

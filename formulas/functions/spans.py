@@ -201,14 +201,16 @@ _DATES = tuple(
     re.compile(r"\s*" + shape + _CLOCK, re.ASCII)
     for shape in (
         r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?",
-        r"(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4})",
-        r"(?P<d>\d{1,2})[- /]" + _NAME + r"[- /,]+(?P<y>\d{4})",
+        r"(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4}|\d{2})",
+        r"(?P<d>\d{1,2})[- /]" + _NAME + r"[- /,]+(?P<y>\d{4}|\d{2})",
         _NAME + r"\s+(?P<d>\d{1,2}),?\s+(?P<y>\d{4})",
     )
 )
 _FORMAT_PARTS = re.compile(r"yyyy|mm|dd|m|d|.", re.S)
 _DATED = re.compile(r"([^:]*[\d日])[ T]+(\d{1,2}:.*)\Z", re.ASCII)
-_TIME = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(?:([AaPp])\.?[Mm]\.?)?\s*\Z", re.ASCII)
+_TIME = re.compile(r"\s*(上午|下午)?\s*(\d{1,2})(?::(\d{2})(?::(\d{2}))?)?\s*(?:([AaPp])\.?[Mm]\.?)?\s*\Z", re.ASCII)
+#: Years of two digits are those from 1930 to 2029, as spreadsheets have it.
+_OF_LAST_CENTURY = 30
 
 
 @SPANS.add(
@@ -220,6 +222,7 @@ _TIME = re.compile(r"\s*(\d{1,2}):(\d{2})(?::(\d{2}))?\s*(?:([AaPp])\.?[Mm]\.?)?
     ('DATEVALUE("2024/2/29")', {"date": "2024-02-29"}),
     ('DATEVALUE("2024年2月29日")', {"date": "2024-02-29"}),
     ('DATEVALUE("22-MAY-2011")', {"date": "2011-05-22"}),
+    ('DATEVALUE("2/9/29")', {"date": "2029-02-09"}),
     ('DATEVALUE("29.02.2024", "dd.mm.yyyy")', {"date": "2024-02-29"}),
     ('DATEVALUE("2023-02-29")', "#VALUE"),
     fails=True,
@@ -232,9 +235,15 @@ def _datevalue(text: str, pattern: str = "") -> date | CellError:
     parts = found.groupdict()
     month = parts["m"] if parts.get("m") else _month_of(parts.get("name") or "")
     try:
-        return date(int(parts["y"]), int(month), int(parts["d"]))
+        return date(_year_of(parts["y"]), int(month), int(parts["d"]))
     except (ValueError, KeyError):
         return VALUE
+
+
+def _year_of(digits: str) -> int:
+    if len(digits) > 2:
+        return int(digits)
+    return int(digits) + (1900 if int(digits) >= _OF_LAST_CENTURY else 2000)
 
 
 def _month_of(name: str) -> int:
@@ -265,6 +274,7 @@ def _date_shape(pattern: str) -> re.Pattern[str]:
     "文本转时间：8:30、08:30:15、2:24 PM",
     "A text as hours, minutes and seconds, with AM or PM if it says so.",
     ('HOUR(TIMEVALUE("2:24 PM"))', 14),
+    ('HOUR(TIMEVALUE("下午2:24"))', 14),
     ('TIMEVALUE("25:00")', "#VALUE"),
     fails=True,
 )
@@ -275,8 +285,10 @@ def _timevalue(text: str) -> timedelta | CellError:
     found = _TIME.match(text)
     if not found:
         return VALUE
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
-    half = (found.group(4) or "").lower()
+    half = {"上午": "a", "下午": "p"}.get(found.group(1) or "", (found.group(5) or "").lower())
+    if not half and found.group(3) is None:  # a number alone is no time
+        return VALUE
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()[1:4])
     if half and not 1 <= hours <= 12:
         return VALUE
     hours = hours % 12 + (12 if half == "p" else 0) if half else hours

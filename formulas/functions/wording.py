@@ -57,10 +57,13 @@ def _is_character(code: int) -> bool:
     "The character of a Unicode number.",
     ("UNICHAR(24352)", "张"),
     ("UNICHAR(0)", "#VALUE"),
+    ("UNICHAR(55296)", "#NA"),
     fails=True,
     postgresql=pg("case when {0} between 1 and 1114111 and {0} not between 55296 and 57343 then chr({0}) end"),
 )
 def _unichar(code: int) -> str | CellError:
+    if 0xD800 <= code <= 0xDFFF:  # half of a character
+        return NA
     return chr(code) if _is_character(code) else VALUE
 
 

@@ -328,7 +328,8 @@ def _split(emitter: Emitter, call: Call) -> Sql:
 # --- texts to numbers -------------------------------------------------------------------------------------------------
 
 _SPACES = "E' \\t\\u00A0\\u3000'"
-_TRIMMED = f"btrim({{0}}, {_SPACES})"
+_HALF = "translate({0}, '０１２３４５６７８９．，％＋－（）＄', '0123456789.,%+-()$')"
+_TRIMMED = f"btrim({_HALF}, {_SPACES})"
 _SIGNED = f"case when {_TRIMMED} ~ '^[(][^-+].*[)]$' then '-' || substr({_TRIMMED}, 2, char_length({_TRIMMED}) - 2) else {_TRIMMED} end"
 _CURRENCY = "'^([+-]?)[ \\t]*[$¥￥€£][ \\t]*'"
 _BARE = f"regexp_replace(rtrim(regexp_replace({_SIGNED}, '%$', ''), {_SPACES}), {_CURRENCY}, '\\1')"

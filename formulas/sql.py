@@ -26,7 +26,8 @@ from formulas.sqlforms.core import (
     Sql,
 )
 from formulas.sqlforms.kinds import error_kind
-from formulas.sqlforms.numbers import WITHIN_64_BITS, fitted
+from formulas.sqlforms.numbers import fitted, fitted_within
+from formulas.sqlforms.shortcuts import WITHIN_64_BITS, Shortcuts
 from formulas.sqlforms.template import pieces
 from formulas.tree import Call, Rollup, Tree
 from formulas.types import Type
@@ -116,8 +117,7 @@ def to_stored(tree: Tree, type_: Type, resolver: Resolver, dialect: Dialect, con
     if value.type.digits <= type_.digits:
         return fitted(emitter, value, type_) if dialect == "sqlite" else value.element
     if dialect == "sqlite":
-        within = f"case when abs({{0}}) < {10**type_.digits} then {{0}} end"
-        return pieces(within, [fitted(emitter, value, type_)], sa.BigInteger())
+        return fitted_within(emitter, value, type_)
     rounded: Element = sa.cast(value.element, sa.Numeric())
     if value.type.scale > type_.scale:
         rounded = sa.func.round(rounded, sa.literal_column(str(type_.scale)))
@@ -130,18 +130,20 @@ def to_sort_key(tree: Tree, resolver: Resolver, dialect: Dialect, context: Conte
     value = _emitter(resolver, dialect, context).value(tree)
     if value.wide:
         key = sa.func.formula_sort_key(value.element, type_=sa.Text())
-        return key if value.native is None or not value.firm else _native_key(value.native, key)
+        return key if value.short.native is None or not value.short.firm else _native_key(value.short, key)
     if dialect == "postgresql" and value.type.is_textual and value.column is None:
         return sa.collate(value.element, "C")
     return value.element
 
 
-def _native_key(native: Element, key: Element) -> Element:
+def _native_key(short: Shortcuts, key: Element) -> Element:
     """SQLite sorts texts after all numbers: as integers while they hold, what is above them (or blank) by its exact key.
 
     What is below them stays a REAL: numbers of more than 18 digits below zero are told apart by their first 15.
     """
-    return sa.case((native < sa.literal_column(str(WITHIN_64_BITS)), native), else_=key)
+    small = None if short.held is None or short.held.small is None else short.held.small.within(WITHIN_64_BITS)
+    enough = [] if small is None else [(small, short.native)]
+    return sa.case(*enough, (short.native < sa.literal_column(str(WITHIN_64_BITS)), short.native), else_=key)
 
 
 def to_error_kind(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element | None:

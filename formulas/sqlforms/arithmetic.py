@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.calls import call_python
 from formulas.sqlforms.core import Element, Emitter, Form, Sql, number, raw
-from formulas.sqlforms.numbers import WITHIN_64_BITS, divided, fitted, holds, native_at, native_of, rescaled
+from formulas.sqlforms.numbers import divided, fitted, holds, native_at, native_of, rescaled
+from formulas.sqlforms.shortcuts import Held, Ratio, Shortcuts, Small, Steps
 from formulas.sqlforms.template import pg_argument, pieces, whole, zone_of
 from formulas.tree import Call, Literal, Param, Path, Tree, walk
 from formulas.types import NARROW_DIGITS, Type
@@ -48,15 +49,33 @@ def arithmetic(emitter: Emitter, call: Call) -> Sql:
         return Sql(pieces(_TEMPLATES[call.function], args, sa.Numeric()), call.type)
     native = _NATIVE.get(call.function)
     if native is not None and not is_wide(call.type) and not any(value.wide for value in values):
-        return plain(native(values, call.type), call.type, emitter)
-    native_number = _overflowing(call, values)
-    return replace(
-        call_python(emitter, call),
-        native=native_number,
-        firm=_is_firm(call, values),
-        near=_near(call, values),
-        holds=_holding(call, values, native_number),
-    )
+        found = native(values, call.type)
+        bare = _bare_product(call, values)
+        return replace(plain(found if bare is None else zeroed(bare), call.type, emitter), short=Shortcuts(bare=bare))
+    return replace(call_python(emitter, call), short=_shortcuts(call, values))
+
+
+def _shortcuts(call: Call, values: list[Sql]) -> Shortcuts:
+    """What else is known of an operation whose result may be beyond 64 bits."""
+    native, bare = _overflowing(call, values), _bare_product(call, values)
+    if native is not None and bare is not None:
+        native = zeroed(bare)
+    firm = _is_firm(call, values)
+    return Shortcuts(native, firm, _held(call, values, native), bare, ratio=_ratio(call, values))
+
+
+def zeroed(element: Element) -> Element:
+    """SQLite: a blank integer as 0."""
+    return sa.func.coalesce(element, number(0), type_=sa.BigInteger())
+
+
+def _bare_product(call: Call, values: list[Sql]) -> Element | None:
+    """Of a product whose blank factors count as 0: the product that is blank if a factor is, which asks once instead of twice."""
+    if call.function != "mul" or all(value.short.bare is None for value in values):
+        return None
+    factors = [value.element if isinstance(value.element, sa.BindParameter) else value.short.bare for value in values]
+    known = [factor for factor in factors if factor is not None]
+    return known[0] * known[1] if len(known) == len(values) else None
 
 
 def _is_whole(tree: Tree) -> bool:
@@ -68,27 +87,41 @@ def _is_whole(tree: Tree) -> bool:
     return isinstance(tree, Path | Literal | Param)
 
 
-def _holding(call: Call, values: list[Sql], native: Element | None) -> Element | None:
-    """Of one operation on integers: whether its result is within 64 bits; else it is a REAL beyond them."""
+def _held(call: Call, values: list[Sql], native: Element | None) -> Held | None:
+    """Of one operation on integers: it is a REAL exactly where it is beyond 64 bits."""
     if native is None or call.function not in _NATIVE or any(value.wide for value in values):
         return None
-    return native.between(number(-WITHIN_64_BITS), number(WITHIN_64_BITS))
+    return Held(native, _small_factor(call, values))
+
+
+def _small_factor(call: Call, values: list[Sql]) -> Small | None:
+    """Of a product with a column: the factor of fewer digits, which leaves less room to the other; of two alike, the one of more places."""
+    if call.function != "mul":
+        return None
+    found: list[tuple[int, int, Element]] = []
+    for tree, value, other in zip(call.args, values, reversed(values), strict=True):
+        if isinstance(tree, Path) or (isinstance(tree, Call) and tree.function == "zero"):
+            factor = raw(value.element, sa.BigInteger()) if value.short.bare is None else value.short.bare
+            found.append((other.type.digits, -value.type.scale, factor))
+    if not found:
+        return None
+    other_digits, _, factor = min(found, key=lambda side: side[:2])
+    return Small(factor, other_digits)
 
 
 def _is_firm(call: Call, values: list[Sql]) -> bool:
     """A product of numbers beyond 64 bits stays beyond (or is 0); a sum does if its parts are within."""
     if call.function in ("mul", "neg", "percent"):
-        return all(value.firm or not value.wide for value in values)
+        return all(value.short.firm or not value.wide for value in values)
     return call.function in ("add", "sub") and not any(value.wide for value in values)
 
 
-def _near(call: Call, values: list[Sql]) -> tuple[Element, int] | None:
-    """A quotient as floating point computes it: enough to tell whether it is above a constant, but for the last digits."""
+def _ratio(call: Call, values: list[Sql]) -> Ratio | None:
+    """A quotient of integers, of which floating point can tell whether it is above a constant, but for the last digits."""
     if call.function != "div" or any(value.wide for value in values):
         return None
     dividend, divisor = (raw(value.element, sa.BigInteger()) for value in values)
-    quotient = pieces("{0} * 1.0 / {1}", [dividend, divisor], sa.Float())
-    return quotient, values[0].type.scale - values[1].type.scale
+    return Ratio(dividend, divisor, values[0].type.scale - values[1].type.scale)
 
 
 def _overflowing(call: Call, values: list[Sql]) -> Element | None:
@@ -165,14 +198,10 @@ def zero(emitter: Emitter, call: Call) -> Sql:
     value = emitter.value(call.args[0])
     nothing = sa.literal_column("'0'") if value.wide else number(0)
     element = sa.func.coalesce(raw(value.element, sa.Text() if value.wide else sa.Numeric()), nothing)
-    native = None if value.native is None else sa.func.coalesce(value.native, number(0), type_=sa.BigInteger())
-    return Sql(
-        sa.type_coerce(element, bind_type(value.type, emitter.dialect)),
-        value.type,
-        value.wide,
-        native=native,
-        firm=value.firm,
-    )
+    blank = native_of(value) if not emitter.postgresql else None
+    native = zeroed(blank) if value.wide and blank is not None else None
+    short = Shortcuts(native, value.short.firm, bare=blank)
+    return Sql(sa.type_coerce(element, bind_type(value.type, emitter.dialect)), value.type, value.wide, short=short)
 
 
 def absolute(emitter: Emitter, call: Call) -> Sql:
@@ -193,7 +222,9 @@ def rounded(emitter: Emitter, call: Call) -> Sql:
         return _rounded_where_it_holds(emitter, call, value, places)
     if places >= value.type.scale:
         return plain(rescaled(value, call.type.scale), call.type, emitter)
-    return plain(divided(value, 10 ** (value.type.scale - places)), call.type, emitter)
+    unit = 10 ** (value.type.scale - places)
+    steps = Steps(raw(value.element, sa.BigInteger()), unit) if call.type.scale == places else None
+    return replace(plain(divided(value, unit), call.type, emitter), short=Shortcuts(steps=steps))
 
 
 _BRIEF_NODES = 16
@@ -219,7 +250,10 @@ def _rounded_where_it_holds(emitter: Emitter, call: Call, value: Sql, places: in
         return call_python(emitter, call)
     kept = kept * number(10**missing) if missing else kept
     if is_wide(call.type):
-        return replace(call_python(emitter, call), native=kept, holds=value.holds)
+        held = None
+        if value.short.held is not None and not missing:
+            held = replace(value.short.held, shrink=10 ** (value.type.scale - call.type.scale))
+        return replace(call_python(emitter, call), short=Shortcuts(kept, held=held))
     in_python = raw(call_python(emitter, call).element, sa.BigInteger())
     return plain(sa.case((holds(value, kept), kept), else_=in_python), call.type, emitter)
 

@@ -12,6 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from formulas.errors import FormulaError, Message
 from formulas.sqlforms.binds import WIDE, bind_type, is_wide
+from formulas.sqlforms.shortcuts import NOTHING_KNOWN, Shortcuts
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree, desugared, walk
 from formulas.types import BLANK, BOOLEAN, Type, integer
 
@@ -90,21 +91,14 @@ class Sql:
     """An expression with the type of the language.
 
     On SQLite a decimal is an integer scaled by `type.scale` unless `wide`, then it is text. `column` is the untouched
-    column behind a path, whose storage type the other side of a comparison is bound with.
+    column behind a path, whose storage type the other side of a comparison is bound with. `short` is for SQLite alone.
     """
 
     element: Element
     type: Type
     wide: bool = False
     column: Element | None = None
-    #: SQLite: the number of a wide value as a scaled integer too, which is a REAL instead where 64 bits do not hold it.
-    native: Element | None = None
-    #: SQLite: where the native number is a REAL, the number is beyond 64 bits for sure: comparing it with less is exact.
-    firm: bool = False
-    #: SQLite: whether the native number is an integer, where that is cheaper to ask of what it was made of.
-    holds: Element | None = None
-    #: SQLite: a REAL within 1e-15 (relative) of the number times 10^places, before it was rounded to its type.
-    near: tuple[Element, int] | None = None
+    short: Shortcuts = NOTHING_KNOWN
 
 
 class Catalogue(Protocol):

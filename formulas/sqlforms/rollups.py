@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from formulas.sqlforms.binds import bind_type, is_wide
 from formulas.sqlforms.core import Element, Emitter, Gathered, Gathering, Related, Sql, error, no_form, number, raw
 from formulas.sqlforms.numbers import fitted
+from formulas.sqlforms.shortcuts import Shortcuts
 from formulas.sqlforms.template import pieces
 from formulas.tree import Path, Rollup, children
 from formulas.types import BOOLEAN, Type
@@ -35,8 +36,9 @@ class _Rows:
         value = self.inner.value(self.tree.value)
         if self.only is None:
             return value
-        native = None if value.native is None else self._of_counting(value.native)
-        return replace(value, element=self._of_counting(value.element), native=native, column=None)
+        native = None if value.short.native is None else self._of_counting(value.short.native)
+        short = Shortcuts(native, value.short.firm)
+        return replace(value, element=self._of_counting(value.element), column=None, short=short)
 
     def ones(self) -> Element | None:
         """A column to count rows by that is null for those that do not count."""

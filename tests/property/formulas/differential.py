@@ -68,7 +68,7 @@ class Fields:
 class Table:
     """The rows in one database."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, rows: list[dict[str, Any]] = ROWS) -> None:
         self.dialect: Dialect = dialect
         url = "sqlite://" if dialect == "sqlite" else POSTGRES.replace("postgresql://", "postgresql+psycopg://")
         self.engine = sa.create_engine(url, poolclass=sa.pool.StaticPool, isolation_level="AUTOCOMMIT")
@@ -80,7 +80,7 @@ class Table:
             "formula_rows", sa.MetaData(), sa.Column("id", sa.Integer()), *columns, prefixes=["TEMPORARY"]
         )
         self.table.create(self.connection, checkfirst=False)
-        self.connection.execute(self.table.insert(), [{"id": at, **row} for at, row in enumerate(ROWS)])
+        self.connection.execute(self.table.insert(), [{"id": at, **row} for at, row in enumerate(rows)])
 
     def column(self, path: Path) -> sa.ColumnElement[Any]:
         return self.table.c[path.steps[-1]]

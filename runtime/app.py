@@ -27,6 +27,7 @@ from runtime.assignments.absences import Absences
 from runtime.assignments.assigning import RuleAssigner
 from runtime.assignments.service import Assignments
 from runtime.automations.app_events import AppEvents
+from runtime.automations.callers import PlatformNames
 from runtime.automations.hooks import Hooks
 from runtime.automations.people import PlatformPeople
 from runtime.automations.ports import Outward, Ports
@@ -262,6 +263,7 @@ def make_services(
         approvals=course,
         outward=outward or delivery.outbox,
         assigner=assigner,
+        names=PlatformNames(authenticator.find_actor, clock),
     )
     reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction(), AutomationReaction(lambda: ports))
     seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))

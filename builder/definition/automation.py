@@ -35,7 +35,8 @@ class Automation(Model):
     """A formula or a JSON filter; every record if left out."""
     actions: Annotated[Actions, Option(min_length=1)]
     run_as: Literal["actor", "owner", "system"] = "system"
-    """Whose name the actions are done in: who caused it, the person in ``owner``, or the system."""
+    """Whose name the actions are done in: who caused it, the person in ``owner`` (each with the rights they have themselves), or the
+    system, which may do everything."""
     owner: OwnPath | None = None
     """With ``run_as`` ``owner``: the path to a person; nobody there = the system."""
     on_error: Literal["log", "refuse"] = "log"

@@ -24,10 +24,15 @@ def say(zh: str, en: str) -> Text:
     return Text(zh, en)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write how many there are in English: ``1 scenario``, ``2 scenarios``; ``many`` where that is no ``s`` more."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def errors_found(count: int, zh: str = "", en: str = "There are") -> Text:
     """How many errors something has; `zh` and `en` begin the sentence ("草稿", "The draft has")."""
     first = "There is" if en == "There are" and count == 1 else en
-    return Text(f"{zh}有 {count} 处错误", f"{first} {count} error{'' if count == 1 else 's'}")
+    return Text(f"{zh}有 {count} 处错误", f"{first} {counted(count, 'error')}")
 
 
 def pick_language(accept_language: str | None, default: Language = "zh") -> Language:

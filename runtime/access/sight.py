@@ -22,7 +22,7 @@ from builder.definition.role import Mask
 from builder.fields.base import Field
 from builder.fields.children import ChildrenField
 from builder.kernel.problems import Problem
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 from formulas.filters import join
 from formulas.schema import Context
 from formulas.sql import Dialect, Resolver, to_condition
@@ -125,11 +125,12 @@ class RoleSight:
             raise Problem("request.unknown_name")
 
     def refusal(self, entity: str, deed: str) -> Problem:
-        """Say that no role lets do something with an entity that can be read."""
-        label = self.bodies[entity].label()
+        """Say that no role lets do something with an entity; one that cannot be read is not named."""
+        seen = self.bodies.get(entity)
+        label = say("这类记录", "such records") if seen is None else _quoted(seen.label())
         zh, en = _VERBS[deed]
         return Problem(
-            "access.denied", say(f"您的角色不能{zh}“{label.zh}”", f"Your roles do not let you {en} {label.en}")
+            "access.denied", say(f"您的角色不能{zh}{label.zh}", f"Your roles do not let you {en} {label.en}")
         )
 
     def hides_rows(self, entity: str) -> bool:
@@ -300,6 +301,10 @@ def _narrowed_definition(definition: Definition, entities: Mapping[str, Compiled
     )  # links follow from their fields
     parts[VIEWS.name] = tuple(view for view in definition.views if view.entity in entities)
     return replace(definition, parts=parts)
+
+
+def _quoted(label: Text) -> Text:
+    return say(f"“{label.zh}”", label.en)
 
 
 def sight_of(app: CompiledApp) -> RoleSight | None:

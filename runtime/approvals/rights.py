@@ -118,7 +118,7 @@ def require_roles(w: Writing, document: Approval) -> None:
         Problem: ``access.denied``.
     """
     actor = w.caller.actor
-    if not document.roles or w.caller.cause or w.caller.door == "automation":
+    if not document.roles or w.caller.for_app:
         return
     sight = acting_sight(w)
     held = frozenset({actor.role}) if sight is None and actor is not None else sight.roles if sight else frozenset()

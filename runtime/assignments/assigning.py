@@ -9,8 +9,9 @@ from typing import Any
 from builder.definition.assignment import Assignment, Pool
 from builder.definition.kinds import ASSIGNMENTS
 from builder.kernel.problems import Problem, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, counted, say
 from builder.store.statement import Unit
+from runtime.approvals.rights import sees_field
 from runtime.assignments.candidates import count_open, known_people
 from runtime.assignments.choosing import decide
 from runtime.assignments.rows import (
@@ -24,7 +25,7 @@ from runtime.assignments.rows import (
     take_head,
 )
 from runtime.automations.actions.base import Occasion, audience
-from runtime.automations.ports import Chosen, Ports
+from runtime.automations.ports import Chosen, Letter, Ports
 from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM
 from runtime.records.caller import Caller
@@ -116,14 +117,38 @@ class RuleAssigner:
             yield from leave_pool(w, subject.entity.key, subject.record_id)
             return False
         sequence = yield from take_head(w, subject.entity.key)
+        title = yield from self._title_for(w, subject, holder)  # as long as it is theirs
         yield from _write(w, subject, document.person, None)
         yield from keep_pool(w, rule, document.entity, subject.record_id, None, None)
-        hours = document.pool.reclaim_hours
-        text = say(f"{hours} 小时内未跟进,收回公海", f"Nothing was done in {hours} hours: back to the pool")
+        hours = document.pool.reclaim_hours or 0
+        text = say(f"{hours} 小时内未跟进,收回公海", f"Nothing was done in {counted(hours, 'hour')}: back to the pool")
+        yield from self._tell_holder(w, subject, holder, title, text)
         yield from keep_decision(
             w, _row(document, subject, "reclaimed", None, holder, sequence), {"text": _text_json(text), "steps": []}
         )
         return True
+
+    def _title_for(self, w: Writing, subject: Subject, user_id: str) -> Unit[str]:
+        """Return the record's title if a person sees it."""
+        names, key = self._ports().names, subject.entity.title_key
+        actor = (yield from names.find_actor(user_id)) if names is not None else None
+        if actor is None or key is None:
+            return ""
+        is_seen = yield from sees_field(w, actor, subject.entity, subject.record_id, key)
+        return str(subject.shown.get(key) or "") if is_seen else ""
+
+    def _tell_holder(self, w: Writing, subject: Subject, holder: str, title: str, why: Text) -> Unit[None]:
+        """Tell who has lost a record; of who may claim it nobody is told, since a full pool would write to all of them all day."""
+        outward = self._ports().outward
+        people = yield from self._ports().people.active(w, [holder])
+        if outward is None or not people:
+            return
+        label = subject.entity.label()
+        named = say(f"{label.zh}“{title}”" if title else label.zh, f"{label.en} {title}".rstrip())
+        words = say(f"{named.zh}已收回公海", f"{named.en} went back to the pool")
+        key = f"pool:{w.app.key}:{subject.record_id}:{w.now.isoformat()}"
+        about = (w.app.key, subject.entity.key, subject.record_id)
+        yield from outward.post_letter(w, Letter(key, tuple(people), None, words, why, *about))
 
     def _give(self, w: Writing, rule: Assignment, subject: Subject, user_id: str) -> Unit[None]:
         yield from _write(_as_system(w), subject, rule.person, user_id)
@@ -152,7 +177,9 @@ class RuleAssigner:
         since = w.now - timedelta(hours=pool.again_hours or 0)
         if pool.again_hours and (yield from lost_since(w, subject.entity.key, subject.record_id, user_id, since)):
             hours = pool.again_hours
-            raise refused(say(f"退回后 {hours} 小时内不能再领", f"Not again within {hours} hours after you lost it"))
+            raise refused(
+                say(f"退回后 {hours} 小时内不能再领", f"Not again within {counted(hours, 'hour')} after you lost it")
+            )
 
 
 def get_rule(w: Writing, key: str) -> Assignment:

@@ -2,42 +2,81 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from collections.abc import Callable
 
 from builder.definition.automation import Automation
-from builder.store import tables
-from builder.store.statement import Query, Unit
-from builder.store.types import Identifier
+from builder.kernel.clock import Clock
+from builder.kernel.ids import find_uuid
+from builder.kernel.text import say
+from builder.store.statement import Unit
+from runtime.automations.actions.base import ActionFailed
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM, Actor
 from runtime.records.caller import Caller
+from runtime.records.narrowing import Narrowing, narrows, roles_of
 from runtime.records.writer import Writing
 
 
-def acting_caller(
+class PlatformNames:
+    """People as the platform knows them, with what they see of an app."""
+
+    def __init__(self, find_actor: Callable[[str], Unit[Actor | None]], clock: Clock) -> None:
+        self._find_actor = find_actor
+        self._narrowing = Narrowing(clock)
+
+    def find_actor(self, user_id: str) -> Unit[Actor | None]:
+        """Return an active person with roles and place."""
+        return self._find_actor(user_id)
+
+    def acting(self, w: Writing, caller: Caller) -> Writing:
+        """Return the write as a caller does it who has no more than their own rights.
+
+        Raises:
+            ActionFailed: they have no role in the app.
+        """
+        actor = caller.actor
+        if actor is None or actor.role == "admin":
+            return w.acting_as(caller, w.published)
+        if narrows(w.published, actor) and not roles_of(w.app, actor):
+            zh, en = f"{actor.name} 在此应用中没有角色", f"{actor.name} has no role in this app"
+            raise ActionFailed(say(zh, en))
+        return w.acting_as(caller, self._narrowing.seen_at_once(w.published, actor))
+
+
+def acting(
     w: Writing, ports: Ports, automation: Automation, subject: Subject, caused_by: Caller, run_id: str
-) -> Unit[Caller]:
-    """Return the caller of an automation's actions: one deeper than what caused it."""
-    actor: Actor | None = SYSTEM
+) -> Unit[Writing]:
+    """Return the write as an automation's actions carry it on: in the name it says, with the rights of that name, one deeper than what
+    caused it.
+
+    Raises:
+        ActionFailed: the person has left, or has no role in the app.
+    """
+    actor: Actor | None = None
     if automation.run_as == "actor":
         actor = caused_by.actor
     elif automation.run_as == "owner" and automation.owner is not None:
         values = yield from ports.expressions.evaluate(w, subject, [automation.owner])
-        actor = (yield from find_actor(w, values[0])) if isinstance(values[0], str) else None
-    return Caller(actor or SYSTEM, w.caller.request_id, "automation", None, run_id, caused_by.depth + 1)
+        actor = (yield from get_actor(ports, values[0])) if isinstance(values[0], str) else None
+    depth = caused_by.depth + 1
+    if actor is None or actor.user_id is None or ports.names is None:
+        return w.acting_as(Caller(SYSTEM, w.caller.request_id, "automation", None, run_id, depth))
+    caller = Caller(actor, w.caller.request_id, "automation", None, run_id, depth, own_rights=True)
+    return ports.names.acting(w, caller)
 
 
-def find_actor(w: Writing, user_id: str) -> Unit[Actor | None]:
-    """Return a person as an actor with all rights of their own; None: nobody active."""
-    user = tables.user
-    columns = (user.c.username, user.c.name, user.c.role, user.c.department_id)
-    statement = w.statements.kept(
-        ("automation", "actor"),
-        lambda _: sa.select(*columns).where(user.c.id == sa.bindparam("id", type_=Identifier()), user.c.active),
-    )
-    rows = yield Query(statement, {"id": user_id})
-    if not rows:
+def get_actor(ports: Ports, user_id: str | None) -> Unit[Actor | None]:
+    """Return a person whose name something is done in; None: the system.
+
+    Raises:
+        ActionFailed: they have left.
+    """
+    known = find_uuid(user_id or "")
+    if known is None or ports.names is None:
         return None
-    username, name, role, department = rows[0]
-    return Actor(user_id, username, name, role, None, None if department is None else str(department))
+    actor = yield from ports.names.find_actor(known)
+    if actor is None:
+        gone = say("以其名义执行的人已离职或停用", "The person in whose name this is done has left or is switched off")
+        raise ActionFailed(gone)
+    return actor

@@ -10,6 +10,7 @@ from builder.kernel.text import say
 from builder.store.statement import Unit
 from runtime.automations.actions import BY_MODEL
 from runtime.automations.actions.base import Occasion, Outcome
+from runtime.records.seams import look_after
 
 JSON = Any
 
@@ -33,13 +34,17 @@ def carry_out(o: Occasion, actions: Sequence[ActionModel], *, start: int = 0, co
         ActionFailed, Problem: nothing of what was written may stay (``runtime.automations.attempts``).
     """
     outcomes: list[Outcome] = []
+    waiting_from: int | None = None
     for place in range(start, len(actions)):
         action = actions[place]
         if isinstance(action, RecordAction) and action.run == "after" and not committed:
-            return Carried(tuple(outcomes), place)
+            waiting_from = place
+            break
         if not (yield from o.ports.expressions.holds(o.w, o.subject, action.condition)):
             outcomes.append(Outcome("passed", say("不满足条件", "Its condition is not met")))
             continue
         kind = BY_MODEL[type(action)]
         outcomes.append((yield from kind.carry_out(o, action, f"{o.key}:{place}")))
-    return Carried(tuple(outcomes), None)
+    if o.w.caller.own_rights:  # what follows next is done in another name
+        yield from look_after(o.w)
+    return Carried(tuple(outcomes), waiting_from)

@@ -10,7 +10,9 @@ from builder.kernel.text import Text
 from builder.store.statement import Unit
 from runtime.expressions.expressions import Expressions
 from runtime.expressions.prepared import Subject
+from runtime.identity.actors import Actor
 from runtime.outbox.orders import Call, Letter
+from runtime.records.caller import Caller
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -22,6 +24,7 @@ __all__ = [
     "Call",
     "Chosen",
     "Letter",
+    "Names",
     "Outward",
     "People",
     "Ports",
@@ -110,6 +113,18 @@ class People(Protocol):
         ...
 
 
+class Names(Protocol):
+    """In whose name actions are done (``runtime/automations/callers.py``)."""
+
+    def find_actor(self, user_id: str) -> Unit[Actor | None]:
+        """Return an active person with roles and place."""
+        ...
+
+    def acting(self, w: Writing, caller: Caller) -> Writing:
+        """Return the write as a caller does it who has no more than their own rights."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """What actions stand on."""
@@ -120,3 +135,5 @@ class Ports:
     stages: Stages | None = None
     approvals: Approvals | None = None
     assigner: Assigner | None = None
+    names: Names | None = None
+    """Without it everything is done in the name of the system."""

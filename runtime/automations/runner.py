@@ -6,6 +6,7 @@ the next one finds it waiting. What breaks down (not: what fails by its own rule
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from builder.store.database import ConstraintRefused, Database
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Whole, Words
 from runtime.automations.actions.base import ActionFailed, Occasion
-from runtime.automations.callers import acting_caller, find_actor
+from runtime.automations.callers import acting, get_actor
 from runtime.automations.carrying import carry_out
 from runtime.automations.following import read_actions, tell_failure
 from runtime.automations.ports import Ports
@@ -32,7 +33,7 @@ from runtime.automations.running import BACK, SAVEPOINT, Back, count_failure, wh
 from runtime.automations.runs import Statements, outcome_json, run_table, text_json
 from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM
-from runtime.records.caller import Caller, system_caller
+from runtime.records.caller import system_caller
 from runtime.records.holding import hold_record
 from runtime.records.service import Records
 from runtime.records.writer import Writing
@@ -127,15 +128,15 @@ class Runner:
             held = yield from hold_record(w, entity, waiting.record_id)
             subject = Subject(entity, waiting.record_id, held.shown)
         if automation is None or waiting.actions is not None:
-            known = find_uuid(waiting.actor or "")
-            actor = (yield from find_actor(w, known)) if known is not None else None
-            acting = Caller(
-                actor or SYSTEM, w.caller.request_id, "automation", None, waiting.cause, depth=waiting.depth
-            )
-            return Occasion(w.acting_as(acting), self._ports, subject, waiting.cause)
-        caused_by = Caller(None, w.caller.request_id, "automation", None, "", waiting.depth)
-        acting = yield from acting_caller(w, self._ports, automation, subject, caused_by, run_id)
-        return Occasion(w.acting_as(acting), self._ports, subject, f"run:{run_id}")
+            names, known = self._ports.names, find_uuid(waiting.actor or "")
+            actor = (yield from names.find_actor(known)) if names is not None and known is not None else None
+            caller = replace(w.caller, actor=actor or SYSTEM, cause=waiting.cause, depth=waiting.depth)
+            return Occasion(w.acting_as(caller), self._ports, subject, waiting.cause)
+        caused_by = replace(w.caller, depth=waiting.depth)
+        if automation.run_as == "actor":
+            caused_by = replace(caused_by, actor=(yield from get_actor(self._ports, waiting.actor)))
+        acts = yield from acting(w, self._ports, automation, subject, caused_by, run_id)
+        return Occasion(acts, self._ports, subject, f"run:{run_id}")
 
     def _failed(self, w: Writing, automation: Automation | None, waiting: _Waiting, reason: Text) -> Unit[None]:
         """Count a failure of an automation, which is switched off in the end; of anything else those who build the app are told."""

@@ -13,7 +13,7 @@ from builder.kernel.text import Text, say
 from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Statement, Unit
 from runtime.automations.actions.base import ActionFailed, Occasion
-from runtime.automations.callers import acting_caller
+from runtime.automations.callers import acting
 from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Letter, Ports
 from runtime.automations.runs import Run, Standing, count_runs, set_failures, standings, write_runs
@@ -113,12 +113,14 @@ class Back:
         self._w = w
         self._changes = w.changes.mark()
         self._facts = len(w.course.facts)
+        self._after = len(w.course.after)
 
     def go(self) -> None:
         """Forget what came after."""
         self._w.changes.go_back(self._changes)
         self._changes = self._w.changes.mark()
         del self._w.course.facts[self._facts :]
+        del self._w.course.after[self._after :]
 
 
 def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -> Unit[Run | None]:
@@ -141,10 +143,9 @@ def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -
     if (yield from _is_throttled(w, automation, subject, before)):
         run.state, run.reason = "passed", say("超过频率上限,已跳过", "Beyond the bound of its throttle: passed over")
         return run
-    acting = yield from acting_caller(w, ports, automation, subject, start.caller, run.id)
-    occasion = Occasion(w.acting_as(acting), ports, subject, f"run:{run.id}")
     try:
-        carried = yield from carry_out(occasion, automation.actions)
+        acts = yield from acting(w, ports, automation, subject, start.caller, run.id)
+        carried = yield from carry_out(Occasion(acts, ports, subject, f"run:{run.id}"), automation.actions)
     except (ActionFailed, Problem, ConstraintRefused) as failed:
         if automation.on_error == "log":
             raise

@@ -146,6 +146,8 @@ class Authenticator:
         self._epoch_query = Query(prepare(sa.select(tables.identity.c.epoch), database.dialect), {})
         self._session = prepare(_session_select(), database.dialect)
         self._token = prepare(_token_select(), database.dialect)
+        self._person = prepare(_person_select(), database.dialect)
+        self._active_person = prepare(_person_select().where(tables.user.c.active), database.dialect)
 
     async def current_epoch(self) -> int:
         """Return the identity epoch: one point read."""
@@ -232,12 +234,12 @@ class Authenticator:
         return await self._database.read(lambda: self._find_known(user_id), scan=False)
 
     def find_actor(self, user_id: str) -> Unit[Actor | None]:
-        """Return a person with roles and place, inside a transaction; None: nobody of this id."""
-        known = yield from self._find_known(user_id)
+        """Return an active person with roles and place, inside a transaction; None: nobody of this id."""
+        known = yield from self._find_known(user_id, active=True)
         return None if known is None else known.actor
 
-    def _find_known(self, user_id: str) -> Unit[Known | None]:
-        rows = yield Query(prepare(_person_select(), self._database.dialect), {"id": user_id})
+    def _find_known(self, user_id: str, *, active: bool = False) -> Unit[Known | None]:
+        rows = yield Query(self._active_person if active else self._person, {"id": user_id})
         if not rows:
             return None
         actor, epoch = _read_actor(rows[0][:-1]), int(rows[0][-1])

@@ -65,6 +65,13 @@ class Caller:
     once: Once | None = None
     exporting: frozenset[str] = frozenset()
     """Entities whose records are to leave the house: of them is seen only what some grant lets export."""
+    own_rights: bool = False
+    """What follows from something is done in somebody's name: with their rights, as if they did it themselves."""
+
+    @property
+    def for_app(self) -> bool:
+        """Whether it acts for the app, whatever rights the actor has: what follows from something does, as a rule."""
+        return (bool(self.cause) or self.door == "automation") and not self.own_rights
 
     @property
     def actor_id(self) -> str | None:

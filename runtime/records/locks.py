@@ -51,7 +51,7 @@ class Locks:
         Raises:
             Problem: ``access.denied`` for an override by somebody who may not.
         """
-        if w.caller.cause or w.caller.door in ("install", "import", "automation"):
+        if w.caller.for_app or w.caller.door in ("install", "import"):
             return []
         entity = intents[0].entity
         met: list[tuple[Lock, Intent, Text]] = []

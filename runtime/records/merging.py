@@ -18,7 +18,7 @@ from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import instant_text
 from builder.kernel.limits import BATCH_RECORDS
 from builder.kernel.problems import Problem, Violation
-from builder.kernel.text import say
+from builder.kernel.text import counted, say
 from builder.store import writing_tables
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Instant, Words
@@ -149,7 +149,7 @@ def undo_merge(w: Writing, entity: CompiledEntity, record_id: str, merge_id: str
     if undone_at is not None:
         raise Problem("merge.conflict", say("这次合并已撤销", "The merge was undone before"))
     if w.now - merged_at > timedelta(days=days):
-        words = say(f"合并超过 {days} 天,不能撤销", f"A merge can be undone for {days} days")
+        words = say(f"合并超过 {days} 天,不能撤销", f"A merge can be undone for {counted(days, 'day')}")
         raise Problem("merge.conflict", words)
     moved = [Moved(*one) for one in body["moved"]]
     held = yield from hold_record(w, entity, record_id)

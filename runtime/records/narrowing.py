@@ -56,12 +56,27 @@ class Narrowing:
         roles = roles_of(published.app, actor)
         found = self._kept.find((published.pin, roles, exporting))
         if found is None:
-            made = await asyncio.to_thread(self._narrow, published.app, roles, exporting)
-            if made is None:
-                raise no_app(published.app.key)
-            seen = published._replace(app=made, key=f"{published.pin} {sight_key(roles, exporting)}")
-            found = self._kept.keep((published.pin, roles, exporting), seen)
+            found = await asyncio.to_thread(self._make, published, roles, exporting)
         return found
+
+    def seen_at_once(self, published: PublishedApp, actor: Actor) -> PublishedApp:
+        """Return the same inside a unit, of any app: one that does not narrow is seen whole.
+
+        Raises:
+            Problem: ``app.not_found`` for somebody without a role.
+        """
+        if not narrows(published, actor) or actor.role == "admin":
+            return published
+        roles = roles_of(published.app, actor)
+        found = self._kept.find((published.pin, roles, frozenset()))
+        return found or self._make(published, roles, frozenset())
+
+    def _make(self, published: PublishedApp, roles: frozenset[str], exporting: frozenset[str]) -> PublishedApp:
+        made = self._narrow(published.app, roles, exporting)
+        if made is None:
+            raise no_app(published.app.key)
+        seen = published._replace(app=made, key=f"{published.pin} {sight_key(roles, exporting)}")
+        return self._kept.keep((published.pin, roles, exporting), seen)
 
     def _narrow(self, app: CompiledApp, roles: frozenset[str], exporting: frozenset[str]) -> CompiledApp | None:
         seen = narrow(app, roles, exporting)

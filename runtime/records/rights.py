@@ -1,6 +1,6 @@
 """Rights in the one write path: rows before and after a write, fields per record, links. See docs/decisions/0014.
 
-What follows from a write (automations, timers) acts for the app and is not judged here.
+What follows from a write (automations, timers) acts for the app and is not judged here, unless it is done in somebody's name.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CHUNK = 1_000
 
 def acting_sight(w: Writing) -> RoleSight | None:
     """Return what the caller's roles see and may do; None: everything, as for what follows from a write."""
-    return None if w.caller.cause or w.caller.door == "automation" else w.sight
+    return None if w.caller.for_app else w.sight
 
 
 def body_entity(w: Writing, entity: CompiledEntity) -> CompiledEntity:

@@ -207,9 +207,7 @@ def finish(w: Writing) -> Unit[None]:
         Problem: ``limit.causation`` if it never ends.
     """
     w.course.following = False  # a batch ends more than once
-    yield from spread(w)
-    while w.course.after:
-        yield from w.course.after.pop(0)(w)
+    yield from look_after(w)
     for _ in range(CAUSATION_DEPTH):
         facts, w.course.facts = w.course.facts, []
         if not facts:
@@ -227,6 +225,13 @@ def finish(w: Writing) -> Unit[None]:
             f"What follows from writes went on for more than {CAUSATION_DEPTH} rounds; nothing was written",
         )
         raise Problem("limit.causation", detail, extra={"maximum": CAUSATION_DEPTH})
+
+
+def look_after(w: Writing) -> Unit[None]:
+    """Bring computed fields up to date and let rules look at what was written, in the eyes of who wrote it."""
+    yield from spread(w)
+    while w.course.after:
+        yield from w.course.after.pop(0)(w)
 
 
 def follow_computed(w: Writing) -> Unit[None]:

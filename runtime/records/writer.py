@@ -57,15 +57,13 @@ class Writing:
         """The pinned app."""
         return self.published.app
 
-    def acting_as(self, caller: Caller) -> Writing:
-        """The same write, on behalf of somebody else."""
-        return Writing(
-            self.published, caller, self.statements, self.now, self.ids, self.changes, self.course, self.seen
-        )
+    def acting_as(self, caller: Caller, seen: PublishedApp | None = None) -> Writing:
+        """The same write, on behalf of somebody else, who sees the app so."""
+        return replace(self, caller=caller, seen=seen or self.seen)
 
     def for_the_app(self, cause: str) -> Writing:
         """The same write for what the app does by itself, whatever the person's own rights are; it stays theirs in the events."""
-        return self.acting_as(replace(self.caller, cause=self.caller.cause or cause))
+        return self.acting_as(replace(self.caller, cause=self.caller.cause or cause, own_rights=False))
 
 
 def begin(w: Writing) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from builder.kernel.text import Language, Text, say
+from builder.kernel.text import Language, Text, counted, say
 
 JSON = Any
 State = Literal["passed", "failed", "not_reached"]
@@ -91,10 +91,10 @@ class Report:
         good = sum(one.passed for one in self.told)
         count, hours = len(self.told), sum(one.hours for one in self.told)
         seconds = max(sum(one.seconds for one in self.told), 0.001)
-        rate = f"{hours / seconds:.0f}"
+        rate, played = f"{hours / seconds:.0f}", counted(round(hours), "hour")
         return say(
             f"{count} 个场景,通过 {good} 个;模拟 {hours:.0f} 小时,用时 {seconds:.1f} 秒(每秒 {rate} 小时)",
-            f"{count} scenarios, {good} passed; {hours:.0f} hours played in {seconds:.1f} s ({rate} hours a second)",
+            f"{counted(count, 'scenario')}, {good} passed; {played} played in {seconds:.1f} s ({rate} hours a second)",
         )
 
     def to_json(self, language: Language) -> dict[str, JSON]:

@@ -75,7 +75,9 @@ class Killer:
                 self._longest = time.monotonic() - began
                 return list(_all(here))
             process.join(self._chance.uniform(0, self._longest))
-            if not process.is_alive():
+            if process.is_alive():
+                self._longest *= 1.2  # what it could not do is more for the next one
+            else:
                 self._longest = time.monotonic() - began  # there is less to do than there was
             process.kill()
             process.join(_SECONDS)

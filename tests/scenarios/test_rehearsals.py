@@ -255,7 +255,7 @@ def test_the_command_tells_the_story_and_its_exit_code(
     file = tmp_path / "app.json"
     file.write_text(json.dumps(app()), encoding="utf-8")
     main_code(["test", str(file)], 0)
-    assert "1 scenarios, 1 passed" in capsys.readouterr().out
+    assert "1 scenario, 1 passed" in capsys.readouterr().out
     late = copy.deepcopy(FOLLOW)
     late["steps"][0]["after"] = "30 h"
     file.write_text(json.dumps(app(None, late)), encoding="utf-8")

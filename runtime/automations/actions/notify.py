@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builder.definition.actions.notify import Notify
 from builder.kernel.problems import Problem
-from builder.kernel.text import say
+from builder.kernel.text import counted, say
 from builder.store.statement import Unit
 from runtime.automations.actions.base import Occasion, Outcome, audience, is_not_connected, missing_port
 from runtime.automations.ports import Letter
@@ -34,4 +34,6 @@ class NotifyKind:
                 raise
             yield from o.ports.outward.post_letter(o.w, letter._replace(channel=None))
         count = len(user_ids)
-        return Outcome("done", say(f"已通知 {count} 人:{subject.zh}", f"Told {count} people: {subject.en}"))
+        return Outcome(
+            "done", say(f"已通知 {count} 人:{subject.zh}", f"Told {counted(count, 'person', 'people')}: {subject.en}")
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builder.definition.scenarios.expectations.call import Call
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, counted, say
 from runtime.records.values import same_json
 from runtime.scenarios.post import Posted, mark_seen, unseen
 from runtime.scenarios.world import World
@@ -29,7 +29,7 @@ class CallKind:
             mark_seen(database, fitting)
             return None
         listed = "; ".join(call_words(call) for call in calls[:5]) or "–"
-        return say(f"实为 {len(fitting)} 次:{listed}", f"It was {len(fitting)} times: {listed}")
+        return say(f"实为 {len(fitting)} 次:{listed}", f"It was {counted(len(fitting), 'time')}: {listed}")
 
 
 def _fits(call: Posted, wanted: dict[str, object]) -> bool:

@@ -173,12 +173,18 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
         problem(await winner.post(f"{path}/claim", headers=own), "pool.refused")  # not again so soon
         assert (await loser.post(f"{path}/claim", headers=own)).status_code == 204
     await team.change("customer", customers[0]["id"], level="B")  # somebody works on this one
+    held = (await team.get("customer", customers[1]["id"]))["owner"]
     team.service.clock.advance(timedelta(hours=25))
     assignments = team.service.app.services.assignments
     assert await assignments.reclaim_due() == 1
     assert await assignments.reclaim_due() == 0
     assert (await team.get("customer", customers[1]["id"]))["owner"] is None
     assert (await team.get("customer", customers[0]["id"]))["owner"] is not None
+    who = {team.ids["ann"]: "ann", team.ids["bob"]: "bob"}[held]
+    async with team.service.client_of(who) as holder:
+        (notice,) = (await holder.get("/api/inbox")).json()["data"]
+    assert (notice["subject"], notice["record_id"]) == ("customer表“公海1”已收回公海", customers[1]["id"])
+    assert "24 小时内未跟进" in notice["text"]
     kinds = [told["kind"] for told in await team.why(customers[1]["id"])]
     assert kinds == ["reclaimed", "claimed", "pooled"]
 

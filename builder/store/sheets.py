@@ -44,17 +44,19 @@ def insert_sheet(
     return sa.insert(table).from_select([*types, *shared, *computed], chosen, include_defaults=False).inline()
 
 
-def update_sheet(table: sa.Table, key: str, columns: Iterable[str], dialect: str) -> sa.Update:
+def update_sheet(table: sa.Table, columns: Iterable[str], dialect: str) -> sa.Update:
     """Return the statement that changes columns of the rows that a ``Sheet`` names by their key; values are called ``v_`` and the column."""
     names = list(columns)
-    types = {f"v_{name}": table.c[name].type for name in (key, *names)}
+    key = [column.name for column in table.primary_key]
+    types = {f"v_{name}": table.c[name].type for name in (*key, *names)}
     if dialect != POSTGRESQL:
-        given = {name: sa.bindparam(f"v_{name}", type_=table.c[name].type) for name in (key, *names)}
-        return sa.update(table).where(table.c[key] == given.pop(key)).values(given)
+        given = {name: sa.bindparam(f"v_{name}", type_=table.c[name].type) for name in (*key, *names)}
+        return sa.update(table).where(*(table.c[name] == given.pop(name) for name in key)).values(given)
     rows = sa.func.json_to_recordset(sa.cast(sa.bindparam(ROWS, type_=_JsonRows(types)), sa.JSON))
     r = rows.table_valued(*(sa.column(name, _carried(kind)) for name, kind in types.items()))
     r = r.render_derived(name="r", with_types=True)
-    return sa.update(table).where(table.c[key] == r.c[f"v_{key}"]).values({name: r.c[f"v_{name}"] for name in names})
+    same = (table.c[name] == r.c[f"v_{name}"] for name in key)
+    return sa.update(table).where(*same).values({name: r.c[f"v_{name}"] for name in names})
 
 
 def _carried(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:

@@ -369,12 +369,14 @@ calendar_day = sa.Table(
 timer = sa.Table(
     PREFIX + "timer",
     metadata,
+    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("rule", Words, primary_key=True, comment="key of a reminder"),
     sa.Column(
-        "generation", Identifier, primary_key=True, comment="new with every arming: a notice of an old one is void"
+        "subject", Identifier, primary_key=True, comment="the record, or whose turn it is (a person, a customer)"
     ),
-    sa.Column("app", Words, sa.ForeignKey(PREFIX + "app.key", ondelete="CASCADE"), nullable=False),
-    sa.Column("rule", Words, nullable=False, comment="key of a reminder"),
-    sa.Column("subject", Identifier, nullable=False, comment="the record, or whose turn it is (a person, a customer)"),
+    sa.Column(
+        "generation", Identifier, nullable=False, comment="new with every arming: a notice of an old one is void"
+    ),
     sa.Column("entity", Words, nullable=False),
     sa.Column("record_id", Identifier, nullable=False, comment="the record its actions are about"),
     sa.Column("step", Whole, nullable=False, comment="the next firing, counted from 0"),
@@ -387,8 +389,14 @@ timer = sa.Table(
     sa.Column("snoozed_until", Instant),
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", Words, comment="user id"),
-    sa.Index("uq_dougong_timer_subject", "app", "rule", "subject", unique=True),
-    sa.Index("ix_dougong_timer_record", "app", "entity", "record_id"),
+    sa.Index(
+        "ix_dougong_timer_record",
+        "app",
+        "entity",
+        "record_id",
+        sqlite_where=sa.text("record_id <> subject"),
+        postgresql_where=sa.text("record_id <> subject"),
+    ),
     sa.Index(
         "ix_dougong_timer_due_at",
         "app",
@@ -396,6 +404,7 @@ timer = sa.Table(
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,  # every page that a write touches is written once more: the row stands in the tree of its key
 )
 
 timer_firing = sa.Table(

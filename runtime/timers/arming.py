@@ -142,7 +142,7 @@ class TimersReaction:
             _touch_own(w, fact, touched)
         yield from _touch_over_relations(w, touched)
         for key, ids in touched.gone.items():
-            yield from rows.drop_of_records(w.statements, w.app.key, key, ids)
+            yield from rows.drop_of_records(w.statements, w.app, key, ids)
             touched.records.get(key, set()).difference_update(ids)
         created = {fact.record_id for fact in facts if fact.deed == "created"}
         for key, ids in touched.records.items():
@@ -218,7 +218,7 @@ def arm(
     standing: dict[Key, Timer] = {}
     asked = [each for each in ids if each not in fresh and each not in blind]
     if asked:
-        found = yield from rows.timers_of(w.statements, w.app.key, entity.key, asked)
+        found = yield from rows.own_timers(w.statements, w.app, entity.key, asked)
         standing = {(timer.rule, timer.subject): timer for timer in found}
     history = yield from _moments(w, rules, seen, standing, moved)
     put: list[Timer] = []

@@ -37,7 +37,7 @@ def audit(w: Writing) -> Unit[list[Text]]:
                 break
             last = ids[-1]
             seen = yield from look(w, entity, ids)
-            standing = yield from rows.timers_of(w.statements, w.app.key, key, ids)
+            standing = yield from rows.own_timers(w.statements, w.app, key, ids)
             found += _compare(w, entity, seen, standing, waiting)
     return found[:_SHOWN]
 

@@ -104,14 +104,14 @@ class Fired(NamedTuple):
     claimed: int
 
 
-def fire(w: Writing, effects: Effects, limit: int, only: str | None = None) -> Unit[Fired]:
+def fire(w: Writing, effects: Effects, limit: int, only: rows.Named | None = None) -> Unit[Fired]:
     """Fire timers of one app that are due.
 
     Timers are claimed first, then the records they are about are held: neither waits for anybody. What somebody else holds just now is
     left for the next tick, so two processes share what is due, and a writer is never waited for while its timer is held.
 
     Args:
-        only: this generation alone.
+        only: this one alone.
     """
     claimed = yield from rows.claim(w.statements, w.app.key, w.now, limit, only)
     if not claimed:
@@ -148,9 +148,9 @@ def fire(w: Writing, effects: Effects, limit: int, only: str | None = None) -> U
     return Fired(len(firings), count)
 
 
-def give_up(w: Writing, generation: str, reason: Text) -> Unit[None]:
+def give_up(w: Writing, named: rows.Named, reason: Text) -> Unit[None]:
     """Write down that a step failed, and go on to the next: what a rule refuses once it refuses always."""
-    for timer in (yield from rows.claim(w.statements, w.app.key, w.now, 1, generation)):
+    for timer in (yield from rows.claim(w.statements, w.app.key, w.now, 1, named)):
         rule = w.app.reminders.by_key.get(timer.rule)
         if rule is None or timer.step >= len(rule.steps):
             yield from rows.drop_timers(w.statements, w.app.key, [(timer.rule, timer.subject)])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from builder.compiled.app import CompiledApp
 from builder.kernel.canonical import dump_json
 from builder.store import tables
 from builder.store.sheets import insert_sheet, update_sheet
@@ -75,16 +76,44 @@ def columns() -> list[sa.Column[Any]]:
     return [timer.c[name] for name in _COLUMNS]
 
 
-def timers_of(statements: RecordStatements, app: str, entity: str, ids: Iterable[str]) -> Unit[list[Timer]]:
+def timers_of(statements: RecordStatements, app: CompiledApp, entity: str, ids: Iterable[str]) -> Unit[list[Timer]]:
     """Return the timers whose actions are about these records."""
+    found = yield from own_timers(statements, app, entity, ids)
+    if not _has_others(app, entity):
+        return found
     statement = statements.kept(
-        ("timers_of",),
-        lambda _: sa.select(*columns()).where(
-            timer.c.app == _words("app"), timer.c.entity == _words("entity"), timer.c.record_id.in_(statements.listed())
-        ),
+        ("others_timers",), lambda _: sa.select(*columns()).where(*_of_others(statements.listed()))
     )
-    rows = yield Query(statement, {"app": app, "entity": entity, "ids": _listed(ids)})
+    rows = yield Query(statement, {"app": app.key, "entity": entity, "ids": _listed(ids)})
+    return [*found, *(read_row(row, statements.dialect) for row in rows)]
+
+
+def own_timers(statements: RecordStatements, app: CompiledApp, entity: str, ids: Iterable[str]) -> Unit[list[Timer]]:
+    """Return the timers that belong to these records themselves."""
+    if next(app.reminders.of_entity(entity), None) is None:
+        return []
+    statement = statements.kept(
+        ("own_timers", entity), lambda _: sa.select(*columns()).where(*_own(app, entity, statements.listed()))
+    )
+    rows = yield Query(statement, {"app": app.key, "ids": _listed(ids)})
     return [read_row(row, statements.dialect) for row in rows]
+
+
+def _own(app: CompiledApp, entity: str, ids: sa.Select[Any]) -> list[sa.ColumnElement[bool]]:
+    """Name the timers that belong to records by their key: there is no index by record for them."""
+    rules = [sa.literal_column(f"'{rule.key}'", Words()) for rule in app.reminders.of_entity(entity)]
+    mine = timer.c.record_id == timer.c.subject
+    return [timer.c.app == _words("app"), timer.c.rule.in_(rules), timer.c.subject.in_(ids), mine]
+
+
+def _of_others(ids: sa.Select[Any]) -> list[sa.ColumnElement[bool]]:
+    """Name the timers about records that belong to a person or another record."""
+    here = [timer.c.app == _words("app"), timer.c.entity == _words("entity"), timer.c.record_id.in_(ids)]
+    return [*here, timer.c.record_id != timer.c.subject]
+
+
+def _has_others(app: CompiledApp, entity: str) -> bool:
+    return any(rule.by is not None for rule in app.reminders.of_entity(entity))
 
 
 def timers_of_subjects(statements: RecordStatements, app: str, rule: str, subjects: Iterable[str]) -> Unit[list[Timer]]:
@@ -130,18 +159,19 @@ def drop_seen(statements: RecordStatements, seen: Timer) -> Unit[None]:
     yield Query(statements.kept(("drop_seen",), lambda _: sa.delete(timer).where(*_as_seen())), _state(seen))
 
 
+_KEY = ("app", "rule", "subject")
 _STATE = ("generation", "step", "due_at", "acknowledged_at")
 """One of these differs after whatever else may happen to a timer: it fires, is put off, stopped, counted anew."""
 
 
 def _as_seen() -> list[sa.ColumnElement[bool]]:
-    seen = {name: sa.bindparam(f"s_{name}", type_=timer.c[name].type) for name in _STATE}
+    seen = {name: sa.bindparam(f"s_{name}", type_=timer.c[name].type) for name in (*_KEY, *_STATE)}
     same = [timer.c[name].is_not_distinct_from(seen[name]) for name in ("due_at", "acknowledged_at")]
-    return [timer.c.generation == seen["generation"], timer.c.step == seen["step"], *same]
+    return [*(timer.c[name] == seen[name] for name in (*_KEY, "generation", "step")), *same]
 
 
 def _state(seen: Timer) -> dict[str, Any]:
-    return {f"s_{name}": getattr(seen, name) for name in _STATE}
+    return {f"s_{name}": getattr(seen, name) for name in (*_KEY, *_STATE)}
 
 
 _MOVED = ("step", "due_at", "calendar", "provisional", "snoozed_until")
@@ -153,10 +183,12 @@ def move_timers(statements: RecordStatements, timers: Sequence[Timer]) -> Unit[N
     """Write down the next step of timers that are held and are what they were besides."""
     if not timers:
         return
-    statement = statements.kept(("move_timers",), lambda dialect: update_sheet(timer, "generation", _MOVED, dialect))
+    statement = statements.kept(("move_timers",), lambda dialect: update_sheet(timer, _MOVED, dialect))
     rows = [
         {
-            "v_generation": found.generation,
+            "v_app": found.app,
+            "v_rule": found.rule,
+            "v_subject": found.subject,
             "v_step": found.step,
             "v_due_at": found.due_at,
             "v_calendar": found.calendar,
@@ -174,8 +206,8 @@ def _given(prefix: str = "") -> dict[str, sa.BindParameter[Any]]:
 
 def _put(dialect: str) -> sa.ClauseElement:
     made = (postgresql.insert if dialect == POSTGRESQL else sqlite.insert)(timer).values(_given())
-    others = {name: made.excluded[name] for name in _COLUMNS if name not in ("app", "rule", "subject")}
-    put = made.on_conflict_do_update(index_elements=["app", "rule", "subject"], set_=others)
+    others = {name: made.excluded[name] for name in _COLUMNS if name not in _KEY}
+    put = made.on_conflict_do_update(index_elements=list(_KEY), set_=others)
     return put.execution_options(**{OWN_ROW: True})
 
 
@@ -195,36 +227,52 @@ def drop_timers(statements: RecordStatements, app: str, keys: Iterable[tuple[str
     yield Query(statement, rows if len(rows) > 1 else rows[0])
 
 
-def drop_of_records(statements: RecordStatements, app: str, entity: str, ids: Iterable[str]) -> Unit[None]:
+def drop_of_records(statements: RecordStatements, app: CompiledApp, entity: str, ids: Iterable[str]) -> Unit[None]:
     """Delete the timers of records that are gone."""
-    statement = statements.kept(
-        ("drop_of_records",),
-        lambda _: sa.delete(timer).where(
-            timer.c.app == _words("app"), timer.c.entity == _words("entity"), timer.c.record_id.in_(statements.listed())
+    values = {"app": app.key, "entity": entity, "ids": _listed(ids)}
+    yield Query(
+        statements.kept(
+            ("drop_own_timers", entity), lambda _: sa.delete(timer).where(*_own(app, entity, statements.listed()))
         ),
+        values,
     )
-    yield Query(statement, {"app": app, "entity": entity, "ids": _listed(ids)})
+    if _has_others(app, entity):
+        yield Query(
+            statements.kept(
+                ("drop_others_timers",), lambda _: sa.delete(timer).where(*_of_others(statements.listed()))
+            ),
+            values,
+        )
+
+
+class Named(NamedTuple):
+    """One arming of a timer."""
+
+    rule: str
+    subject: str
+    generation: str
 
 
 def claim(
-    statements: RecordStatements, app: str, now: datetime, limit: int, only: str | None = None
+    statements: RecordStatements, app: str, now: datetime, limit: int, only: Named | None = None
 ) -> Unit[list[Timer]]:
     """Hold timers of an app that are due and that nobody else holds, the longest due first.
 
     Args:
-        only: this generation alone.
+        only: this one alone.
     """
 
     def make(dialect: str) -> sa.Select[Any]:
         due = timer.c.due_at <= sa.bindparam("now", type_=Instant())
         chosen = sa.select(*columns()).where(timer.c.app == _words("app"), due)
         if only is not None:
-            chosen = chosen.where(timer.c.generation == sa.bindparam("only", type_=Identifier()))
+            chosen = chosen.where(*(timer.c[n] == sa.bindparam(n, type_=timer.c[n].type) for n in Named._fields))
         chosen = chosen.order_by(timer.c.due_at).limit(sa.bindparam("limit", type_=Whole()))
         return chosen.with_for_update(skip_locked=True) if dialect == POSTGRESQL else chosen
 
     statement = statements.kept(("claim_timers", only is None), make)
-    rows = yield Query(statement, {"app": app, "now": now, "limit": limit, "only": only})
+    named = {} if only is None else only._asdict()
+    rows = yield Query(statement, {"app": app, "now": now, "limit": limit, **named})
     return [read_row(row, statements.dialect) for row in rows]
 
 
@@ -268,9 +316,9 @@ def due_apps_statement() -> sa.Select[Any]:
 
 
 def due_of_app_statement() -> sa.Select[Any]:
-    """Return the select of the generations that are due in an app, without holding them."""
+    """Return the select of what is due in an app (``Named``), without holding it."""
     due = timer.c.due_at <= sa.bindparam("now", type_=Instant())
-    chosen = sa.select(timer.c.generation).where(timer.c.app == _words("app"), due)
+    chosen = sa.select(*(timer.c[name] for name in Named._fields)).where(timer.c.app == _words("app"), due)
     return chosen.order_by(timer.c.due_at).limit(sa.bindparam("limit", type_=Whole()))
 
 

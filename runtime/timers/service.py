@@ -105,15 +105,15 @@ class Timers:
                 return Fired(0, 0)  # it was deleted between the two looks, and its timers with it
         # one of them was refused, so nothing of the batch is written: each by itself
         due = await self._ask(self._due_of_app, app=app, now=self._clock.now(), limit=limit)
-        return Fired(sum([await self._fire_one(app, str(row[0])) for row in due]), len(due))
+        return Fired(sum([await self._fire_one(app, rows.Named(*map(str, row))) for row in due]), len(due))
 
-    async def _fire_one(self, app: str, generation: str) -> int:
+    async def _fire_one(self, app: str, named: rows.Named) -> int:
         try:
-            return (await self._run(app, partial(fire, effects=self._effects, limit=1, only=generation))).steps
+            return (await self._run(app, partial(fire, effects=self._effects, limit=1, only=named))).steps
         except DatabaseBusy:
             return 0
         except (Problem, ActionFailed, ConstraintRefused) as refused:
-            await self._run(app, partial(give_up, generation=generation, reason=_reason(refused)))
+            await self._run(app, partial(give_up, named=named, reason=_reason(refused)))
             return 0
 
     async def rearm_next(self) -> int:
@@ -157,7 +157,7 @@ class Timers:
         """
 
         def unit(w: Writing, owner: CompiledEntity, known: str) -> Unit[dict[str, JSON]]:
-            standing = yield from rows.timers_of(w.statements, app, owner.key, [known])
+            standing = yield from rows.timers_of(w.statements, w.app, owner.key, [known])
             fired = yield from rows.firings_of(w.statements, app, owner.key, known, _FIRINGS_SHOWN)
             told = yield from _told(w, owner, known, standing, fired)
             return describe(w, standing, fired, told)
@@ -218,7 +218,7 @@ class Timers:
             owner = w.app.entities[entity]
             known = known_id(owner, record_id)
             yield from hold_record(w, owner, known)
-            standing = yield from rows.timers_of(w.statements, app, entity, [known])
+            standing = yield from rows.timers_of(w.statements, w.app, entity, [known])
             fired = yield from rows.firings_of(w.statements, app, entity, known, _FIRINGS_SHOWN)
             told = yield from _told(w, owner, known, standing, fired)
             found = next((timer for timer in standing if timer.rule == rule), None)

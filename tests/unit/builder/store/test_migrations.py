@@ -70,3 +70,57 @@ def test_people_that_were_there_before_stay(database_url: str) -> None:
             row = connection.execute(sa.select(person)).one()
             assert (row.username, row.kind, row.areas) == ("old", "person", "[]")
             assert connection.scalar(sa.select(token.c.user_id)) == row.id
+
+
+def test_timers_keep_their_rows_when_their_key_changes(database_url: str) -> None:
+    row = {
+        "generation": "01a20244-e800-71d1-86b3-dc4a718de59f",
+        "subject": "01a20244-e800-71d1-86b3-dc4a718de5a0",
+        "record_id": "01a20244-e800-71d1-86b3-dc4a718de5a1",
+        "at": "2026-11-22T08:00:00.000Z",
+    }
+    with opened(database_url) as database:
+        config = migrate._config()
+
+        def there(connection: sa.Connection) -> list[dict[str, object]]:
+            found = connection.execute(sa.text("SELECT * FROM dougong_timer")).mappings()
+            return [{name: str(value) for name, value in line.items()} for line in found]
+
+        with database.exclusive_schema() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0023_export_part")
+            connection.execute(
+                sa.text(
+                    "INSERT INTO dougong_app (key, published_version, pin, draft_revision, created_at)"
+                    " VALUES ('shop', 0, '', 0, :at)"
+                ),
+                row,
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO dougong_timer (generation, app, rule, subject, entity, record_id, step, anchor_at,"
+                    " due_at, provisional, paused_seconds) VALUES"
+                    " (:generation, 'shop', 'late', :subject, 'lead', :record_id, 1, :at, :at, false, 7)"
+                ),
+                row,
+            )
+            before = there(connection)
+        for revision, key in (
+            ("0024_timer_keys", ["app", "rule", "subject"]),
+            ("0023_export_part", ["generation"]),
+            ("head", ["app", "rule", "subject"]),
+        ):
+            with database.exclusive_schema() as connection:
+                config.attributes["connection"] = connection
+                (command.downgrade if revision < "0024" else command.upgrade)(config, revision)
+                assert there(connection) == before
+                assert sa.inspect(connection).get_pk_constraint("dougong_timer")["constrained_columns"] == key
+                indexes = {str(index["name"]) for index in sa.inspect(connection).get_indexes("dougong_timer")}
+                kept = {"ix_dougong_timer_due_at", "ix_dougong_timer_record"}
+                assert indexes == (kept | {"uq_dougong_timer_subject"} if key == ["generation"] else kept)
+                if database.dialect == "sqlite":
+                    made = connection.scalar(sa.text("SELECT sql FROM sqlite_master WHERE name = 'dougong_timer'"))
+                    assert ("WITHOUT ROWID" in str(made)) == (len(key) > 1)
+        with database.snapshot() as connection:
+            timer = connection.execute(sa.select(tables.timer)).one()
+        assert (timer.subject, timer.step, timer.paused_seconds) == (row["subject"], 1, 7)

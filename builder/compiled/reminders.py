@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,11 +73,27 @@ class CompiledReminder:
         """Whose records it watches."""
         return self.document.entity
 
-    @property
+    @cached_property
     def by(self) -> str | None:
         """The field whose value owns the timer, where it is not the record itself."""
         when = self.document.when
         return when.by if isinstance(when, AbsenceOccasion | StreakOccasion) else None
+
+    @cached_property
+    def tolerance(self) -> timedelta:
+        """How late a step may be done."""
+        return read_span(self.document.late.tolerance).length
+
+    @cached_property
+    def is_tracked(self) -> bool:
+        """Whether a change itself is the moment, so that only the write, or history, can tell it."""
+        when = self.document.when
+        return isinstance(when, UnchangedOccasion) and (bool(self.tracked) or not when.fields)
+
+    @cached_property
+    def own_reads(self) -> frozenset[str]:
+        """Fields of the record itself that make a difference."""
+        return frozenset(read.field for read in self.reads if read.entity == self.entity and not read.path)
 
     @cached_property
     def counts_working_time(self) -> bool:
@@ -97,13 +114,16 @@ class Reminders(NamedTuple):
     """Entities whose records make a difference to some reminder."""
     watched: frozenset[FieldId]
     """Fields that make a difference over a relation, or because the database computes them."""
+    by_entity: Mapping[str, tuple[CompiledReminder, ...]]
+    of_records: Mapping[str, Mapping[str, CompiledReminder]]
+    """By entity and key: those whose timers belong to the records themselves."""
 
-    def of_entity(self, entity: str) -> Iterator[CompiledReminder]:
-        """Yield the reminders over an entity's records."""
-        return (reminder for reminder in self.by_key.values() if reminder.entity == entity)
+    def of_entity(self, entity: str) -> tuple[CompiledReminder, ...]:
+        """Return the reminders over an entity's records."""
+        return self.by_entity.get(entity, ())
 
 
-NONE = Reminders({}, frozenset(), frozenset())
+NONE = Reminders({}, frozenset(), frozenset(), {}, {})
 
 
 def compile_reminders(app: CompiledApp) -> Reminders:
@@ -115,7 +135,12 @@ def compile_reminders(app: CompiledApp) -> Reminders:
     reads = {dependency for reminder in found.values() for dependency in reminder.reads}
     watched = {(d.entity, d.field) for d in reads if d.path or (d.entity, d.field) in app.computed}
     concerned = {reminder.entity for reminder in found.values()} | {entity for entity, _ in _all_reads(app, reads)}
-    return Reminders(found, frozenset(concerned), frozenset(watched))
+    by_entity = {
+        entity: tuple(reminder for reminder in found.values() if reminder.entity == entity)
+        for entity in {reminder.entity for reminder in found.values()}
+    }
+    of_records = {entity: {one.key: one for one in some if one.by is None} for entity, some in by_entity.items()}
+    return Reminders(found, frozenset(concerned), frozenset(watched), by_entity, of_records)
 
 
 def _all_reads(app: CompiledApp, reads: Iterable[Dependency]) -> set[FieldId]:

@@ -62,6 +62,11 @@ class Changes:
         """A round is done: its changes are what the reactions look at, theirs are noted from here on."""
         self._before, self._ids = self._ids, {}
 
+    @property
+    def were_any(self) -> bool:
+        """Whether anything was noted in the round that the reactions follow."""
+        return bool(self._before)
+
     def before(self, entity: str, key: str) -> set[str]:
         """Return the records of which a field changed in the round that the reactions follow."""
         return self._before.get((entity, key), set())

@@ -61,6 +61,8 @@ class NewRecord:
     """Fields whose number the system gave."""
     given: set[str] = field(default_factory=set)
     """Fields whose value the body gives."""
+    shown: dict[str, JSON] | None = None
+    """As the API shows it, once it is written."""
 
 
 def refuse(violations: list[Violation]) -> None:

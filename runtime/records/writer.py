@@ -158,6 +158,8 @@ def _intent(record: NewRecord) -> Intent:
 
 
 def _write_group(w: Writing, entity: CompiledEntity, group: list[NewRecord]) -> Unit[None]:
+    for record in group:
+        record.shown = None  # an earlier try may have shown other numbers
     if w.changes.are_read:
         for record in group:
             w.changes.note(entity, record.id, entity.fields, {}, record.values)
@@ -428,8 +430,11 @@ def write_events(w: Writing, events: list[dict[str, Any]]) -> Unit[None]:
 
 
 def record_json(w: Writing, record: NewRecord) -> dict[str, JSON]:
-    """Return a new record as the API shows it."""
-    row = _row(w, record)
-    entity = record.entity
-    shown = {key: field_json(field, row[key]) for key, field in entity.system.items()}
-    return with_aliases(entity, shown | {field.key: field_json(field, row[field.key]) for field in entity.stored})
+    """Return a new record as the API shows it, after it was written."""
+    if record.shown is None:
+        row = _row(w, record)
+        entity = record.entity
+        shown = {key: field_json(field, row[key]) for key, field in entity.system.items()}
+        shown |= {field.key: field_json(field, row[field.key]) for field in entity.stored}
+        record.shown = with_aliases(entity, shown)
+    return record.shown

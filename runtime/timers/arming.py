@@ -14,8 +14,6 @@ from builder.calendars.working import WorkingCalendar
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.calendars import default_key
 from builder.compiled.reminders import CompiledReminder
-from builder.definition.reminder import UnchangedOccasion
-from builder.definition.spans import read_span
 from builder.store.statement import Unit
 from runtime.records.computing import reached
 from runtime.records.seams import Fact
@@ -23,24 +21,19 @@ from runtime.records.writer import Writing
 from runtime.timers import rows
 from runtime.timers.at_hand import AtHand
 from runtime.timers.counting import Due, due_of, pause_seconds
-from runtime.timers.looking import OWN_DOORS, Sight, last_changes, look, look_by, record_rules
+from runtime.timers.looking import OWN_DOORS, Sight, last_changed, look, look_by
 from runtime.timers.rows import Timer
 
 Key = tuple[str, str]
 """Reminder and subject."""
 
 NOTHING_SEEN: Mapping[str, Mapping[str, Sight]] = MappingProxyType({})
+NO_RULES: Mapping[str, CompiledReminder] = MappingProxyType({})
 
 
 def calendar_of(w: Writing, rule: CompiledReminder) -> WorkingCalendar:
     """Return the calendar in which a reminder counts."""
     return w.published.calendars[rule.document.calendar or default_key(w.app.definition.app)]
-
-
-def is_tracked(rule: CompiledReminder) -> bool:
-    """Whether a change itself is the moment, so that only the write, or history, can tell it."""
-    when = rule.document.when
-    return isinstance(when, UnchangedOccasion) and (bool(rule.tracked) or not when.fields)
 
 
 def decide(
@@ -84,7 +77,7 @@ def decide(
 
 def _first_step(w: Writing, rule: CompiledReminder, anchor: datetime, calendar: WorkingCalendar) -> tuple[int, Due]:
     """Return the first step that may still come: what was over long before the record was watched is not told any more."""
-    oldest = w.now - read_span(rule.document.late.tolerance).length
+    oldest = w.now - rule.tolerance
     due = due_of(rule, rule.steps[0], anchor, calendar)
     place = 0
     while due.at < oldest:
@@ -159,14 +152,13 @@ def _touch_own(w: Writing, fact: Fact, touched: _Touched) -> None:
     for rule in w.app.reminders.of_entity(fact.entity.key):
         if fact.deed == "deleted":
             touched.gone.setdefault(fact.entity.key, set()).add(fact.record_id)
-        own = {d.field for d in rule.reads if d.entity == rule.entity and not d.path}
-        concerned = fact.deed != "updated" or bool(own & fact.changed)
+        concerned = fact.deed != "updated" or not rule.own_reads.isdisjoint(fact.changed)
         if rule.by is not None:
             if concerned:
                 values = (fact.before.get(rule.by), fact.after.get(rule.by))
                 touched.subjects.setdefault(rule.key, set()).update(value for value in values if value)
             continue
-        if is_tracked(rule) and _moves(rule, fact):
+        if rule.is_tracked and _moves(rule, fact):
             touched.moved.add((rule.key, fact.record_id))
             concerned = True
         if concerned and fact.deed != "deleted":
@@ -177,12 +169,14 @@ def _moves(rule: CompiledReminder, fact: Fact) -> bool:
     if fact.deed == "created":
         return True
     if rule.tracked:
-        return bool(rule.tracked & fact.changed)
+        return not rule.tracked.isdisjoint(fact.changed)
     return fact.caller.door not in OWN_DOORS
 
 
 def _touch_over_relations(w: Writing, touched: _Touched) -> Unit[None]:
     """Note the records that see a change over a relation, or whose computed fields the database has changed."""
+    if not w.changes.were_any:
+        return
     for rule in w.app.reminders.by_key.values():
         for dependency in sorted(rule.reads):
             changed = w.changes.before(dependency.entity, dependency.field)
@@ -212,38 +206,65 @@ def arm(
     """
     if not ids:
         return 0
-    seen = {**seen, **(yield from look(w, entity, [each for each in ids if each not in seen]))}
-    rules = {rule.key: rule for rule in record_rules(w.app, entity.key)}
+    unseen = [each for each in ids if each not in seen]
+    if unseen:
+        seen = {**seen, **(yield from look(w, entity, unseen))}
+    rules = w.app.reminders.of_records.get(entity.key, NO_RULES)
     blind = {each for each in ids if all(_begins_anew(rule, each, seen, moved) for rule in rules.values())}
     standing: dict[Key, Timer] = {}
     asked = [each for each in ids if each not in fresh and each not in blind]
     if asked:
         found = yield from rows.own_timers(w.statements, w.app, entity.key, asked)
         standing = {(timer.rule, timer.subject): timer for timer in found}
-    history = yield from _moments(w, rules, seen, standing, moved)
     put: list[Timer] = []
     drop: list[Timer] = []
     for record_id in sorted(ids):
         for key, rule in rules.items():
             now = standing.get((key, record_id))
-            sight = seen.get(record_id, {}).get(key)
-            if sight is not None and is_tracked(rule):
-                moments = [at for at in (sight.anchor, history.get((key, record_id))) if at is not None]
-                sight = sight._replace(anchor=max(moments, default=None))
+            sight = seen[record_id].get(key) if record_id in seen else None
+            if sight is not None and sight.holds and rule.is_tracked:
+                sight = yield from _tracked(w, rule, record_id, sight, now, moved)
             wanted = None if sight is None else decide(w, rule, record_id, sight, now, recount=recount)
             if wanted is None:
                 drop += [now] if now is not None else []
             elif wanted is not now:
                 put.append(wanted)
+    yield from _write(w, put, drop, standing, blind, fresh)
+    return len(put) + len(drop)
+
+
+def _tracked(
+    w: Writing, rule: CompiledReminder, record_id: str, sight: Sight, standing: Timer | None, moved: Collection[Key]
+) -> Unit[Sight]:
+    """Return a sight with the moment of the tracked change: just now, as the timer knows, or from history."""
+    if (rule.key, record_id) in moved:
+        at: datetime | None = w.now
+    elif standing is not None:
+        at = standing.anchor_at
+    else:
+        at = yield from last_changed(w, rule, record_id)
+    if at is None or (sight.anchor is not None and sight.anchor >= at):
+        return sight
+    return Sight(sight.record_id, at, sight.holds, sight.paused)
+
+
+def _write(
+    w: Writing,
+    put: Sequence[Timer],
+    drop: Sequence[Timer],
+    standing: Mapping[Key, Timer],
+    blind: Collection[str],
+    fresh: Collection[str],
+) -> Unit[None]:
     new = [timer for timer in put if timer.subject in fresh]
     old = [timer for timer in put if timer.subject not in fresh]
-    yield from rows.add_timers(w.statements, new)
-    if w.course.ahead is None:
+    if new:
+        yield from rows.add_timers(w.statements, new)
+    if w.course.ahead is not None:
+        yield from _write_ahead(w, old, drop, standing, blind)
+    elif old or drop:
         yield from rows.drop_timers(w.statements, w.app.key, [(timer.rule, timer.subject) for timer in drop])
         yield from rows.put_timers(w.statements, old)
-    else:
-        yield from _write_ahead(w, old, drop, standing, blind)
-    return len(put) + len(drop)
 
 
 def _begins_anew(
@@ -251,7 +272,7 @@ def _begins_anew(
 ) -> bool:
     """Whether the timer is armed from now on, whatever it was: nobody has to ask for it."""
     sight = seen.get(record_id, {}).get(rule.key)
-    return sight is not None and sight.holds and is_tracked(rule) and (rule.key, record_id) in moved
+    return sight is not None and sight.holds and rule.is_tracked and (rule.key, record_id) in moved
 
 
 def _write_ahead(
@@ -268,30 +289,6 @@ def _write_ahead(
             yield from rows.add_timers(w.statements, [timer])
     for timer in drop:
         yield from rows.drop_seen(w.statements, timer)
-
-
-def _moments(
-    w: Writing,
-    rules: Mapping[str, CompiledReminder],
-    seen: Mapping[str, Mapping[str, Sight]],
-    standing: Mapping[Key, Timer],
-    moved: Collection[Key],
-) -> Unit[dict[Key, datetime]]:
-    """Return when tracked changes happened: just now, as the timer knows, or from history."""
-    found: dict[Key, datetime] = {}
-    unknown: list[Key] = []
-    for record_id, sights in seen.items():
-        for key, sight in sights.items():
-            if not is_tracked(rules[key]) or not sight.holds:
-                continue
-            if (key, record_id) in moved:
-                found[key, record_id] = w.now
-            elif (key, record_id) in standing:
-                found[key, record_id] = standing[key, record_id].anchor_at
-            else:
-                unknown.append((key, record_id))
-    found |= yield from last_changes(w, rules, unknown)
-    return found
 
 
 def arm_by(w: Writing, rule: CompiledReminder, subjects: Iterable[str], *, recount: bool = False) -> Unit[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -19,6 +19,8 @@ from runtime.timers.counting import anchor_instant
 from runtime.timers.looking import Sight, record_rules
 
 JSON = Any
+_NOWHERE = Context(datetime(1970, 1, 1, tzinfo=UTC))
+"""For formulas that read nothing but fields."""
 
 
 class _Ready(NamedTuple):
@@ -28,6 +30,8 @@ class _Ready(NamedTuple):
     anchors: tuple[Prepared, ...]
     condition: Prepared | None
     pause: Prepared | None
+    needs_context: bool
+    """Whether a formula asks for more than fields: the moment, the person."""
 
 
 class AtHand:
@@ -46,7 +50,7 @@ class AtHand:
             ready = self._ready.keep(key, _make_ready(w.app, entity))
         if not ready:
             return {}
-        context = context_of(w)
+        context = context_of(w) if any(one.needs_context for one in ready) else _NOWHERE
         found: dict[str, dict[str, Sight]] = {}
         for record_id, values in shown.items():
             row = RecordRow(Subject(entity, record_id, values), ())
@@ -64,17 +68,15 @@ def _make_ready(app: CompiledApp, entity: CompiledEntity) -> tuple[_Ready, ...]:
     def prepared(tree: Tree | None) -> Prepared | None:
         return None if tree is None else prepare_tree(app, entity, tree)
 
-    made = tuple(
-        _Ready(
-            rule,
-            tuple(prepare_tree(app, entity, tree) for tree in rule.anchors),
-            prepared(rule.condition),
-            prepared(rule.pause),
-        )
-        for rule in rules
-    )
-    brought = [part.brought for one in made for part in (*one.anchors, one.condition, one.pause) if part is not None]
-    return () if any(brought) else made
+    made: list[_Ready] = []
+    for rule in rules:
+        anchors = tuple(prepare_tree(app, entity, tree) for tree in rule.anchors)
+        condition, pause = prepared(rule.condition), prepared(rule.pause)
+        parts = [part for part in (*anchors, condition, pause) if part is not None]
+        if any(part.brought for part in parts):
+            return ()
+        made.append(_Ready(rule, anchors, condition, pause, any(part.program.plain is None for part in parts)))
+    return tuple(made)
 
 
 def _is_at_hand(entity: CompiledEntity, tree: Tree) -> bool:

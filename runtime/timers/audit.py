@@ -15,7 +15,6 @@ from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Whole, Words
 from runtime.records.writer import Writing
 from runtime.timers import rows
-from runtime.timers.arming import is_tracked
 from runtime.timers.looking import Sight, look, record_rules
 from runtime.timers.rows import Timer
 
@@ -58,7 +57,7 @@ def _compare(
 
 
 def _one(rule: CompiledReminder, record_id: str, sight: Sight, timer: Timer | None) -> Iterator[Text]:
-    wanted = sight.holds and (sight.anchor is not None or is_tracked(rule))
+    wanted = sight.holds and (sight.anchor is not None or rule.is_tracked)
     place = f"{rule.entity}/{record_id}"
     if wanted and timer is None:
         yield say(f"提醒“{rule.key}”没有看住 {place}", f"The reminder {rule.key} does not watch {place}")
@@ -69,7 +68,7 @@ def _one(rule: CompiledReminder, record_id: str, sight: Sight, timer: Timer | No
             f"提醒“{rule.key}”对 {place} 还会触发,却已无步骤",
             f"The reminder {rule.key} of {place} is due without a step",
         )
-    if not is_tracked(rule) and sight.anchor is not None and wanted and timer.anchor_at != sight.anchor:
+    if not rule.is_tracked and sight.anchor is not None and wanted and timer.anchor_at != sight.anchor:
         yield say(
             f"提醒“{rule.key}”对 {place} 的起点不符", f"The reminder {rule.key} of {place} counts from another moment"
         )

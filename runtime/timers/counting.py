@@ -17,7 +17,7 @@ from builder.calendars.working import (
 )
 from builder.compiled.reminders import CompiledReminder, Step
 from builder.definition.reminder import DateOccasion, Reminder
-from builder.definition.spans import Span, read_span
+from builder.definition.spans import Span
 
 
 class Due(NamedTuple):
@@ -132,7 +132,7 @@ def plan_steps(rule: CompiledReminder, first: int, dues: Mapping[int, datetime],
             break
         due.append(place)
     late = rule.document.late
-    most = _PROMPT if late.policy == "skip" else read_span(late.tolerance).length
+    most = _PROMPT if late.policy == "skip" else rule.tolerance
     able = [place for place in due if now - dues[place] <= most]
     if late.policy == "last":
         able = able[-1:] if able and able[-1] == due[-1] else []

@@ -28,7 +28,7 @@ from runtime.expressions.prepared import Subject
 from runtime.records.holding import Held, hold_records
 from runtime.records.writer import Writing
 from runtime.timers import rows
-from runtime.timers.arming import calendar_of, counted, decide, due_at, is_tracked
+from runtime.timers.arming import calendar_of, counted, decide, due_at
 from runtime.timers.counting import Due, due_of, plan_steps
 from runtime.timers.looking import NOTHING, Sight, look, look_by
 from runtime.timers.rows import Timer
@@ -216,7 +216,7 @@ def _look_again(w: Writing, timers: Sequence[Timer]) -> Unit[Mapping[tuple[str, 
     for timer in timers:  # a change that is a moment itself stands in the timer: its write would have moved it
         rule = w.app.reminders.by_key.get(timer.rule)
         sight = found.get((timer.rule, timer.subject))
-        if rule is not None and sight is not None and is_tracked(rule):
+        if rule is not None and sight is not None and rule.is_tracked:
             later = timer.anchor_at if sight.anchor is None else max(timer.anchor_at, sight.anchor)
             found[timer.rule, timer.subject] = sight._replace(anchor=later)
     return found

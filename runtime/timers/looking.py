@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -63,9 +63,9 @@ def look(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[dict[st
     return {str(row[0]): dict(_read(w, rules, str(row[0]), row)) for row in rows}
 
 
-def record_rules(app: CompiledApp, entity: str) -> list[CompiledReminder]:
+def record_rules(app: CompiledApp, entity: str) -> tuple[CompiledReminder, ...]:
     """Return the reminders of an entity whose timers belong to its records."""
-    return [rule for rule in app.reminders.of_entity(entity) if rule.by is None]
+    return tuple(app.reminders.of_records.get(entity, {}).values())
 
 
 def _select(
@@ -214,15 +214,3 @@ def last_changed(w: Writing, rule: CompiledReminder, record_id: str) -> Unit[dat
     )
     rows = yield Query(statement, {"id": record_id, "app": w.app.key})
     return _instant(w, rows[0][0]) if rows else None
-
-
-def last_changes(
-    w: Writing, rules: Mapping[str, CompiledReminder], keys: Iterable[tuple[str, str]]
-) -> Unit[dict[tuple[str, str], datetime]]:
-    """Return ``last_changed`` of several (reminder, record)."""
-    found: dict[tuple[str, str], datetime] = {}
-    for rule, record_id in keys:
-        at = yield from last_changed(w, rules[rule], record_id)
-        if at is not None:
-            found[rule, record_id] = at
-    return found

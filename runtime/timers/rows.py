@@ -90,7 +90,7 @@ def timers_of(statements: RecordStatements, app: CompiledApp, entity: str, ids: 
 
 def own_timers(statements: RecordStatements, app: CompiledApp, entity: str, ids: Iterable[str]) -> Unit[list[Timer]]:
     """Return the timers that belong to these records themselves."""
-    if next(app.reminders.of_entity(entity), None) is None:
+    if not app.reminders.of_entity(entity):
         return []
     statement = statements.kept(
         ("own_timers", entity), lambda _: sa.select(*columns()).where(*_own(app, entity, statements.listed()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -27,7 +28,10 @@ class Line:
 
 def read_lines(source: BinaryIO) -> Iterator[Line]:
     """Every line that is not empty; never more than a few times `LINE_LIMIT` in memory."""
+    first = True
     while piece := source.readline(LINE_LIMIT + 1):
+        if first:  # as some editors begin a file
+            piece, first = piece.removeprefix(codecs.BOM_UTF8), False
         beginning, end = piece, piece
         while len(end) > LINE_LIMIT and not end.endswith(b"\n"):
             following = source.readline(LINE_LIMIT + 1)

@@ -18,6 +18,7 @@ from formulas.batch_fields import BatchSchema
 from formulas.directory import asked_of
 from formulas.errors import CellError, FormulaError, Message
 from formulas.evaluate import DictRow, program
+from formulas.functions.declare import bounded
 from formulas.moments import bind_context
 from formulas.schema import Context, Directory
 from formulas.sql import Asked, Asking, Dialect, has_sql_form, to_sql
@@ -62,7 +63,7 @@ class Database:
         except sa.exc.DBAPIError:
             return REFUSED
         if found is not None:
-            return found
+            return bounded(found)
         judged = program(tree).run(row, context)
         return judged if isinstance(judged, CellError) or judged == () else None
 

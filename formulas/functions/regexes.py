@@ -10,10 +10,14 @@ import re2
 from formulas.errors import CellError
 from formulas.functions.declare import Family
 from formulas.types import BOOLEAN, TEXT
-from formulas.values import NA, TEXT_LIMIT, TOO_LONG, VALUE, Failure
+from formulas.values import NA, TEXT_LIMIT, TOO_LONG, TOO_MUCH, VALUE, Failure
 
 REGEXES = Family("regex")
 PATTERN_LIMIT = 1_000
+#: Characters of a text times steps of a pattern: a tenth of a second where RE2 has to follow every way at once.
+WORK_LIMIT = 8_000_000
+#: Places that are replaced within a tenth of a second.
+REPLACED_LIMIT = 5_000
 
 
 @lru_cache(maxsize=512)
@@ -27,10 +31,12 @@ def _compile(pattern: str) -> Any:
         return None
 
 
-def _pattern(pattern: str) -> Any:
+def _pattern(pattern: str, text: str) -> Any:
     found = _compile(pattern) if len(pattern) <= PATTERN_LIMIT else None
     if found is None:
         raise Failure(VALUE)
+    if len(text) * found.programsize > WORK_LIMIT:
+        raise Failure(TOO_MUCH)
     return found
 
 
@@ -47,7 +53,7 @@ def _pattern(pattern: str) -> Any:
     cost=5,
 )
 def _test(text: str, pattern: str) -> bool:
-    return _pattern(pattern).search(text) is not None
+    return _pattern(pattern, text).search(text) is not None
 
 
 @REGEXES.add(
@@ -62,7 +68,7 @@ def _test(text: str, pattern: str) -> bool:
     cost=5,
 )
 def _extract(text: str, pattern: str) -> str | CellError:
-    found = _pattern(pattern).search(text)
+    found = _pattern(pattern, text).search(text)
     if found is None:
         return NA
     group = found.group(1) if found.re.groups else found.group(0)
@@ -80,10 +86,11 @@ def _extract(text: str, pattern: str) -> str | CellError:
     cost=5,
 )
 def _replace(text: str, pattern: str, new: str) -> str | CellError:
-    compiled = _pattern(pattern)
+    compiled = _pattern(pattern, text)
     if (len(text) + 1) * max(len(new), 1) > 100 * TEXT_LIMIT:
         return TOO_LONG
     try:
-        return str(compiled.sub(new, text))
+        replaced, count = compiled.subn(new, text, REPLACED_LIMIT)
     except (re2.error, IndexError):
         return VALUE
+    return str(replaced) if count < REPLACED_LIMIT else TOO_MUCH

@@ -7,6 +7,7 @@ from typing import Any
 
 from formulas.errors import CellError
 from formulas.functions.declare import Family, element_of, same, unified
+from formulas.functions.texts import joined
 from formulas.numbers import divide
 from formulas.sqlforms import sets as forms
 from formulas.types import BOOLEAN, TEXT, decimal, integer
@@ -269,5 +270,5 @@ def _compact(values: Any) -> tuple[Any, ...]:
     nulls="N",
     fails=True,
 )
-def _join(values: Any, separator: str | None = ", ") -> str:
-    return (separator or "").join(map(display, values or ()))
+def _join(values: Any, separator: str | None = ", ") -> str | CellError:
+    return joined(separator or "", list(map(display, values or ())))

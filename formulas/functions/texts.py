@@ -24,6 +24,13 @@ def fits(text: str, times: int = 1) -> bool:
     return len(text) * times <= TEXT_LIMIT
 
 
+def joined(separator: str, parts: list[str]) -> str | CellError:
+    """Parts in one text; one that would be too long is not made."""
+    if sum(map(len, parts)) + len(separator) * (len(parts) - 1) > TEXT_LIMIT:
+        return TOO_LONG
+    return separator.join(parts)
+
+
 @TEXTS.add(
     "CONCAT",
     "A, A...",
@@ -53,9 +60,9 @@ def _concat(*values: Any) -> str:
     core=True,
     rollup=True,
 )
-def _textjoin(separator: str | None, skip: bool | None, *values: Any) -> str:
+def _textjoin(separator: str | None, skip: bool | None, *values: Any) -> str | CellError:
     flat = [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
-    return (separator or "").join(display(value) for value in flat if not (skip and value in (None, "")))
+    return joined(separator or "", [display(value) for value in flat if not (skip and value in (None, ""))])
 
 
 @TEXTS.add(
@@ -360,7 +367,9 @@ def _exact(left: str, right: str) -> bool:
     ('REPT("*-", 3)', "*-*-*-"),
     ('REPT("ab", 20000)', "#LIMIT"),
     fails=True,
-    postgresql=pg("case when {1} >= 0 and char_length({0})::bigint * {1} <= 32767 then repeat({0}, {1}) end"),
+    postgresql=pg(
+        "case when {0} = '' and {1} >= 0 then '' when {1} >= 0 and char_length({0})::bigint * {1} <= 32767 then repeat({0}, {1}) end"
+    ),
 )
 def _rept(text: str, times: int) -> str | CellError:
     if times < 0:

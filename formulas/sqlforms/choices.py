@@ -8,19 +8,23 @@ import sqlalchemy as sa
 
 from formulas.sqlforms.arithmetic import result
 from formulas.sqlforms.binds import bind_type, is_wide
-from formulas.sqlforms.compare import ID_KINDS, as_id, blank_of, visible
+from formulas.sqlforms.compare import ID_KINDS, as_id, blank_of, is_uuid, visible
 from formulas.sqlforms.core import NOTHING, Asking, Element, Emitter, Form, Sql, any_error, error, no_form
-from formulas.sqlforms.template import negated
+from formulas.sqlforms.template import negated, pieces
 from formulas.tree import Call, Path, Tree, desugared
 from formulas.types import BLANK, BOOLEAN, TEXT, Type
 
 
 def _identified(emitter: Emitter, branches: Sequence[Tree], type_: Type) -> Sql | None:
-    """A branch that is a column of ids: PostgreSQL keeps those in a type of its own, so all other branches are bound as it is."""
+    """A branch that is a column of ids: PostgreSQL keeps those in a type of its own, so all other branches are bound as it is.
+
+    One that is a text comes first, since every id can be a text.
+    """
     if not emitter.postgresql or type_.kind not in ID_KINDS:
         return None
-    values = (emitter.value(branch) for branch in branches if isinstance(branch, Path | Call))
-    return next((value for value in values if value.column is not None), None)
+    values = [emitter.value(branch) for branch in branches if isinstance(branch, Path | Call)]
+    columns = sorted((value for value in values if value.column is not None), key=is_uuid)
+    return columns[0] if columns else None
 
 
 def _typed(emitter: Emitter, element: Element, type_: Type, like: Sql | None = None) -> Sql:
@@ -135,14 +139,21 @@ def equals_any(emitter: Emitter, call: Call) -> Sql:
     return Sql(sa.or_(*found), BOOLEAN)
 
 
+_AS_UUID = "case when char_length({0}) = 36 and {0} !~ '[^0-9a-f-]' then {0}::uuid end"
+
+
 def ask(emitter: Emitter, call: Call) -> Sql:
     """USERDEPT, MANAGER, DEPTPATH: from the directory's own tables, so that the answer is of the same moment as the rows."""
     resolver = emitter.scopes[-1]
     if not isinstance(resolver, Asking):
         raise no_form(call.function)
     asked = resolver.asked(call.function)
-    subject = emitter.value(call.args[0], Sql(asked.subject, call.args[0].type, column=asked.subject))
-    found = asked.answer(subject.element)
+    like = Sql(asked.subject, call.args[0].type, column=asked.subject)
+    subject = emitter.value(call.args[0], like)
+    element = subject.element
+    if emitter.postgresql and is_uuid(like) and not is_uuid(subject) and not isinstance(element, sa.BindParameter):
+        element = pieces(_AS_UUID, [element], asked.subject.type)
+    found = asked.answer(element)
     return Sql(found, call.type, column=found)
 
 

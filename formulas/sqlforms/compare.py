@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.types import TypeEngine
 
 from formulas.sqlforms.binds import list_type
@@ -23,8 +24,9 @@ def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
         return emitter.value(left, second), second
     first = emitter.value(left)
     second = emitter.value(right, first)
-    if isinstance(left, Call) or isinstance(right, Call):
-        return as_id(emitter, first, second), as_id(emitter, second, first)
+    bound = any(isinstance(side.element, sa.BindParameter | sa.Null) for side in (first, second))
+    if emitter.postgresql and not bound and is_uuid(first) != is_uuid(second):
+        return as_text(first), as_text(second)
     return first, second
 
 
@@ -32,11 +34,26 @@ def operands(emitter: Emitter, left: Tree, right: Tree) -> tuple[Sql, Sql]:
 ID_KINDS = frozenset(("person", "department", "record"))
 
 
+_POSTGRESQL = dialect()  # type: ignore[no-untyped-call]
+
+
+def is_uuid(value: Sql) -> bool:
+    """Whether PostgreSQL keeps it as a UUID. Who made a record is a text: it may be the installation itself."""
+    return value.column is not None and value.column.type.compile(_POSTGRESQL) == "UUID"
+
+
+def as_text(value: Sql) -> Sql:
+    """An id as a text, which every id can be."""
+    return replace(value, element=sa.cast(value.element, sa.Text())) if is_uuid(value) else value
+
+
 def as_id(emitter: Emitter, value: Sql, like: Sql | None) -> Sql:
-    """A computed id, which is a text, in the type of the column of ids beside it."""
-    if not emitter.postgresql or like is None or like.column is None or value.column is not None:
+    """An id in the type of the column of ids beside it: a computed one is a text."""
+    if not emitter.postgresql or like is None or like.column is None or value.type.kind not in ID_KINDS:
         return value
-    if value.type.kind not in ID_KINDS or isinstance(value.element, sa.BindParameter):
+    if not is_uuid(like):
+        return as_text(value)
+    if value.column is not None or isinstance(value.element, sa.BindParameter):
         return value
     return replace(value, element=sa.cast(value.element, like.column.type))
 

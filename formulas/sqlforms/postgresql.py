@@ -310,9 +310,11 @@ def _join(emitter: Emitter, call: Call) -> Sql:
         raise no_form("JOIN")
     separator = emitter.value(call.args[1]).element if len(call.args) > 1 else sa.literal_column("', '")
     args = [members(emitter, emitter.value(call.args[0])), sa.cast(separator, sa.Text())]
-    template = (
-        "select coalesce(string_agg(coalesce(v, ''), coalesce({1}, '') order by o), '')"
-        " from jsonb_array_elements_text({0}) with ordinality as t(v, o)"
+    template = (  # measured first: a long separator would make a text of any length
+        "case when (select coalesce(sum(coalesce(char_length(v), 0) + coalesce(char_length({1}), 0)), 0)"
+        " from jsonb_array_elements_text({0}) as t(v)) - coalesce(char_length({1}), 0) <= 32767"
+        " then (select coalesce(string_agg(coalesce(v, ''), coalesce({1}, '') order by o), '')"
+        " from jsonb_array_elements_text({0}) with ordinality as t(v, o)) end"
     )
     return _typed(template, args, call)
 

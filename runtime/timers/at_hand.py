@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.reminders import CompiledReminder
 from formulas.errors import CellError
+from formulas.nodes import asks_directory
 from formulas.schema import Context
 from formulas.tree import Path, Tree, walk
 from runtime.expressions.expressions import context_of
@@ -80,7 +81,9 @@ def _make_ready(app: CompiledApp, entity: CompiledEntity) -> tuple[_Ready, ...]:
 
 
 def _is_at_hand(entity: CompiledEntity, tree: Tree) -> bool:
-    """Whether every field that a formula reads stands in the record's own row."""
+    """Whether every field that a formula reads stands in the record's own row. Where people stand does not."""
+    if asks_directory(tree):
+        return False
     for node in walk(tree):
         if isinstance(node, Path):
             field = entity.find_field(node.steps[0])

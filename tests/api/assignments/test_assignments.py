@@ -189,6 +189,36 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
     assert kinds == ["reclaimed", "claimed", "pooled"]
 
 
+async def test_steps_counts_and_the_pool_ask_the_directory(team: Team):
+    identity = team.service.identity
+    east, west = (identity.departments.create_department(key, key, None).id for key in ("east", "west"))
+    for name, department in (("ann", east), ("bob", west), ("cai", west)):
+        identity.users.update_user(team.ids[name], {"department_id": department, "manager_id": None})
+    identity.users.update_user(team.ids["bob"], {"manager_id": team.ids["cai"]})
+    in_east = 'DEPTPATH(USERDEPT(owner)) = "east"'
+    team.rule(
+        {"when": f'WITHINDEPT(department, "{east}")', "people": [{"user": "ann"}]},
+        {"when": "NOT(ISBLANK(MANAGER(parent.owner)))", "people": [{"user": "cai"}]},
+        {"when": 'name <> "nobody"', "people": ALL, "at_most": 1},
+        otherwise="pool",
+        open_if=in_east,  # records in the west count for nobody
+        pool={"reclaim_hours": 24, "kept_if": in_east},
+    )
+    assert await team.owners(2, department=east) == ["ann", "ann"]
+    of_bob = await team.create("customer", name="b", owner=team.ids["bob"])
+    assert await team.owners(1, parent=of_bob["id"]) == ["cai"]
+    assert set(await team.owners(3)) == {"bob", "cai"}  # ann has two in the east already
+    pooled = [await team.create("customer", name="nobody") for _ in range(2)]
+    for name, customer in zip(("ann", "bob"), pooled, strict=True):
+        async with team.service.client_of(name) as client:
+            path = f"/api/shop/records/customer/{customer['id']}/claim"
+            assert (await client.post(path, headers={"origin": "http://dougong.test"})).status_code == 204
+    team.service.clock.advance(timedelta(hours=25))
+    assert await team.service.app.services.assignments.reclaim_due() >= 1
+    found = [(await team.get("customer", customer["id"]))["owner"] for customer in pooled]
+    assert found == [team.ids["ann"], None]  # bob is not in the east
+
+
 async def test_absences_are_ones_own_or_an_admins_business(team: Team):
     now = team.service.clock.now()
     body = {"kind": "leave", "begins_at": instant_text(now), "ends_at": instant_text(now + timedelta(days=1))}

@@ -188,6 +188,8 @@ HOSTILE: list[tuple[bytes, Any, str | None]] = [
     (b'{"id": 4, "expr": "\\ud800"}', 4, "PARSE"),
     (b'{"id": 5, "expr": "\\"\\u0000\\""}', 5, "PARSE"),
     (b'{"id": "\\ud800", "expr": "1"}', "\ud800", None),
+    (b'\xef\xbb\xbf{"id": 51, "expr": "1"}\r', 51, None),
+    (b'{"id": 52, "expr": "LEN(\\"' + b"x" * 3_000 + b'\\")"}', 52, None),
     (b'{"id": 6, "expr": "x", "fields": {"x": "\\udfff"}}', 6, "TYPE"),
     (b'{"id": 7, "expr": "x", "fields": {"x": Infinity}}', 7, "TYPE"),
     (b'{"id": 8, "expr": "x", "fields": {"x": 1e999999999999}}', 8, "TYPE"),

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import viewer_values
+from builder.compiled.computing import VIEWER_NAMES, viewer_values
 from builder.definition.templating import fill, pieces
 from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
@@ -18,13 +18,14 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
 from builder.kernel.text import Text, say
 from builder.store import tables
-from builder.store.statement import Query, Unit
+from builder.store.statement import Query, Statement, Unit
 from formulas.checker import check
 from formulas.errors import CellError
 from formulas.schema import Context
 from formulas.tree import Path, Tree
 from formulas.values import display
 from runtime.expressions.prepared import (
+    NOWHERE,
     Prepared,
     RecordRow,
     Subject,
@@ -106,6 +107,13 @@ def moment(context: Context) -> dict[str, Any]:
     return viewer_values(context if somebody else replace(context, user=None))  # the installation itself is nobody
 
 
+def moment_for(w: Writing, statement: Statement) -> dict[str, Any]:
+    """Return what a statement that was made ``with_variables`` asks for of them."""
+    if VIEWER_NAMES.isdisjoint(slot[0] for slot in statement.slots):
+        return {}
+    return moment(context_of(w))
+
+
 def context_of(w: Writing) -> Context:
     """Return the moment and the person of a write; worked out once for each of them."""
     actor = w.caller.actor
@@ -123,7 +131,7 @@ def _run(w: Writing, subject: Subject, ready: Sequence[Prepared]) -> Unit[list[A
     brought: dict[Tree, Any] = {}
     if wanted and not subject.gone:
         brought = yield from _bring(w, subject, wanted)
-    known = context_of(w)
+    known = context_of(w) if any(made.needs_context for made in ready) else NOWHERE
 
     def run(context: Context) -> list[Any]:
         values = []
@@ -142,7 +150,7 @@ def _bring(w: Writing, subject: Subject, wanted: tuple[Tree, ...]) -> Unit[dict[
     kept = w.statements.kept(
         ("bring", entity.key, wanted), lambda dialect: statement(w.app, entity, wanted, sql_dialect(dialect))
     )
-    rows = yield Query(kept, {**moment(context_of(w)), "id": subject.record_id})
+    rows = yield Query(kept, {**moment_for(w, kept), "id": subject.record_id})
     if not rows:
         return {}
     readers = [reader_of(w.app, entity, tree, w.statements.dialect) for tree in wanted]

@@ -34,6 +34,8 @@ CHANGED = "#changed"
 """First step of a path to whether a field changed; alone: whether the record is new."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOWHERE = Context(now=_EPOCH)
+"""The context of formulas that read nothing but fields."""
 
 
 class Subject(NamedTuple):
@@ -61,6 +63,11 @@ class Prepared:
     """The tree as it was written."""
     asks: bool
     """Python asks the directory for it."""
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether it asks for more than fields: the moment, the person."""
+        return self.program.plain is None
 
 
 @dataclass

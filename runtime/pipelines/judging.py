@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from builder.definition.guards import AnyGuard
 from builder.store.statement import Query, Unit
-from runtime.expressions.expressions import Expressions, context_of, moment
+from runtime.expressions.expressions import Expressions, moment_for
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards import BY_MODEL
 from runtime.pipelines.guards.base import Asking, Found, Standing
@@ -71,7 +71,7 @@ def _count(s: Standing, asked: Sequence[_Asked], key: Hashable) -> Unit[list[Seq
         return sa.select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
 
     statement = s.w.statements.kept(("guards", key, tuple(item.place for item in counting)), make)
-    given = moment(context_of(s.w))
+    given = moment_for(s.w, statement)
     for item in counting:
         for name, value in BY_MODEL[type(item.guard)].values(item.guard, s, item.values).items():
             given[f"g{item.place}_{name}"] = value

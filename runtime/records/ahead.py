@@ -68,8 +68,8 @@ class Ahead:
         else:
             raise CannotAhead
 
-    def all_writes(self, statements: RecordStatements) -> list[Query]:
-        """Return what is to be written.
+    def changes(self, statements: RecordStatements) -> list[Query]:
+        """Return how records change that were there before.
 
         Raises:
             CannotAhead: a record was to be held that is not changed.
@@ -80,7 +80,7 @@ class Ahead:
         for key, (entity, values) in self._changes.items():
             changed = tuple(field.key for field in entity.stored if f"v_{field.key}" in values)
             updates.append(Query(statements.update_seen(entity, changed), {**values, "seen": self._seen[key]}))
-        return [*updates, *self.pending]
+        return updates
 
     def gather(self, query: Query) -> bool:
         """Take a write that need not be done at once.

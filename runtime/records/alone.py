@@ -8,7 +8,7 @@ record's table, could meet the publish in a deadlock).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from builder.kernel.problems import Problem
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, NotNow
 from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement, with_look
-from builder.store.statement import POSTGRESQL, Query, Row, Rows, Unit
+from builder.store.statement import POSTGRESQL, Query, Row, Rows, Sheet, Unit
 from builder.store.types import Identifier, Whole, Words
 from runtime.records.ahead import Ahead, Attempts, CannotAhead
 from runtime.records.caller import StaleApp
@@ -28,7 +28,7 @@ from runtime.records.pins import check_guard
 from runtime.records.seams import finish
 from runtime.records.statements import RecordStatements
 from runtime.records.values import NewRecord
-from runtime.records.writer import Writing, begin, insert_records
+from runtime.records.writer import Writing, begin, insert_records, lock_app
 
 JSON = Any
 T = TypeVar("T")
@@ -97,15 +97,19 @@ async def write_ahead(
 ) -> T | None:
     """Run a unit ahead and write what it wants; None: nothing was written.
 
+    On SQLite it runs in its transaction, since a step costs no trip there; but a record that it made is written once, as it will be.
+
     Args:
         deed: what it does to records of the entity: deeds fail for reasons of their own.
     """
     key = (w.published.pin, entity.key, deed)
-    if database.dialect != POSTGRESQL or not w.course.reactions_of(entity) or not attempts.worth(key):
+    if not w.course.reactions_of(entity) or not attempts.worth(key):
         return None
     begin(w)
     ahead = w.course.ahead = Ahead()
     try:
+        if database.dialect != POSTGRESQL:
+            return await database.write(lambda: _gathered(w, make))
         result = await _run_ahead(database, ahead, make())
         whole = _whole(w, ahead)
         if whole is not None:
@@ -119,6 +123,40 @@ async def write_ahead(
     return None
 
 
+def _gathered(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
+    """Run a unit and write what it wants at its end, each record with its last values, events in one go.
+
+    Raises:
+        CannotAhead, StaleApp, StaleIdentity, and whatever the unit raises.
+    """
+    yield from lock_app(w)
+    ahead = w.course.ahead = Ahead()
+    result = yield from _gathering(ahead, make())
+    told = w.statements.event()
+    events: list[Mapping[str, Any]] = []
+    for statement, values in (*ahead.pending, *ahead.changes(w.statements)):  # changes may refer to what is new
+        if statement is not told:
+            yield Query(statement, values)
+        elif isinstance(values, Mapping):
+            events.append(values)
+        else:
+            assert not isinstance(values, Sheet)
+            events += values
+    if events:
+        yield Query(told, events)
+    return result
+
+
+def _gathering(ahead: Ahead, unit: Unit[T]) -> Unit[T]:
+    try:
+        query = next(unit)
+        while True:
+            query = unit.send(_DONE if ahead.gather(query) else (yield query))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
 async def _run_ahead(database: Database, ahead: Ahead, unit: Unit[T]) -> T:
     try:
         query = next(unit)
@@ -130,7 +168,7 @@ async def _run_ahead(database: Database, ahead: Ahead, unit: Unit[T]) -> T:
 
 
 def _whole(w: Writing, ahead: Ahead) -> Query | None:
-    parts = parts_of(ahead.all_writes(w.statements))
+    parts = parts_of([*ahead.changes(w.statements), *ahead.pending])
     if not parts:
         return None
     condition = w.statements.kept(("as pinned",), lambda _: _as_pinned())

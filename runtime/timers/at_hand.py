@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity
@@ -13,15 +13,13 @@ from formulas.nodes import asks_directory
 from formulas.schema import Context
 from formulas.tree import Path, Tree, walk
 from runtime.expressions.expressions import context_of
-from runtime.expressions.prepared import Prepared, RecordRow, Subject, prepare_tree
+from runtime.expressions.prepared import NOWHERE, Prepared, RecordRow, Subject, prepare_tree
 from runtime.query.kept import Kept
 from runtime.records.writer import Writing
 from runtime.timers.counting import anchor_instant
 from runtime.timers.looking import Sight, record_rules
 
 JSON = Any
-_NOWHERE = Context(datetime(1970, 1, 1, tzinfo=UTC))
-"""For formulas that read nothing but fields."""
 
 
 class _Ready(NamedTuple):
@@ -32,7 +30,6 @@ class _Ready(NamedTuple):
     condition: Prepared | None
     pause: Prepared | None
     needs_context: bool
-    """Whether a formula asks for more than fields: the moment, the person."""
 
 
 class AtHand:
@@ -51,7 +48,7 @@ class AtHand:
             ready = self._ready.keep(key, _make_ready(w.app, entity))
         if not ready:
             return {}
-        context = context_of(w) if any(one.needs_context for one in ready) else _NOWHERE
+        context = context_of(w) if any(one.needs_context for one in ready) else NOWHERE
         found: dict[str, dict[str, Sight]] = {}
         for record_id, values in shown.items():
             row = RecordRow(Subject(entity, record_id, values), ())
@@ -76,7 +73,7 @@ def _make_ready(app: CompiledApp, entity: CompiledEntity) -> tuple[_Ready, ...]:
         parts = [part for part in (*anchors, condition, pause) if part is not None]
         if any(part.brought for part in parts):
             return ()
-        made.append(_Ready(rule, anchors, condition, pause, any(part.program.plain is None for part in parts)))
+        made.append(_Ready(rule, anchors, condition, pause, any(part.needs_context for part in parts)))
     return tuple(made)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
-from builder.compiled.computing import VIEWER_NAMES, kept_type, with_variables
+from builder.compiled.computing import kept_type, with_variables
 from builder.compiled.reminders import CompiledReminder
 from builder.compiled.resolver import Joins
 from builder.definition.reminder import StreakOccasion
@@ -20,7 +20,7 @@ from builder.store.statement import POSTGRESQL, Query, Rows, Unit
 from builder.store.types import Day, Instant, Whole, Words
 from formulas.sql import Dialect, to_condition, to_stored
 from formulas.tree import Path, Tree
-from runtime.expressions.expressions import context_of, moment
+from runtime.expressions.expressions import moment_for
 from runtime.expressions.prepared import zone_only
 from runtime.records.writer import Writing
 from runtime.timers.counting import anchor_instant
@@ -54,12 +54,7 @@ def look(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[dict[st
         ("look", entity.key),
         lambda dialect: _select(w.app, entity, rules, "sqlite" if dialect == "sqlite" else "postgresql"),
     )
-    values = {"ids": dump_json(wanted).decode()}
-    if not VIEWER_NAMES.isdisjoint(
-        slot[0] for slot in statement.slots
-    ):  # some reminder asks for the moment or the person
-        values |= moment(context_of(w))
-    rows = yield Query(statement, values)
+    rows = yield Query(statement, {**moment_for(w, statement), "ids": dump_json(wanted).decode()})
     return {str(row[0]): dict(_read(w, rules, str(row[0]), row)) for row in rows}
 
 
@@ -142,7 +137,7 @@ def look_by(w: Writing, rule: CompiledReminder, subject: str) -> Unit[Sight]:
         ("look_by", rule.key),
         lambda dialect: _select_by(w.app, rule, "sqlite" if dialect == "sqlite" else "postgresql"),
     )
-    values = {**moment(context_of(w)), "subject": subject, "limit": _RUN if streak else 1}
+    values = {**moment_for(w, statement), "subject": subject, "limit": _RUN if streak else 1}
     rows = yield Query(statement, values)
     return _run_of(w, rule, rows) if streak else _latest_of(w, rows)
 

@@ -15,7 +15,7 @@ from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
 from builder.registry.apps import create_app, put_draft
 from builder.registry.publishing import publish_draft
-from builder.store import process_tables, tables
+from builder.store import process_tables, sqlite, tables
 from runtime.app import create_app as compose
 from runtime.records.ahead import Attempts
 from runtime.records.caller import system_caller
@@ -179,6 +179,27 @@ async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated
         made = await services.records.create(CALLER, "shop", "order", body)
         assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
         assert len(asked) == 2, asked
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+async def test_on_sqlite_a_record_is_written_once_as_it_will_be(migrated_database_url, tmp_path, monkeypatch):
+    async with opened(migrated_database_url, tmp_path) as services:
+        asked: list[str] = []
+        plain = sqlite._ask
+
+        def counting(connection: Any, query: Any) -> Any:
+            asked.append(query.statement.sql)
+            return plain(connection, query)
+
+        monkeypatch.setattr(sqlite, "_ask", counting)
+        made = await services.records.create(CALLER, "shop", "order", {"name": "x", "amount": 15})
+        assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
+        writes = [sql for sql in asked if not sql.startswith("SELECT")]
+        tables_written = ["shop__order", "shop__line", "dougong_automation_run", "dougong_event"]
+        assert [sum(f"INTO {name}" in sql for sql in writes) for name in tables_written[:2]] == [1, 1]
+        assert sum("INTO dougong_event" in sql for sql in writes) == 1
+        assert all(any(name in sql for name in tables_written) for sql in writes)
+        assert not any(sql.startswith("UPDATE") for sql in writes)
 
 
 async def test_changes_at_once_lose_nothing_and_each_has_its_revision(migrated_database_url, tmp_path):

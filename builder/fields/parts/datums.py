@@ -12,6 +12,7 @@ from collections.abc import Callable
 _AXIS = 6378245.0  # Krasovsky 1940
 _ECCENTRICITY = 0.00669342162296594323
 _ROUNDS = 10
+_NOTHING = 1e-9  # degrees; a tenth of a millimetre, and what the next round would add is a hundredth of that
 
 
 def to_gcj02(latitude: float, longitude: float) -> tuple[float, float]:
@@ -27,7 +28,10 @@ def to_wgs84(latitude: float, longitude: float) -> tuple[float, float]:
     lat, lng = latitude, longitude
     for _ in range(_ROUNDS):
         there_lat, there_lng = to_gcj02(lat, lng)
-        lat, lng = lat + latitude - there_lat, lng + longitude - there_lng
+        north, east = latitude - there_lat, longitude - there_lng
+        lat, lng = lat + north, lng + east
+        if abs(north) < _NOTHING and abs(east) < _NOTHING:
+            break
     return lat, lng
 
 

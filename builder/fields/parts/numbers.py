@@ -22,6 +22,10 @@ _NUMBER_LENGTH = 60
 _NO_UNIT = say("", "")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?\Z", re.ASCII)
 
+_MOST_PLACES = 10
+_PLACES = tuple(Decimal(1).scaleb(-scale) for scale in range(_MOST_PLACES + 1))
+"""By scale: what a number is rounded to."""
+
 
 class ExactNumber(Field):
     """What decimal, money and percent share: digits, scale, bounds, exact JSON."""
@@ -31,7 +35,7 @@ class ExactNumber(Field):
 
     digits: Annotated[int, Option(ge=1, le=DECIMAL_DIGITS)] = EXACT_NUMBER_DIGITS
     """Digits in all. Above 15 the value travels as a JSON string, because a double cannot carry it."""
-    scale: Annotated[int, Option(ge=0, le=10)] = 2
+    scale: Annotated[int, Option(ge=0, le=_MOST_PLACES)] = 2
     """Digits after the point; further digits are rounded half up."""
     minimum: Decimal | None = None
     """The least value allowed."""
@@ -56,7 +60,7 @@ class ExactNumber(Field):
             return None
         if number.adjusted() > self.digits - self.scale and number != 0:
             raise self._too_large()  # before rounding, which would write all digits out
-        number = number.quantize(Decimal(1).scaleb(-self.scale), ROUND_HALF_UP)
+        number = number.quantize(_PLACES[self.scale], ROUND_HALF_UP)
         if number.adjusted() >= self.digits - self.scale and number != 0:
             raise self._too_large()
         check_range(number, self.minimum, self.maximum)

@@ -8,7 +8,7 @@ from builder.kernel.text import counted, errors_found
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "0 scenarios"), (1, "1 scenario"), (2, "2 scenarios"), (21, "21 scenarios")]
+    "count, words", [(0, "0 scenarios"), (1, "1 scenario"), (2, "2 scenarios"), (21, "21 scenarios")]
 )
 def test_one_is_not_several(count: int, words: str) -> None:
     assert counted(count, "scenario") == words

@@ -40,6 +40,8 @@ def arithmetic(node: Node, left: Tree, right: Tree) -> Tree:
     if not (_is_numeric(left.type) and _is_numeric(right.type)):
         zh = f"“{node.value}”不能用于{left.type.name.zh}和{right.type.name.zh}"
         en = f'"{node.value}" does not apply to {left.type.name.en} and {right.type.name.en}'
+        if node.value == "+" and (left.type.is_textual or right.type.is_textual):
+            zh, en = zh + "，拼接文本请用 &", en + "; texts are joined with &"
         raise FormulaError("TYPE", Message(zh, en), node.at)
     return number_call(_NAMES[node.value], left, right)
 

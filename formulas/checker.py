@@ -170,13 +170,20 @@ class _Checker:
             return self.apply(find_function("CONCAT"), chain(node, "&"), node, scope)
         if node.value in ("+", "*"):
             return self.long_chain(node, scope)
-        left, right = self.guarded(node.args[0], scope), self.guarded(node.args[1], scope)
-        return self.binary(node, left, right)
+        return self.binary(node, *self.operands(node.args, scope))
+
+    def operands(self, nodes: Sequence[Node], scope: Scope) -> list[Tree]:
+        """All of them typed; where one could not be, nothing is said of the whole."""
+        known = len(self.errors)
+        trees = [self.guarded(part, scope) for part in nodes]
+        if len(self.errors) > known:
+            raise _Stop
+        return trees
 
     def long_chain(self, node: Node, scope: Scope) -> Tree:
         """Sums and products are exact, so a long chain may be grouped evenly: depth stays small."""
         parts = chain(node, node.value)
-        trees = [self.guarded(part, scope) for part in parts]
+        trees = self.operands(parts, scope)
         if len(trees) <= 16 or not all(tree.type.is_number or tree.type == BLANK for tree in trees):
             tree = trees[0]
             for part in trees[1:]:
@@ -273,17 +280,13 @@ class _Checker:
         if function.name == "IFS" and given % 2:
             least = given + 1
         if not least <= given <= most:
-            name, usage = function.name, function.signature
-            raise self.stop(
-                "TYPE", node, f"{name} 的参数个数不对，用法：{usage}", f"wrong number of arguments; use {usage}"
-            )
+            zh, en = function.usage("zh"), function.usage("en")
+            name = function.name
+            raise self.stop("TYPE", node, f"{name} 的参数个数不对，用法：{zh}", f"wrong number of arguments; use {en}")
 
     def apply(self, function: Function, nodes: Sequence[Node], node: Node, scope: Scope) -> Tree:
         self.count(function, len(nodes), node)
-        known = len(self.errors)
-        args = [self.guarded(part, scope) for part in nodes]
-        if len(self.errors) > known:
-            raise _Stop
+        args = self.operands(nodes, scope)
         args = [self.argument(function, place, arg, nodes[place]) for place, arg in enumerate(args)]
         return combine(function, self.agreed(function, args, nodes), node)
 

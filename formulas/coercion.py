@@ -14,6 +14,8 @@ from formulas.tree import Call, Literal, Tree
 from formulas.types import BLANK, BOOLEAN, DATETIME, NARROW_DIGITS, TEXT, Type
 
 _FROM_TEXT = ("option", "date", "datetime", "person", "department", "record", "file")
+#: So many options are named where none is like what was written.
+_FEW = 8
 _ORDERED = ("text", "option", "integer", "decimal", "date", "datetime", "time", "duration", "boolean")
 
 
@@ -50,6 +52,8 @@ def _read(value: str, type_: Type, node: Node) -> object:
         pass
     if type_.kind == "option":
         zh, en = did_you_mean(nearest(value, type_.options))
+        if not zh and len(type_.options) <= _FEW:
+            zh, en = f"，可选：{'、'.join(type_.options)}", f"; options are {', '.join(type_.options)}"
         message = Message(f"没有选项“{value[:60]}”{zh}", f'no option "{value[:60]}"{en}')
     else:
         name = type_.name

@@ -64,6 +64,10 @@ def find_field(schema: Schema, entity: str, name: str) -> FieldInfo | None:
     return None
 
 
+#: How other languages call a blank.
+_NOTHING = ("NULL", "NONE", "NIL", "UNDEFINED")
+
+
 def resolve(schema: Schema, scope: Scope, node: Node) -> Found:
     """The meaning of a name node. Raises `FormulaError` (NAME) with the nearest name."""
     names: tuple[str, ...] = node.value
@@ -100,16 +104,22 @@ def _walk(schema: Schema, scope: Scope, node: Node, names: tuple[str, ...], up: 
     for place, name in enumerate(names):
         info = find_field(schema, entity, name)
         if info is None:
-            raise _unknown(schema, scope, node, name, entity, first=place == 0 and not up)
+            raise _unknown(schema, scope, span(node, names, place), name, entity, first=place == 0 and not up)
         steps += info.steps
         last = place == len(names) - 1
         if info.many and info.target_entity is not None:
             if crossed is not None:
-                raise _error(node, "一个路径只能经过一个一对多关联", "a path may cross one to-many relation only")
+                raise _error(
+                    span(node, names, place),
+                    "一个路径只能经过一个一对多关联",
+                    "a path may cross one to-many relation only",
+                )
             crossed, steps = Relation(tuple(steps), info.target_entity, up), []
         if not last:
             if info.target_entity is None:
-                raise _error(node, f"“{name}”不是关联字段，后面不能再有“.”", f'"{name}" is not a relation')
+                raise _error(
+                    span(node, names, place), f"“{name}”不是关联字段，后面不能再有“.”", f'"{name}" is not a relation'
+                )
             entity = info.target_entity
     assert info is not None
     if len(steps) + len(crossed.steps if crossed else ()) > HOP_LIMIT + 1:
@@ -119,18 +129,29 @@ def _walk(schema: Schema, scope: Scope, node: Node, names: tuple[str, ...], up: 
     return Found(tree, crossed, info)
 
 
-def _error(node: Node, zh: str, en: str) -> FormulaError:
-    return FormulaError("NAME", Message(zh, en), node.at)
+def span(node: Node, names: tuple[str, ...], place: int) -> tuple[int, int]:
+    """Where the name at a place of the last names of a path stands."""
+    return node.steps[len(node.value) - len(names) + place] if node.steps else node.at
 
 
-def _unknown(schema: Schema, scope: Scope, node: Node, name: str, entity: str, first: bool) -> FormulaError:
+def _error(at: tuple[int, int], zh: str, en: str) -> FormulaError:
+    return FormulaError("NAME", Message(zh, en), at)
+
+
+def _unknown(schema: Schema, scope: Scope, at: tuple[int, int], name: str, entity: str, first: bool) -> FormulaError:
+    if first and name.upper() in _NOTHING:
+        return _error(
+            at,
+            f"没有字段“{name}”，空值请写 BLANK()，判断为空用 ISBLANK(…)",
+            f'no field "{name}"; write BLANK(), or ISBLANK(…) to ask for it',
+        )
     if first and len(scope.entities) > 1 and find_field(schema, scope.entities[-2], name) is not None:
         return _error(
-            node,
+            at,
             f"“{name}”是上级记录的字段，请写“this.{name}”",
             f'"{name}" is a field of the parent record; write "this.{name}"',
         )
     known = [text for pair in schema.fields(entity) for text in pair if text]
     zh, en = did_you_mean(nearest(name, known))
     shown = name[:100]
-    return _error(node, f"没有字段“{shown}”{zh}", f'no field "{shown}"{en}')
+    return _error(at, f"没有字段“{shown}”{zh}", f'no field "{shown}"{en}')

@@ -6,11 +6,11 @@ binds tighter than the power (-2^2 is 4) and powers group from the left (2^3^2 i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from formulas.errors import FormulaError, Message
-from formulas.syntax import Node, Token, parse_error, tokenize
+from formulas.syntax import Node, Token, parse_error, tokenize, unexpected
 
 DEPTH_LIMIT = 64
 NODE_LIMIT = 500
@@ -122,7 +122,7 @@ class _Parser:
         if closing == ")":
             inner = self.expression(0)
             end = self.expect(closing, opening)
-            return Node(inner.kind, inner.value, inner.args, opening.start, end)
+            return replace(inner, start=opening.start, end=end)
         parts, end = self.arguments(opening, closing)
         return self.node("list", None, parts, opening.start, end)
 
@@ -139,7 +139,7 @@ class _Parser:
         return self.node("call", name.upper(), parts, token.start, end)
 
     def names(self, first: Token) -> Node:
-        names = [first.text]
+        names, steps = [first.text], [(first.start, first.end)]
         end = first.end
         while self.peek.text == "." and self.peek.kind == "sign":
             self.take()
@@ -147,10 +147,11 @@ class _Parser:
             if step.kind not in ("name", "label"):
                 raise self.unexpected(step, "点号后应为字段名", "a name is expected after the dot")
             names.append(step.text)
+            steps.append((step.start, step.end))
             end = step.end
         if len(names) > HOP_LIMIT + 2:
             raise _limit(f"路径超过 {HOP_LIMIT} 层", f"path longer than {HOP_LIMIT} steps", first.start, end)
-        return self.node("name", tuple(names), (), first.start, end)
+        return replace(self.node("name", tuple(names), (), first.start, end), steps=tuple(steps))
 
     def arguments(self, opening: Token, closing: str) -> tuple[tuple[Node, ...], int]:
         if self.peek.text == closing and self.peek.kind == "sign":
@@ -176,8 +177,9 @@ class _Parser:
             return parse_error(zh, en, token.start, token.end)
         if token.kind == "end":
             return parse_error("公式不完整", "the formula is incomplete", token.start, token.end)
-        shown = token.text[:40]
-        return parse_error(f"此处不应有“{shown}”", f'unexpected "{shown}"', token.start, token.end)
+        before = self.tokens[max(self.place - 1, 0)]
+        remainder = before.text == "%" and before.kind == "sign" and token.kind in ("number", "name", "label")
+        return unexpected(token.text[:40], token.start, token.end, "MOD" if remainder else "")
 
 
 def _operator(token: Token) -> str:

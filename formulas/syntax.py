@@ -48,6 +48,8 @@ class Node:
     args: tuple[Node, ...]
     start: int
     end: int
+    #: Of a path: the span of each of its names.
+    steps: tuple[tuple[int, int], ...] = ()
 
     @property
     def at(self) -> tuple[int, int]:
@@ -58,6 +60,37 @@ class Node:
 def parse_error(zh: str, en: str, start: int, end: int) -> FormulaError:
     """An error in the text itself."""
     return FormulaError("PARSE", Message(zh, en), (start, end))
+
+
+_CHOICE = ("请写 IF(条件, 值, 否则)", "write IF(condition, value, otherwise)")
+_QUOTES = ("文本请用双引号", "texts stand in double quotes")
+_COMPARING = ("比较符号是 = <> < <= > >=", "comparisons are = <> < <= > >=")
+#: What people write who know other languages, and how it is said here.
+_MEANT = {
+    ";": ("参数之间请用逗号", "arguments are separated by commas"),
+    **dict.fromkeys(("'", "‘", "’", "`"), _QUOTES),
+    **dict.fromkeys((">", "<", "=", "<>"), _COMPARING),
+    **dict.fromkeys(("THEN", "ELSE", "?"), _CHOICE),
+    "|": ("“或”请写 OR", "write OR"),
+    "&": ("“且”请写 AND", "write AND"),
+    "!": ("“非”请写 NOT(…)", "write NOT(…)"),
+    "MOD": ("余数请写 MOD(a, b)", "write MOD(a, b)"),
+    "LIKE": ("包含请写 CONTAINS(文本, 部分)", "write CONTAINS(text, part)"),
+    "IS": ("是否为空请写 ISBLANK(…)", "write ISBLANK(…)"),
+    "IN": ("请写 IN(值, 选项, …)", "write IN(value, choice, …)"),
+    "BETWEEN": ("请写 BETWEEN(值, 下限, 上限)", "write BETWEEN(value, lowest, highest)"),
+}
+
+
+def unexpected(shown: str, start: int, end: int, meant: str = "") -> FormulaError:
+    """The error of a sign or word that has no place here, with how it is said in this language."""
+    zh, en = _MEANT.get((meant or shown).upper(), ("", ""))
+    return parse_error(
+        f"此处不应有“{shown}”" + (f"，{zh}" if zh else ""),
+        f'unexpected "{shown}"' + (f"; {en}" if en else ""),
+        start,
+        end,
+    )
 
 
 def tokenize(text: str) -> list[Token]:
@@ -80,7 +113,7 @@ def tokenize(text: str) -> list[Token]:
         else:
             found = _TOKEN.match(normal, place)
             if found is None:
-                raise parse_error(f"无法识别“{text[place]}”", f'unexpected "{text[place]}"', place, place + 1)
+                raise unexpected(text[place], place, place + 1)
             if found.lastgroup == "space":
                 place, spaced = found.end(), True
                 continue

@@ -144,11 +144,15 @@ class Function:
     @property
     def signature(self) -> str:
         """`ROUND(number, integer)`."""
-        return f"{self.name}({', '.join(_shown(parameter) for parameter in self.parameters)})"
+        return self.usage("en")
+
+    def usage(self, language: str) -> str:
+        """The signature with the names of arguments in zh or en."""
+        return f"{self.name}({', '.join(_shown(parameter, language) for parameter in self.parameters)})"
 
 
-def _shown(parameter: Parameter) -> str:
-    name = LETTER_NAMES[parameter.letter].en
+def _shown(parameter: Parameter, language: str) -> str:
+    name: str = getattr(LETTER_NAMES[parameter.letter], language)
     if parameter.repeated:
         return f"{name}, …"
     return f"[{name}]" if parameter.optional else name

@@ -44,8 +44,8 @@ def test_types(text: str, type_: Type) -> None:
         ("{金额} + 1", "NAME", (0, 4), 'did you mean "金额（元）"?'),
         ("SUMM(amount)", "NAME", (0, 12), 'no function "SUMM"; did you mean "SUM"?'),
         ("金额（元） + 1", "NAME", (0, 5), 'did you mean "{金额（元）}"?'),
-        ("customer.nam", "NAME", (0, 12), 'did you mean "name"?'),
-        ("name.first", "NAME", (0, 10), '"name" is not a relation'),
+        ("customer.nam", "NAME", (9, 12), 'did you mean "name"?'),
+        ("name.first", "NAME", (0, 4), '"name" is not a relation'),
         ("amount + name", "TYPE", (0, 13), '"+" does not apply to number and text'),
         ("amount = name", "TYPE", (0, 13), "number cannot be compared with text"),
         ("amount = \"10\"", "TYPE", (0, 13), "number cannot be compared with text"),
@@ -137,3 +137,41 @@ def test_computation_order_follows_what_is_read() -> None:
 def test_cycles_are_refused(formulas: dict[tuple[str, str], list[Dependency]]) -> None:
     with pytest.raises(FormulaError, match="formulas read each other"):
         computation_order(formulas)
+
+
+@pytest.mark.parametrize(
+    "text, at, zh, en",
+    [
+        ("IF(amount > 1; 2; 3)", (13, 14), "参数之间请用逗号", "arguments are separated by commas"),
+        ("name = 'x'", (7, 8), "文本请用双引号", "texts stand in double quotes"),
+        ("won && won", (5, 6), "“且”请写 AND", "write AND"),
+        ("won || won", (4, 5), "“或”请写 OR", "write OR"),
+        ("!won", (0, 1), "“非”请写 NOT(…)", "write NOT(…)"),
+        ("amount => 3", (8, 9), "比较符号是 = <> < <= > >=", "comparisons are = <> < <= > >="),
+        ("amount % 2 = 0", (9, 10), "余数请写 MOD(a, b)", "write MOD(a, b)"),
+        ("amount MOD 2", (7, 10), "余数请写 MOD(a, b)", "write MOD(a, b)"),
+        ('name LIKE "x"', (5, 9), "包含请写 CONTAINS(文本, 部分)", "write CONTAINS(text, part)"),
+        ("name is null", (5, 7), "是否为空请写 ISBLANK(…)", "write ISBLANK(…)"),
+        ("won ? 1 : 2", (4, 5), "请写 IF(条件, 值, 否则)", "write IF(condition, value, otherwise)"),
+        ("name = null", (7, 11), "空值请写 BLANK()", "write BLANK()"),
+        ('name + "!"', (0, 10), "拼接文本请用 &", "texts are joined with &"),
+        ("ROUND()", (0, 7), "用法：ROUND(数字, [整数])", "use ROUND(number, [integer])"),
+        ("customer.customer.nme", (9, 17), "没有字段“customer”", 'no field "customer"'),
+    ],
+)
+def test_what_other_languages_write_is_said_as_it_is_written_here(
+    text: str, at: tuple[int, int], zh: str, en: str
+) -> None:
+    with pytest.raises(FormulaErrors) as caught:
+        check(text, WORLD, "deal")
+    (error,) = caught.value.errors
+    assert error.at == at
+    assert zh in error.message.zh
+    assert en in error.message.en
+
+
+def test_what_is_wrong_with_a_part_is_not_said_of_the_whole_too() -> None:
+    for text in ("amont + name", "amont * 2 + amount", "amont > name", "amont + due_on", "ABS(amont) & amuont"):
+        with pytest.raises(FormulaErrors) as caught:
+            check(text, WORLD, "deal")
+        assert {error.kind for error in caught.value.errors} == {"NAME"}, text

@@ -116,6 +116,12 @@ _PG_FIRST = "case {1} when 1 then 6 when 2 then 0 when 3 then 0 else {1} - 11 en
 _PG_KIND = "({1} between 1 and 3 or {1} between 11 and 17)"
 
 
+_PG_WEEK = (
+    "(extract(doy from {{0}})::int - 1"
+    " + mod(extract(isodow from make_date(extract(year from {{0}})::int, 1, 1))::int + 6 - ({first}), 7)) / 7 + 1"
+)
+
+
 @PARTS.add(
     "WEEKDAY",
     "x, i?",
@@ -151,6 +157,10 @@ def _weekday(context: Context, moment: date, kind: int = 1) -> int | CellError:
     ("WEEKNUM(DATE(2012,3,9), 2)", 11),
     needs_context=True,
     fails=True,
+    postgresql=pg(
+        _PG_WEEK.format(first=6),
+        f"case when {{1}} = 21 then extract(week from {{0}})::int when {{1}} <> 3 and {_PG_KIND} then {_PG_WEEK.format(first=_PG_FIRST)} end",
+    ),
 )
 def _weeknum(context: Context, moment: date, kind: int = 1) -> int | CellError:
     day = day_of(context, moment)

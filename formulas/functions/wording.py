@@ -11,6 +11,7 @@ from formulas.functions.numerals import DIGITS, capital
 from formulas.functions.texts import fits
 from formulas.numbers import round_to
 from formulas.pinyin import initials, syllables
+from formulas.sqlforms.core import Form
 from formulas.sqlforms.template import pg
 from formulas.types import TEXT, integer, set_of
 from formulas.values import NA, TEXT_LIMIT, TOO_LONG, VALUE
@@ -97,6 +98,17 @@ def _unicode(text: str) -> int | CellError:
     return ord(text[0]) if text else VALUE
 
 
+#: How many parts there are, and which one is the last before the separator meant, counted from the end if negative.
+_PG_COUNT = "cardinality(string_to_array({0}, {1}))"
+_PG_PLACE = f"(case when {{2}} > 0 then {{2}} else {_PG_COUNT} + {{2}} end)"
+
+
+def _pg_parts(first: str, last: str) -> str:
+    """The parts from one to another, joined again."""
+    there = f"{{1}} <> '' and {{2}} <> 0 and {_PG_PLACE} between 1 and {_PG_COUNT} - 1"
+    return f"case when {there} then array_to_string((string_to_array({{0}}, {{1}}))[{first}:{last}], {{1}}) end"
+
+
 @WORDING.add(
     "TEXTBEFORE",
     "t, t, i?",
@@ -107,6 +119,10 @@ def _unicode(text: str) -> int | CellError:
     ('TEXTBEFORE("a-b-c", "-", 2)', "a-b"),
     ('TEXTBEFORE("abc", "-")', "#NA"),
     fails=True,
+    postgresql=pg(
+        "case when {1} <> '' and strpos({0}, {1}) > 0 then left({0}, strpos({0}, {1}) - 1) end",
+        _pg_parts("1", _PG_PLACE),
+    ),
 )
 def _before(text: str, separator: str, occurrence: int = 1) -> str | CellError:
     parts = _split_at(text, separator, occurrence)
@@ -121,7 +137,12 @@ def _before(text: str, separator: str, occurrence: int = 1) -> str | CellError:
     "The text after a separator; NA if it is not there.",
     ('TEXTAFTER("a-b-c", "-")', "b-c"),
     ('TEXTAFTER("a-b-c", "-", -1)', "c"),
+    ('TEXTAFTER("abc", "-")', "#NA"),
     fails=True,
+    postgresql=pg(
+        "case when {1} <> '' and strpos({0}, {1}) > 0 then substr({0}, strpos({0}, {1}) + char_length({1})) end",
+        _pg_parts(f"{_PG_PLACE} + 1", _PG_COUNT),
+    ),
 )
 def _after(text: str, separator: str, occurrence: int = 1) -> str | CellError:
     parts = _split_at(text, separator, occurrence)
@@ -161,6 +182,17 @@ def _pad(text: str, length: int, fill: str) -> str | CellError | None:
     return (fill * (missing // len(fill) + 1))[:missing]
 
 
+def _pg_padded(function: str) -> Form:
+    """PostgreSQL cuts what is too long, which padding does not."""
+    within = f"{{1}} between 0 and {TEXT_LIMIT}"
+    return pg(
+        *(
+            f"case when {within}{more} then case when char_length({{0}}) >= {{1}} then {{0}} else {function}({{0}}, {{1}}, {fill}) end end"
+            for fill, more in (("' '", ""), ("{2}", " and {2} <> ''"))
+        )
+    )
+
+
 @WORDING.add(
     "PADSTART",
     "t, i, t?",
@@ -169,6 +201,7 @@ def _pad(text: str, length: int, fill: str) -> str | CellError | None:
     "Filled up at the start to a length.",
     ('PADSTART("7", 3, "0")', "007"),
     fails=True,
+    postgresql=_pg_padded("lpad"),
 )
 def _pad_start(text: str, length: int, fill: str = " ") -> str | CellError | None:
     padding = _pad(text, length, fill)
@@ -183,6 +216,7 @@ def _pad_start(text: str, length: int, fill: str = " ") -> str | CellError | Non
     "Filled up at the end to a length.",
     ('PADEND("a", 3, ".")', "a.."),
     fails=True,
+    postgresql=_pg_padded("rpad"),
 )
 def _pad_end(text: str, length: int, fill: str = " ") -> str | CellError | None:
     padding = _pad(text, length, fill)
@@ -222,7 +256,12 @@ def _encode_url(text: str) -> str | CellError:
     "打码：保留首尾若干字符，其余换成星号",
     "Stars but for some characters at both ends.",
     ('MASK("13812345678", 3, 4)', "138****5678"),
+    ('MASK("1", -1, 0)', "#VALUE"),
     fails=True,
+    postgresql=pg(
+        "case when {1} >= 0 and {2} >= 0 then case when {1}::bigint + {2} >= char_length({0}) then {0}"
+        " else left({0}, {1}) || repeat('*', char_length({0}) - {1} - {2}) || right({0}, {2}) end end"
+    ),
 )
 def _mask(text: str, start: int, end: int) -> str | CellError:
     if start < 0 or end < 0:

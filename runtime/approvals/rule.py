@@ -51,6 +51,8 @@ def _locked(running: Running, intent: Intent) -> list[Violation]:
 class VoidReaction(_OfApprovals):
     """A change of something that a given approval covers makes it void."""
 
+    rewrites = False
+
     def react(self, w: Writing, facts: Sequence[Fact]) -> Unit[None]:
         """Look at what changed, but not at what followed from the approval itself."""
         changed: dict[str, set[str]] = {}

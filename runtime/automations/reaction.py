@@ -26,6 +26,8 @@ _DEEDS: Mapping[str, Text] = {
 class AutomationReaction:
     """Starts the automations of an app that writes start."""
 
+    rewrites = True
+
     def __init__(self, ports: Callable[[], Ports]) -> None:
         self._ports = ports
         self._watching: dict[int, tuple[CompiledApp, Mapping[str, tuple[Automation, ...]]]] = {}

@@ -101,6 +101,8 @@ def _wrong_change(w: Writing, pipeline: CompiledPipeline, intent: Intent) -> lis
 class StageKeeper(_OfPipelines):
     """Writes where new records begin, and asks what their stage asks of records in it."""
 
+    rewrites = False
+
     def __init__(self, expressions: Expressions) -> None:
         self._expressions = expressions
 

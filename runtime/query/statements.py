@@ -44,6 +44,10 @@ class StatementCache:
         self._kept: OrderedDict[Hashable, Statement] = OrderedDict()
         self._lock = threading.Lock()
 
+    def take_over(self, other: StatementCache) -> None:
+        """Keep statements together with another, of a database that is a copy of the same: a pin means the same app in both."""
+        self._kept, self._lock = other._kept, other._lock
+
     def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement | Statement]) -> Statement:
         """Return the kept statement, or make and keep it."""
         with self._lock:

@@ -19,7 +19,7 @@ from builder.kernel.problems import Problem
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, NotNow
 from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement, with_look
-from builder.store.statement import POSTGRESQL, Query, Row, Rows, Sheet, Unit
+from builder.store.statement import POSTGRESQL, SQLITE, Query, Row, Rows, Sheet, Unit
 from builder.store.types import Identifier, Whole, Words
 from runtime.records.ahead import Ahead, Attempts, CannotAhead
 from runtime.records.caller import StaleApp
@@ -97,18 +97,21 @@ async def write_ahead(
 ) -> T | None:
     """Run a unit ahead and write what it wants; None: nothing was written.
 
-    On SQLite it runs in its transaction, since a step costs no trip there; but a record that it made is written once, as it will be.
+    On SQLite it runs in its transaction, since a step costs no trip there; but a record that is written again by what follows is written
+    once, as it will be.
 
     Args:
         deed: what it does to records of the entity: deeds fail for reasons of their own.
     """
     key = (w.published.pin, entity.key, deed)
-    if not w.course.reactions_of(entity) or not attempts.worth(key):
+    reactions = w.course.reactions_of(entity)
+    pays = any(reaction.rewrites for reaction in reactions) if database.dialect == SQLITE else bool(reactions)
+    if not pays or not attempts.worth(key):
         return None
     begin(w)
     ahead = w.course.ahead = Ahead()
     try:
-        if database.dialect != POSTGRESQL:
+        if database.dialect == SQLITE:
             return await database.write(lambda: _gathered(w, make))
         result = await _run_ahead(database, ahead, make())
         whole = _whole(w, ahead)

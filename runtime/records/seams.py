@@ -91,6 +91,9 @@ class WriteRule(Protocol):
 class Reaction(Protocol):
     """Follows writes: timers, automations, outbox."""
 
+    rewrites: bool
+    """Whether it may change the records again whose writes it follows."""
+
     def concerns(self, app: CompiledApp, entity: CompiledEntity) -> bool:
         """Whether it may have anything to do after writes to records of an entity."""
         ...

@@ -79,11 +79,11 @@ class Records:
         self._narrowing = Narrowing(clock)
         self._attempts = Attempts()
         self._pins = Pins(registry)
-        self._cache = StatementCache(database.dialect)
+        self.cache = StatementCache(database.dialect)
         self._one_plans: Kept[OnePlan] = Kept()
         self._page_plans: Kept[PagePlan] = Kept()
         self.views = Views(database, clock, ids)
-        self.feeds = Feeds(database, self._cache, self.pinned, clock)
+        self.feeds = Feeds(database, self.cache, self.pinned, clock)
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class Records:
 
         async def run(published: PublishedApp) -> OneRecord:
             owner = get_entity(published, entity)
-            plan = kept_plan(self._one_plans, published, owner, fields, expand, self._cache)
+            plan = kept_plan(self._one_plans, published, owner, fields, expand, self.cache)
             gate(caller.actor, app, plan.field_map, sight_of(published.app))
             known = known_id(plan.entity, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
@@ -117,7 +117,7 @@ class Records:
             plan = self._page_plan(published, caller, entity, asked, now)
             gate(caller.actor, app, plan.field_map, sight_of(published.app))
             moment = variables(published.app, caller.actor, now)
-            return await self._database.read(lambda: read_page(published, caller, plan, asked, self._cache, moment))
+            return await self._database.read(lambda: read_page(published, caller, plan, asked, self.cache, moment))
 
         return await self.pinned(app, caller, run)
 
@@ -146,7 +146,7 @@ class Records:
             plan, field_map = plan_groups(published.app, caller, owner, request, now)
             gate(caller.actor, app, field_map, sight_of(published.app))
             return await self._database.read(
-                lambda: read_groups(published, caller, plan, request, field_map, self._cache)
+                lambda: read_groups(published, caller, plan, request, field_map, self.cache)
             )
 
         return await self.pinned(app, caller, run)
@@ -162,7 +162,7 @@ class Records:
             known = known_id(owner, record_id)
             moment = variables(published.app, caller.actor, self._clock.now())
             return await self._database.read(
-                lambda: read_timeline(published, caller, owner, known, before, limit, self._cache, moment)
+                lambda: read_timeline(published, caller, owner, known, before, limit, self.cache, moment)
             )
 
         return await self.pinned(app, caller, run)
@@ -173,7 +173,7 @@ class Records:
         async def run(published: PublishedApp) -> bool:
             gate(caller.actor, app, FieldMap({("", "", "select")}), sight_of(published.app))
             moment = variables(published.app, caller.actor, self._clock.now())
-            return bool(await self._database.read(lambda: seen_files(published, [file_id], self._cache, moment)))
+            return bool(await self._database.read(lambda: seen_files(published, [file_id], self.cache, moment)))
 
         return await self.pinned(app, caller, run)
 
@@ -185,7 +185,7 @@ class Records:
         """
 
         async def run(published: PublishedApp) -> PublishedApp:
-            await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
+            await self._database.read(lambda: read_guard(published, caller, self.cache), scan=False)
             gate(caller.actor, app, FieldMap(), sight_of(published.app))
             return published
 
@@ -390,7 +390,7 @@ class Records:
         raise Problem("service.unavailable", retry_after_seconds=1)
 
     async def _check_rights(self, published: PublishedApp, caller: Caller) -> None:
-        await self._database.read(lambda: read_guard(published, caller, self._cache), scan=False)
+        await self._database.read(lambda: read_guard(published, caller, self.cache), scan=False)
 
     async def transact(self, w: Writing, make: Callable[[], Unit[T]]) -> T:
         """Run a writing unit under the pinned app: once for its Idempotency-Key, and undone if it is only tried.
@@ -415,7 +415,7 @@ class Records:
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
         """Return what a write stands on; ``published`` as the caller sees it."""
         whole = published._replace(app=published.app.whole, key=published.pin)
-        statements = RecordStatements(whole, self._cache)
+        statements = RecordStatements(whole, self.cache)
         course = Course(whole.app, self._seams)
         changes = Changes(whole.app)
         return Writing(whole, caller, statements, self._clock.now(), self._ids, changes, course, published)

@@ -32,6 +32,7 @@ from builder.registry.publishing import publish_draft
 from builder.registry.registry import CompiledCache, load_published
 from builder.registry.upgrading import upgrade
 from runtime.automations.ports import Outward
+from runtime.query.statements import StatementCache
 from runtime.scenarios.playing import play
 from runtime.scenarios.post import ScratchPost
 from runtime.scenarios.report import Report, Told
@@ -132,6 +133,8 @@ class Prepared(NamedTuple):
     """A database with the app, to be copied."""
     compiled: CompiledCache
     """The app, compiled once."""
+    statements: StatementCache
+    """Statements, prepared by the first scenario that needs them."""
 
 
 def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Prepared:
@@ -147,7 +150,7 @@ def _prepare(make: MakeInstance, definition: Definition, file: Path) -> Prepared
         with services.database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         load_published(services.registry, definition.key)
-        return Prepared(file, services.registry.cache)
+        return Prepared(file, services.registry.cache, services.records.cache)
 
 
 def _play(make: MakeInstance, definition: Definition, scenario: Scenario, prepared: Prepared) -> Told:
@@ -157,6 +160,7 @@ def _play(make: MakeInstance, definition: Definition, scenario: Scenario, prepar
     began, started = clock.now(), time.perf_counter()
     with _open(make, file, clock) as instance:
         instance.services.registry.cache.take_over(prepared.compiled)
+        instance.services.records.cache.take_over(prepared.statements)
 
         async def run() -> Told:
             async with instance.running(), asyncio.timeout(SCENARIO_SECONDS):

@@ -121,6 +121,8 @@ class _Touched:
 class TimersReaction:
     """Keeps timers right, inside the write."""
 
+    rewrites = False
+
     def __init__(self) -> None:
         self._at_hand = AtHand()
 

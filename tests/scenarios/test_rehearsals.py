@@ -14,6 +14,7 @@ from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
 from builder.registry.apps import create_app, put_draft
 from builder.registry.publishing import publish_draft
+from builder.store.statement import prepare
 from runtime.app import scratch_rehearsals
 from runtime.cli import main
 from runtime.scenarios.report import Report
@@ -119,6 +120,26 @@ def test_a_whole_story_is_told_in_two_languages():
     assert report.told[0].hours > 24 * 28
     short = rehearse(app([{"when": [{"type": "advance", "by": "1 h"}], "then": [{"type": "nothing_else"}]}]))
     assert "1 hour passes" in "\n".join(short.sentences("en"))
+
+
+def test_the_second_telling_of_a_story_prepares_no_statement_anew(monkeypatch: pytest.MonkeyPatch):
+    document = app()
+    again = copy.deepcopy(document["scenarios"][0]) | {"key": "again"}
+    document["scenarios"].append(again)
+    prepared: list[str] = []
+
+    def counting(clause: Any, dialect: str) -> Any:
+        made = prepare(clause, dialect)
+        prepared.append(made.sql)
+        return made
+
+    monkeypatch.setattr("runtime.query.statements.prepare", counting)
+    report = rehearse(document)
+    assert report.passed
+    assert len(report.told) == 2
+    twice = {sql for sql in prepared if prepared.count(sql) > 1}
+    assert any(sql.startswith("INSERT") and "__lead " in sql for sql in prepared)
+    assert not any("__lead " in sql for sql in twice), twice
 
 
 def test_a_longer_limit_breaks_the_story_where_it_is_told():

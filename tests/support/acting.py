@@ -68,6 +68,8 @@ class Noted:
 class Acting:
     """A reaction: carries actions out for records of one entity when they are written."""
 
+    rewrites = True
+
     def __init__(self, entity: str, actions: Sequence[JSON], noted: Noted) -> None:
         self._entity = entity
         self._actions = _ACTIONS.validate_python(tuple(actions), strict=False)

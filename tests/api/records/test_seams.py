@@ -45,6 +45,8 @@ class NoForbidden:
 class CountItems:
     """A reaction: writes into its order how often something happened to items; ``endless`` answers itself."""
 
+    rewrites = True
+
     def __init__(self, *, endless: bool = False) -> None:
         self.facts: list[Fact] = []
         self._endless = endless

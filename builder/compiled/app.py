@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from builder.compiled.computing import Computed, FieldId, compute, field_info, has_computed, look_through, names_through
 from builder.compiled.conditional import ConditionalUnique
+from builder.compiled.differences import Differences, differences_of
 from builder.compiled.physical import PhysicalTable, physical_table
 from builder.compiled.pipelines import CompiledPipeline, compile_pipelines
 from builder.compiled.reminders import Reminders, compile_reminders
@@ -203,6 +204,11 @@ class CompiledApp:
     def rounds(self) -> tuple[Round, ...]:
         """The related computed fields, by the statements that bring them up to date, in order."""
         return rounds_of(self.computed)
+
+    @cached_property
+    def differences(self) -> tuple[Differences | None, ...]:
+        """Of each round how its fields follow from a change of one child; None where they have to be computed from all."""
+        return tuple(differences_of(self, each) for each in self.rounds)
 
     @cached_property
     def noted(self) -> frozenset[FieldId]:

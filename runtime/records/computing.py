@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import Computed, FieldId
+from builder.compiled.differences import Differences
 from builder.compiled.recompute import listed_ids, recompute
 from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
@@ -21,7 +22,9 @@ from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from formulas.dependencies import Dependency
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
+from runtime.records.differing import Sole, Values, child_values, set_values, turned
 from runtime.records.new_links import hold_new_targets
+from runtime.records.own_values import OwnValues
 from runtime.records.postponing import Later
 
 if TYPE_CHECKING:
@@ -43,6 +46,9 @@ class Changes:
         self._before: dict[tuple[str, str], set[str]] = {}
         #: To which records the references of written records lead: entity and reference, then by record.
         self._leads: dict[tuple[str, str], dict[str, set[str]]] = {}
+        #: The one record that was written, as long as it is the only one and nobody has counted it yet.
+        self.sole: Sole | None = None
+        self._notes = 0
         #: What jobs will compute that this write has put down.
         self.later = Later()
 
@@ -56,11 +62,13 @@ class Changes:
         self._ids.clear()
         self._before.clear()
         self._leads.clear()
+        self.sole, self._notes = None, 0
         self.later = Later()
 
     def turn(self) -> None:
         """A round is done: its changes are what the reactions look at, theirs are noted from here on."""
         self._before, self._ids = self._ids, {}
+        self.sole = None
 
     @property
     def were_any(self) -> bool:
@@ -78,6 +86,7 @@ class Changes:
     def go_back(self, mark: tuple[dict[tuple[str, str], set[str]], Later]) -> None:
         """Forget what was noted since; a part of the write was undone."""
         self._ids, self.later = mark
+        self.sole = None
 
     def note(
         self,
@@ -90,6 +99,8 @@ class Changes:
         """Note a change of fields; of a reference also for the records it pointed to and points to now."""
         if not self._read:
             return
+        self._notes += 1
+        self.sole = Sole(entity, record_id, before, after) if self._notes == 1 and after else None
         for by in self._app.counted_by.get(entity.key, ()):
             parent = after[by] if by in after else before.get(by)
             leads = self._leads.setdefault((entity.key, by), {}).setdefault(record_id, set())
@@ -141,23 +152,6 @@ def own_context(w: Writing, before: Mapping[str, Any] | None = None) -> Context:
     return Context(now=w.now, user=user, zone=w.app.zone, calendar=days, weekend=weekend, before=before)
 
 
-class OwnValues:
-    """A record's own values as the evaluator reads them."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def value(self, steps: tuple[str, ...]) -> Any:
-        """The value of a field."""
-        return self._values.get(steps[0])
-
-    def rows(self, relation: tuple[str, ...]) -> Sequence[OwnValues]:
-        """A local formula reads no related records."""
-        raise AssertionError(relation)
-
-
 def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _NOTHING) -> Unit[None]:
     """Recompute the related fields that read what this write changed, in order; what changes by that goes on to its own readers.
 
@@ -166,13 +160,13 @@ def recompute_related(w: Writing, besides: Mapping[FieldId, Collection[str]] = _
     """
     yield from hold_new_targets(w)
     seen = _Seen()
-    for each in w.app.rounds:
+    for each, differences in zip(w.app.rounds, w.app.differences, strict=True):
         ids: set[str] = set()
         for computed in each.fields:
             ids |= set(besides.get(computed.id, ()))
             ids |= yield from _readers(w, computed, seen)
         if ids:
-            yield from recompute_listed(w, each.fields, sorted(ids), seen)
+            yield from recompute_listed(w, each.fields, sorted(ids), seen, differences)
     yield from w.changes.later.put_down(w)
 
 
@@ -222,11 +216,18 @@ def reading(w: Writing, entity: str, dependencies: Iterable[Dependency]) -> Unit
     return ids
 
 
-def recompute_listed(w: Writing, fields: Sequence[Computed], ids: list[str], seen: _Seen | None = None) -> Unit[None]:
+def recompute_listed(
+    w: Writing,
+    fields: Sequence[Computed],
+    ids: list[str],
+    seen: _Seen | None = None,
+    differences: Differences | None = None,
+) -> Unit[None]:
     """Bring fields of some records up to date with one statement, and note what changed by that.
 
     Args:
         fields: of one entity; they do not read each other.
+        differences: how they follow from a change of one child, if they do.
     """
     held = _Seen().held if seen is None else seen.held
     entity = w.app.entities[fields[0].entity]
@@ -234,19 +235,37 @@ def recompute_listed(w: Writing, fields: Sequence[Computed], ids: list[str], see
         ("recompute", *(computed.id for computed in fields)),
         lambda dialect: recompute(w.app, fields, sql_dialect(dialect), within=True),
     )
+    child = _child(w, differences, ids)
     for start in range(0, len(ids), _CHUNK):
         some = ids[start : start + _CHUNK]
         listed = dump_json(some).decode()
         before: dict[str, Sequence[Any]] = {}
         fresh = {(entity.key, record_id) for record_id in some} - held
-        if len(fields) > 1 or (fresh and w.statements.dialect == POSTGRESQL):
+        if child or len(fields) > 1 or (fresh and w.statements.dialect == POSTGRESQL):
             rows = yield Query(_look(w, entity, fields), {"ids": listed})
             before = {str(row[0]): row[1:] for row in rows}
             held |= fresh
+            known = turned(w, differences, child, rows, own_context(w)) if differences and child else None
+            if known is not None:
+                yield from set_values(w, entity, known)
+                for parent in known:
+                    for computed in parent.moved:
+                        w.changes.add(computed.entity, computed.key, (parent.id,))
+                continue
         rows = yield Query(statement, {"ids": listed})
         for place, computed in enumerate(fields):
             moved = (str(row[0]) for row in rows if _differ(before.get(str(row[0])), row[1:], place))
             w.changes.add(computed.entity, computed.key, moved)
+
+
+def _child(w: Writing, differences: Differences | None, ids: list[str]) -> tuple[Values, Values] | None:
+    """Return what the one child that changed was and is, if it is all by which these parents changed."""
+    sole = w.changes.sole
+    if differences is None or sole is None or sole.entity.key != differences.child:
+        return None
+    values = child_values(sole, differences.reads)
+    parents = set() if values is None else {each[differences.by] for each in values}
+    return values if parents.issuperset(ids) else None
 
 
 def _look(w: Writing, entity: CompiledEntity, fields: Sequence[Computed]) -> Statement:

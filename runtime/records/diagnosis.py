@@ -18,9 +18,10 @@ from builder.kernel.text import errors_found, say
 from builder.store.database import ConstraintRefused
 from builder.store.statement import Query, Unit
 from runtime.records.changes import Change
-from runtime.records.computing import OwnValues, own_context
+from runtime.records.computing import own_context
 from runtime.records.linking import pointer_in
 from runtime.records.listing import Held, check_listed
+from runtime.records.own_values import OwnValues
 from runtime.records.rights import acting_sight, seen_ids
 from runtime.records.telling import tell_of_hidden
 from runtime.records.values import NewRecord

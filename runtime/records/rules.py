@@ -27,8 +27,9 @@ from formulas.schema import Context
 from formulas.sql import to_condition
 from runtime.query.statements import sql_dialect
 from runtime.query.variables import variables
-from runtime.records.computing import OwnValues, own_context, reading
+from runtime.records.computing import own_context, reading
 from runtime.records.lookups import Lookups, looked_up
+from runtime.records.own_values import OwnValues
 from runtime.records.rights import body_entity, seen_of
 
 if TYPE_CHECKING:

@@ -35,6 +35,15 @@ PAYMENT = st.fixed_dictionaries(
 )
 NAMES = st.none() | st.text("甲乙abÉ 😀", min_size=1, max_size=4)
 CUSTOMER = st.fixed_dictionaries({}, optional={"name": NAMES, "level": NAMES})
+GOAL = st.fixed_dictionaries(
+    {},
+    optional={
+        "amount": AMOUNTS,
+        "name": NAMES,
+        "done": st.none() | st.booleans(),
+        "due_on": st.none() | st.sampled_from(["2026-11-01", "2026-12-01"]),
+    },
+)
 STEP = st.one_of(
     st.tuples(st.just("create"), st.just("region"), st.fixed_dictionaries({"name": NAMES})),
     st.tuples(st.just("create"), st.just("customer"), CUSTOMER),
@@ -42,10 +51,12 @@ STEP = st.one_of(
     st.tuples(st.just("create_with"), st.just("customer"), st.lists(PAYMENT, max_size=3)),
     st.tuples(st.just("change"), st.just("customer"), CUSTOMER),
     st.tuples(st.just("change"), st.just("payment"), PAYMENT),
-    st.tuples(st.just("move"), st.sampled_from(["customer", "payment"]), st.just({})),
-    st.tuples(st.just("delete"), st.sampled_from(["region", "customer", "payment"]), st.just({})),
+    st.tuples(st.just("create"), st.just("goal"), GOAL),
+    st.tuples(st.just("change"), st.just("goal"), GOAL),
+    st.tuples(st.just("move"), st.sampled_from(["customer", "payment", "goal"]), st.just({})),
+    st.tuples(st.just("delete"), st.sampled_from(["region", "customer", "payment", "goal"]), st.just({})),
 )
-PARENT = {"customer": ("region", "region"), "payment": ("customer", "customer")}
+PARENT = {"customer": ("region", "region"), "payment": ("customer", "customer"), "goal": ("region", "region")}
 
 
 class Player:
@@ -53,7 +64,7 @@ class Player:
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self.ids: dict[str, list[str]] = {"region": [], "customer": [], "payment": []}
+        self.ids: dict[str, list[str]] = {"region": [], "customer": [], "payment": [], "goal": []}
 
     async def stock(self) -> None:
         """Begin with something to change: two regions with customers who have paid."""

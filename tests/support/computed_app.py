@@ -35,6 +35,20 @@ APP: dict[str, Any] = {
                     "value": "paid",
                 },
                 {"key": "best", "type": "formula", "label": "最大客户", "formula": "MAX(customers.paid)"},
+                {"key": "goals", "type": "children", "label": "目标", "entity": "goal", "via": "region"},
+                {"key": "aimed", "type": "formula", "label": "目标额", "formula": "SUM(goals.amount)"},
+                {
+                    "key": "reached",
+                    "type": "formula",
+                    "label": "已达",
+                    "formula": "SUM(goals.amount, done AND due_on < DATE(2026,11,15))",
+                },
+                {
+                    "key": "high",
+                    "type": "formula",
+                    "label": "高目标数",
+                    "formula": 'COUNT(goals, amount > 500 OR name = "甲")',
+                },
             ],
         },
         {
@@ -112,6 +126,17 @@ APP: dict[str, Any] = {
             "fields": [
                 {"key": "customer", "type": "reference", "label": "客户", "entity": "customer", "on_delete": "cascade"},
                 {"key": "minutes", "type": "integer", "label": "分钟"},
+            ],
+        },
+        {
+            "key": "goal",
+            "label": "目标",
+            "fields": [
+                {"key": "region", "type": "reference", "label": "大区", "entity": "region", "on_delete": "set_null"},
+                {"key": "name", "type": "text", "label": "名称"},
+                {"key": "amount", "type": "money", "label": "金额"},
+                {"key": "done", "type": "boolean", "label": "达成"},
+                {"key": "due_on", "type": "date", "label": "到期"},
             ],
         },
         {

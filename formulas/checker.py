@@ -16,7 +16,7 @@ from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_
 from formulas.filters import join, negate
 from formulas.functions import find_function, function_names, known_function
 from formulas.functions.declare import LETTER_NAMES, SET_LETTERS, Function, Parameter, unify
-from formulas.names import Relation, Scope, resolve
+from formulas.names import Relation, Scope, find_field, resolve
 from formulas.nodes import DEPTH_LIMIT, chain, constant, names_in, number_literal, tree_depth, written_size
 from formulas.parser import parse
 from formulas.recordcalls import record_function
@@ -27,6 +27,8 @@ from formulas.tree import Call, Literal, Path, Tree, walk
 from formulas.types import BLANK, BOOLEAN, DATE, DEPARTMENT, TEXT, Type, decimal, integer, set_of
 
 TREE_LIMIT = 1_000
+#: True and false in Chinese, where no field is called so.
+_TRUTHS = {("真",): True, ("假",): False}
 _LOGIC = {"AND": "and", "OR": "or"}
 _COMPARE = {"=": "eq", "<>": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
@@ -132,6 +134,8 @@ class _Checker:
         word = node.value[0].upper()
         if len(node.value) == 1 and word in ("TRUE", "FALSE"):
             return Literal(word == "TRUE", BOOLEAN)
+        if node.value in _TRUTHS and find_field(self.schema, scope.entity, node.value[0]) is None:
+            return Literal(_TRUTHS[node.value], BOOLEAN)
         found = resolve(self.schema, scope, node)
         if found.relation is not None:
             name = ".".join(node.value)

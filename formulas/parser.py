@@ -29,7 +29,7 @@ _BINARY = {
 }
 _NOT = 30
 _SIGN = 90
-_WORDS = ("AND", "OR")
+_WORDS = {"AND": "AND", "OR": "OR", "且": "AND", "或": "OR"}
 _OPENING = {"(": ")", "[": "]"}
 
 
@@ -83,7 +83,7 @@ class _Parser:
 
     def binding(self, token: Token) -> int:
         if token.kind == "name" and token.text.upper() in _WORDS:
-            return _BINARY[token.text.upper()]
+            return _BINARY[_WORDS[token.text.upper()]]
         return _BINARY.get(token.text, 0) if token.kind == "sign" else 0
 
     def operand(self) -> Node:
@@ -183,7 +183,7 @@ class _Parser:
 
 
 def _operator(token: Token) -> str:
-    return token.text.upper()
+    return _WORDS.get(token.text.upper(), token.text)
 
 
 def _limit(zh: str, en: str, start: int, end: int) -> FormulaError:

@@ -67,8 +67,8 @@ _QUOTES = ("文本请用双引号", "texts stand in double quotes")
 _COMPARING = ("比较符号是 = <> < <= > >=", "comparisons are = <> < <= > >=")
 #: What people write who know other languages, and how it is said here.
 _MEANT = {
-    ";": ("参数之间请用逗号", "arguments are separated by commas"),
-    **dict.fromkeys(("'", "‘", "’", "`"), _QUOTES),
+    **dict.fromkeys((";", "；"), ("参数之间请用逗号", "arguments are separated by commas")),
+    **dict.fromkeys(("'", "‘", "’", "`", "「", "『"), _QUOTES),
     **dict.fromkeys((">", "<", "=", "<>"), _COMPARING),
     **dict.fromkeys(("THEN", "ELSE", "?"), _CHOICE),
     "|": ("“或”请写 OR", "write OR"),

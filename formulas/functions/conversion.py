@@ -240,7 +240,7 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d{1,6})\]")
     "JSONGET",
     "j, t!",
     TEXT,
-    "取 JSON：按路径取 JSON 中的值，如 a.b[0]",
+    "取JSON：按路径取 JSON 中的值，如 a.b[0]",
     "A value inside JSON by a path such as a.b[0], as text; blank if it is not there.",
     ('JSONGET("{""a"":[1,2]}", "a[1]")', "2"),
     ('JSONGET("{", "a")', "#VALUE"),

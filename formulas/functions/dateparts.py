@@ -102,7 +102,7 @@ _part(
 _part(
     "ISOWEEKNUM",
     "x",
-    "ISO 周数：周一为首、含周四为准的周数",
+    "ISO周数：周一为首、含周四为准的周数",
     "The week of the ISO calendar.",
     lambda d: int(d.isocalendar()[1]),
     "extract(week from {0})::int",

@@ -130,7 +130,7 @@ def days360(start: date, end: date, european: bool) -> int:
     "DAYS360",
     "x, x, b?",
     DAYS,
-    "360 天制天数：每月按 30 天计",
+    "按360天计天数：每月按 30 天计",
     "Days in a year of twelve months of 30 days.",
     ("DAYS360(DATE(2011,1,30), DATE(2011,2,1))", 1),
     ("DAYS360(DATE(2011,1,1), DATE(2011,12,31))", 360),

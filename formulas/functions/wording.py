@@ -72,7 +72,7 @@ def _unichar(code: int) -> str | CellError:
     "CHAR",
     "i",
     TEXT,
-    "字符（1-255）：编码对应的字符",
+    "编号字符：编码对应的字符",
     "The character of a number from 1 to 255.",
     ("CHAR(65)", "A"),
     ("CHAR(256)", "#VALUE"),

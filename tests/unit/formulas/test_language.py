@@ -10,9 +10,12 @@ import pytest
 from formulas.checker import check, check_condition
 from formulas.errors import CellError
 from formulas.evaluate import DictRow, program
+from formulas.functions import known_function, list_functions
 from formulas.moments import bind_context
+from formulas.parser import parse
 from formulas.tree import lift
 from tests.unit.formulas.world import CONTEXT, DEALS, WORLD, Base, nested
+from tests.unit.formulas.world_batch import answer, open_batch
 
 ROWS = {row["id"]: DictRow(nested("deal", row)) for row in DEALS}
 
@@ -214,3 +217,25 @@ def test_values(id_: str, text: str, expected: Any) -> None:
 def test_blank_as_zero_can_be_switched_off() -> None:
     tree = check("amount + 1", WORLD, "deal", blank_as_zero=False).tree
     assert program(tree).run(ROWS["d3"], CONTEXT) is None
+
+
+def test_every_function_may_be_called_by_its_chinese_name() -> None:
+    for function in list_functions():
+        node = parse(f"{function.zh_name}（1，2）")
+        assert (node.kind, known_function(node.value)) == ("call", function)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("如果（1＜2 且 非（假），“对”，“错”）", "对"),
+        ("1 ＞ 2 或 真", True),
+        ("求和（1，2）×3＋【4】", "#TYPE"),
+        ("如果({预算（元）}≥50，“大”，“小”)＆“单”", "大单"),
+        ("编号字符（65）＆ISO周数（日期（2024，12，30））", "A1"),
+    ],
+)
+def test_a_formula_may_be_written_in_chinese(text: str, value: Any) -> None:
+    batch = open_batch("compiled")
+    assert answer(batch, text, {"预算（元）": 60}) == value
+    assert answer(batch, "真 & 假", {"真": "a", "假": "b"}) == "ab"  # fields come first

@@ -31,6 +31,7 @@ TRIED: Schema = {
                             "dry_run": {"const": True},
                             "status": {"type": "integer"},
                             "effects": {"type": "array", "items": {"$ref": "#/components/schemas/Effect"}},
+                            "automations": {"type": "array", "items": {"$ref": "#/components/schemas/Started"}},
                         },
                     },
                 },

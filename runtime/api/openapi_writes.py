@@ -55,6 +55,7 @@ def write_schemas() -> Schema:
                     "dry_run": {"type": "boolean"},
                     "status": {"type": "integer", "description": "Of a dry run: what the answer would be."},
                     "effects": {"type": "array", "items": {"$ref": "#/components/schemas/Effect"}},
+                    "automations": {"type": "array", "items": {"$ref": "#/components/schemas/Started"}},
                 },
             },
         },
@@ -69,7 +70,17 @@ def write_schemas() -> Schema:
             "ids": {"type": "array", "items": _UUID},
         },
     }
-    return {"WrittenRow": row, "Written": answer, "Effect": effect}
+    started: Schema = {
+        "type": "object",
+        "description": "An automation that a dry run would set off (a key), or what follows from a move (`move:…`); waiting: it goes on after the commit.",
+        "required": ["automation", "state", "count"],
+        "properties": {
+            "automation": {"type": "string"},
+            "state": {"enum": ["done", "failed", "passed", "waiting"]},
+            "count": {"type": "integer"},
+        },
+    }
+    return {"WrittenRow": row, "Written": answer, "Effect": effect, "Started": started}
 
 
 def entity_batch(d: Described, entity: CompiledEntity) -> Schema:

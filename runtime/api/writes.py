@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,7 +46,7 @@ async def carry(
     except AnsweredBefore as before:
         reply = before.reply._replace(headers=(*before.reply.headers, REPLAYED))
     except Rehearsed as rehearsed:
-        reply = _rehearsed(render(rehearsed.result), rehearsed.events)
+        reply = _rehearsed(render(rehearsed.result), rehearsed)
     await send_reply(x.send, reply.status, [(n.encode(), v.encode()) for n, v in reply.headers], reply.body)
 
 
@@ -79,11 +80,12 @@ def _once(x: Exchange, render: Callable[[Any], Reply]) -> Once | None:
     return Once(key, hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest(), render)
 
 
-def _rehearsed(reply: Reply, events: Sequence[Mapping[str, Any]]) -> Reply:
+def _rehearsed(reply: Reply, rehearsed: Rehearsed) -> Reply:
     """Return the answer of a write that was only tried: what it would be, and what else would happen."""
     effects: dict[tuple[str, str], list[str]] = {}
-    for event in events:
+    for event in rehearsed.events:
         effects.setdefault((event["entity"], event["kind"]), []).append(event["record_id"])
+    started = Counter((run["automation"], run["state"]) for run in rehearsed.started)
     meta = {
         "dry_run": True,
         "status": reply.status,
@@ -91,6 +93,7 @@ def _rehearsed(reply: Reply, events: Sequence[Mapping[str, Any]]) -> Reply:
             {"entity": entity, "kind": kind, "count": len(ids), "ids": ids[:_EFFECT_IDS]}
             for (entity, kind), ids in effects.items()
         ],
+        "automations": [{"automation": key, "state": state, "count": count} for (key, state), count in started.items()],
     }
     headers = tuple(header for header in reply.headers if header[0] not in ("location", "etag", "content-type"))
     document: dict[str, JSON] = parse_json(reply.body) if reply.body else {}

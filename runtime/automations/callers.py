@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from builder.definition.automation import Automation
 from builder.kernel.clock import Clock
@@ -61,9 +62,13 @@ def acting(
         actor = (yield from get_actor(ports, values[0])) if isinstance(values[0], str) else None
     depth = caused_by.depth + 1
     if actor is None or actor.user_id is None or ports.names is None:
-        return w.acting_as(Caller(SYSTEM, w.caller.request_id, "automation", None, run_id, depth))
-    caller = Caller(actor, w.caller.request_id, "automation", None, run_id, depth, own_rights=True)
-    return ports.names.acting(w, caller)
+        return w.acting_as(_following(w, SYSTEM, run_id, depth))
+    return ports.names.acting(w, replace(_following(w, actor, run_id, depth), own_rights=True))
+
+
+def _following(w: Writing, actor: Actor, run_id: str, depth: int) -> Caller:
+    """Return who acts in a run: if what caused it is only tried, so is what follows."""
+    return Caller(actor, w.caller.request_id, "automation", None, run_id, depth, dry_run=w.caller.dry_run)
 
 
 def get_actor(ports: Ports, user_id: str | None) -> Unit[Actor | None]:

@@ -111,16 +111,17 @@ class Back:
 
     def __init__(self, w: Writing) -> None:
         self._w = w
-        self._changes = w.changes.mark()
-        self._facts = len(w.course.facts)
-        self._after = len(w.course.after)
+        self._mark()
+
+    def _mark(self) -> None:
+        self._changes = self._w.changes.mark()
+        self._course = self._w.course.mark()
 
     def go(self) -> None:
         """Forget what came after."""
         self._w.changes.go_back(self._changes)
-        self._changes = self._w.changes.mark()
-        del self._w.course.facts[self._facts :]
-        del self._w.course.after[self._after :]
+        self._course()
+        self._mark()
 
 
 def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -> Unit[Run | None]:

@@ -23,6 +23,8 @@ JSON = Any
 RunState = Literal["done", "failed", "passed", "waiting"]
 
 _STANDINGS = "standings of automations"
+_STARTED = ("automation", "state", "entity", "record_id")
+"""What of a run a write tells that is only tried."""
 
 run_table, state_table = process_tables.automation_run, process_tables.automation_state
 
@@ -83,6 +85,8 @@ def write_runs(w: Writing, runs: Sequence[Run]) -> Unit[None]:
     if not runs:
         return
     rows = [_row(w, run) for run in runs]
+    if w.caller.dry_run:
+        w.course.started += [{name: row[name] for name in _STARTED} for row in rows]
     columns = list(run_table.c)
     statement = w.statements.kept(
         ("automation", "write_run"),

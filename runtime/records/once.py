@@ -40,9 +40,11 @@ class AnsweredBefore(Exception):
 class Rehearsed(Exception):
     """A write that was only tried: everything was done, and is undone."""
 
-    def __init__(self, result: Any, events: tuple[Any, ...]) -> None:
+    def __init__(self, result: Any, events: tuple[Any, ...], started: tuple[Any, ...] = ()) -> None:
+        """``started``: what it would set off, as ``Course.started`` has it."""
         self.result = result
         self.events = events
+        self.started = started
         super().__init__(len(events))
 
 
@@ -58,29 +60,32 @@ def carry_once(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
         yield from claim(w, once)
     result = yield from make()
     if w.caller.dry_run:
-        raise Rehearsed(result, (yield from _seen_effects(w)))
+        raise Rehearsed(result, *(yield from _seen_effects(w)))
     if once is not None:
         yield from keep_answer(w, once, result)
     return result
 
 
-def _seen_effects(w: Writing) -> Unit[tuple[Mapping[str, Any], ...]]:
-    """Return what would happen to records that the caller sees; a deletion that takes a hidden one along is refused before."""
+_Facts = tuple[Mapping[str, Any], ...]
+
+
+def _seen_effects(w: Writing) -> Unit[tuple[_Facts, _Facts]]:
+    """Return what would happen to records that the caller sees, and what it would set off about them; a deletion that takes a hidden one
+    along is refused before."""
     if acting_sight(w) is None:
-        return tuple(w.course.told)
+        return tuple(w.course.told), tuple(w.course.started)
     ids: dict[str, set[str]] = {}
-    for event in w.course.told:
-        ids.setdefault(event["entity"], set()).add(event["record_id"])
+    for event in (*w.course.told, *w.course.started):
+        if event["record_id"] is not None:
+            ids.setdefault(event["entity"], set()).add(event["record_id"])
     seen: set[tuple[str, str]] = set()
     for key in sorted(ids.keys() & w.seen.app.entities.keys()):
         shown = yield from whole_fields(w, w.app.entities[key], ids[key])
         seen |= {(key, record_id) for record_id in shown}
-    return tuple(
-        event
-        for event in w.course.told
-        if event["entity"] in w.seen.app.entities
-        and (event["kind"] == "deleted" or (event["entity"], event["record_id"]) in seen)
-    )
+    gone = {(e["entity"], e["record_id"]) for e in w.course.told if e["kind"] == "deleted"}
+    places = {place for place in seen | gone if place[0] in w.seen.app.entities}
+    told = tuple(event for event in w.course.told if (event["entity"], event["record_id"]) in places)
+    return told, tuple(run for run in w.course.started if (run["entity"], run["record_id"]) in places)
 
 
 def claim(w: Writing, once: Once) -> Unit[None]:

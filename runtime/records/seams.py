@@ -124,6 +124,8 @@ class Course:
     sets them; approvals that it has decided."""
     told: list[Mapping[str, Any]] = field(default_factory=list)
     """The events of a write that is only tried."""
+    started: list[Mapping[str, Any]] = field(default_factory=list)
+    """What such a write sets off: ``automation``, ``state``, ``entity``, ``record_id``."""
     after: list[Callable[[Writing], Unit[None]]] = field(default_factory=list)
     """What rules want to look at when all is written and computed, before anything follows from it."""
     ahead: Ahead | None = None
@@ -144,6 +146,7 @@ class Course:
         """Forget what an earlier try has done."""
         self.facts.clear()
         self.told.clear()
+        self.started.clear()
         self.warrants.clear()
         self.after.clear()
         self.remembered.clear()
@@ -153,10 +156,11 @@ class Course:
 
     def mark(self) -> Callable[[], None]:
         """Return what goes back to what is known now; for a part that may be undone."""
-        facts, after, told, warrants, rewritten = (
+        facts, after, told, started, warrants, rewritten = (
             list(self.facts),
             list(self.after),
             len(self.told),
+            len(self.started),
             dict(self.warrants),
             set(self.rewritten),
         )
@@ -166,6 +170,7 @@ class Course:
             self.facts, self.after, self.warrants, self.rewritten = facts, after, warrants, rewritten
             self.following = following
             del self.told[told:]
+            del self.started[started:]
             self.remembered.clear()
 
         return go_back

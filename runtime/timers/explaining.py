@@ -161,8 +161,8 @@ def _count(w: Writing, timer: Timer, rule: CompiledReminder, zh: list[str], en: 
     en.append(f"{words.en} is {counted}")
     if timer.paused_seconds:
         stood = _stood(timer.paused_seconds)
-        zh.append(f"其中扣除暂停的 {stood.zh}")
-        en.append(f"{stood.en} of standing still left out")
+        zh.append(f"其中扣除暂停或推迟的 {stood.zh}")
+        en.append(f"{stood.en} of standing still or being put off left out")
     if due.at != due.counted:
         zh.append(f"避开非工作或免打扰时段,顺延到 {local(w, due.at)}")
         en.append(f"moved to {local(w, due.at)}, out of quiet or free hours")

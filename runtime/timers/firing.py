@@ -29,7 +29,7 @@ from runtime.records.holding import Held, hold_records
 from runtime.records.writer import Writing
 from runtime.timers import rows
 from runtime.timers.arming import calendar_of, counted, decide, due_at
-from runtime.timers.counting import Due, due_of, plan_steps
+from runtime.timers.counting import Due, due_of, pause_seconds, plan_steps
 from runtime.timers.looking import NOTHING, Sight, look, look_by
 from runtime.timers.rows import Timer
 
@@ -135,7 +135,9 @@ def fire(w: Writing, effects: Effects, limit: int, only: rows.Named | None = Non
         elif standing.generation != timer.generation or standing.due_at is None:
             put.append(standing)  # its occasion is another by now, or it stands still
         else:
-            (moved if standing is timer else put).append(_advance(w, rule, standing, found, firings, noted))
+            advanced = _advance(w, rule, standing, found, firings, noted)
+            is_moved = standing is timer and advanced.paused_seconds == timer.paused_seconds
+            (moved if is_moved else put).append(advanced)
     yield from rows.drop_timers(w.statements, w.app.key, drop)
     yield from rows.put_timers(w.statements, put)
     yield from rows.move_timers(w.statements, moved)
@@ -225,13 +227,18 @@ def _look_again(w: Writing, timers: Sequence[Timer]) -> Unit[Mapping[tuple[str, 
 def _advance(
     w: Writing, rule: CompiledReminder, timer: Timer, held: Held, firings: list[Firing], noted: list[dict[str, Any]]
 ) -> Timer:
-    """Note which steps are done and which were missed; return the timer with its next step."""
+    """Note which steps are done and which were missed; return the timer with its next step.
+
+    What was put off comes by itself: those behind it are put off by as much, so that nobody is passed over and told on at once.
+    """
     calendar = calendar_of(w, rule)
     dues: dict[int, Due] = {}
+    paused, until = timer.paused_seconds, timer.snoozed_until
     for place in range(timer.step, len(rule.steps)):
-        due = due_of(rule, rule.steps[place], timer.anchor_at, calendar, timer.paused_seconds)
-        if timer.snoozed_until is not None:
-            due = due._replace(at=max(due.at, timer.snoozed_until))
+        due = due_of(rule, rule.steps[place], timer.anchor_at, calendar, paused)
+        if place == timer.step and until is not None and until > due.at:
+            paused += pause_seconds(rule, due.at, until, calendar)
+            due = due._replace(at=until)
         dues[place] = due
         if due.at > w.now:
             break
@@ -240,8 +247,10 @@ def _advance(
         noted.append(_note(w, timer, place, dues[place].at, "missed", _missed(rule)))
     firings += [Firing(rule, timer, place, dues[place].at, held) for place in plan.fire]
     following = len(rule.steps) if plan.next is None else plan.next
-    moved = timer._replace(step=following, snoozed_until=None if plan.fire else timer.snoozed_until)
-    if plan.next is None or moved.snoozed_until != timer.snoozed_until:
+    if following == timer.step:
+        return due_at(timer, rule, dues[following], calendar)
+    moved = timer._replace(step=following, snoozed_until=None, paused_seconds=paused)
+    if plan.next is None or until is not None:
         return counted(w, rule, moved)
     return due_at(moved, rule, dues[plan.next], calendar)
 

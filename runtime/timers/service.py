@@ -184,7 +184,7 @@ class Timers:
     async def snooze(
         self, caller: Caller, app: str, entity: str, record_id: str, rule: str, until: datetime | timedelta
     ) -> dict[str, JSON]:
-        """Put the next step off until a moment, or for a time.
+        """Put the next step off until a moment, or for a time; those behind it are put off by as much.
 
         Raises:
             Problem: ``timer.not_found``, ``timer.refused``, and what reading a record raises.

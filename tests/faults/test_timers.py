@@ -1,10 +1,9 @@
-"""Timers under fire: killed, raced, in two processes, under a clock that jumps. Each step once, and never for a record that has moved on."""
+"""Timers under fire: killed, raced, under a clock that jumps. Each step once, and never for a record that has moved on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from builder.store import tables
-from builder.store.statement import Query, Rows, Statement, Unit
 from runtime.records.caller import system_caller
 from tests.faults.timing import drain, fire_until_crash, open_instance
 from tests.support.leads import APP, Office, office, reminder, step, tell
@@ -84,53 +82,6 @@ async def test_killed_while_firing(migrated_database_url: str):
             told = connection.execute(sa.text("SELECT count(*) FROM dougong_inbox")).scalar_one()
         assert told == 2 * len(leads)
         assert await app.services.timers.audit(APP) == []
-
-
-@pytest.mark.parametrize("dialect", ["postgresql"])
-@pytest.mark.parametrize("workers", [2, 4])
-async def test_workers_share_what_is_due(migrated_database_url: str, workers: int):
-    async with office(migrated_database_url, FOLLOW) as desk:
-        leads = await add_leads(desk, 500 * workers)
-    apps = [open_instance(migrated_database_url) for _ in range(workers)]
-    async with AsyncExitStack() as running:
-        for app in apps:
-            await running.enter_async_context(app.running())
-        shares = await asyncio.gather(*(drain(app) for app in apps))
-        await drain(apps[0])
-        assert firings(apps[0].services.database) == Counter({(lead, place): 1 for lead in leads for place in (0, 1)})
-        assert sum(share > 0 for share in shares) >= 2
-
-
-async def test_a_poll_with_nothing_due_looks_at_the_index_of_what_is_to_come(migrated_database_url: str):
-    """However many timers wait: the statements that a tick asks all the time read only what is due."""
-    async with office(migrated_database_url, FOLLOW) as desk:
-        await add_leads(desk, 1)
-        database, now = desk.registry.database, desk.service.clock.now()
-        with database.transaction() as connection:
-            row = connection.execute(sa.select(tables.timer)).one()._asdict()
-            ids = [desk.service.app.services.ids.record_id() for _ in range(3_000)]
-            others = [{**row, "generation": one, "subject": one, "record_id": one} for one in ids]
-            connection.execute(sa.insert(tables.timer), others)
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
-        timers = desk.service.app.services.timers
-        assert await timers.fire_due() == (0, 0)
-        values = {"app": APP, "now": now, "limit": 500, "only": None}
-        for statement in (timers._due, timers._due_of_app, timers._next):
-            plan = await explained(database, Query(statement, values))
-            assert "ix_dougong_timer_due_at" in plan
-            assert "Seq Scan on dougong_timer" not in plan
-            assert "SCAN dougong_timer" not in plan
-
-
-async def explained(database: Any, query: Query) -> str:
-    words = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
-    statement = Statement(f"{words} {query.statement.sql}", query.statement.slots, has_rows=True)
-
-    def unit() -> Unit[Rows]:
-        return (yield Query(statement, query.values))
-
-    return "\n".join(str(row[-1]) for row in await database.read(unit))
 
 
 async def test_a_clock_that_jumps(migrated_database_url: str):

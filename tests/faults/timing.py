@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from builder.kernel.clock import MovableClock
@@ -33,6 +35,20 @@ async def drain(app: App) -> int:
         fired += done.fired
         if not done.fired and not done.looked_at:
             return fired
+
+
+def share(url: str, told: Connection) -> None:
+    """Wait for the word, fire until nothing is due, and tell how many steps were done and how long it took."""
+    asyncio.run(_share(url, told))
+
+
+async def _share(url: str, told: Connection) -> None:
+    app = open_instance(url)
+    async with app.running():
+        told.send("ready")
+        await asyncio.to_thread(told.recv)
+        began = time.perf_counter()
+        told.send((await drain(app), time.perf_counter() - began))
 
 
 async def _run(url: str) -> None:

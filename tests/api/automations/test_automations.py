@@ -244,6 +244,35 @@ async def test_a_test_run_shows_everything_and_leaves_nothing(office: Office):
     assert len(await office.runs()) == 1
 
 
+async def test_a_write_that_is_only_tried_tells_what_it_would_set_off(office: Office):
+    region = {"type": "create_record", "entity": "region", "values": [{"field": "name", "formula": "title"}]}
+    changed = {"type": "changed", "changes": [{"field": "serial"}]}
+    office.automate(
+        on(CREATED, sets(serial=1), region),
+        on(CREATED, sets(note="试"), {**sets(branch="后"), "run": "after"}),
+        on(CREATED, BREAKS),
+        on(changed, sets(code="AB-1")),
+    )
+    customer = await office.create("customer", name="甲")
+    before = office.fingerprint()
+    body = {"title": "订单", "customer": customer["id"]}
+    reply = await office.send("POST", "records/order", body, params={"dry_run": "true"})
+    meta = reply.json()["meta"]
+    assert {(e["entity"], e["kind"]): e["count"] for e in meta["effects"]} == {
+        ("order", "created"): 1,
+        ("order", "updated"): 3,
+        ("region", "created"): 1,
+    }
+    assert {run["automation"]: (run["state"], run["count"]) for run in meta["automations"]} == {
+        "a0": ("done", 1),
+        "a1": ("waiting", 1),
+        "a2": ("failed", 1),
+        "a3": ("done", 1),
+    }
+    assert office.fingerprint() == before
+    assert await office.runs() == []
+
+
 async def test_runs_of_a_record_are_for_who_may_read_it(office: Office):
     office.automate(on(CREATED, sets(note="x")))
     order = await office.order()

@@ -220,6 +220,21 @@ async def test_acknowledge_snooze_and_why(migrated_database_url: str):
         problem(await desk.send("POST", f"{place}/snooze", {"for": "soon"}), "request.malformed")
 
 
+async def test_what_is_put_off_beyond_the_next_step_passes_nobody_over(migrated_database_url: str):
+    """The owner hears of it when the time is over; the chief is told as long after that as the chain says."""
+    async with office(migrated_database_url, FOLLOW) as desk:
+        lead = await desk.create("lead", title="甲", owner=desk.people["zhang"])
+        reply = await desk.send("POST", f"records/lead/{lead['id']}/timers/follow/snooze", {"for": "50 h"})
+        assert reply.status_code == 200, reply.text
+        assert await desk.at("2026-11-25T10:59") == []
+        assert await desk.at("2026-11-25T11:00") == ["24 小时未跟进:甲"]
+        why = (await desk.timers_of(lead["id"]))["follow"]["why"]
+        assert why["zh"] == "最后更新:2026-11-23 09:00,48 小时后是 2026-11-26 11:00,其中扣除暂停或推迟的 26.0 小时。"
+        assert await desk.at("2026-11-26T10:59") == []
+        assert len(await desk.at("2026-11-26T11:00")) == 1
+        assert {outcome for _, outcome in await desk.fired(lead["id"])} == {"fired"}
+
+
 async def test_working_time_quiet_hours_and_pauses(migrated_database_url: str):
     sla = reminder(
         "sla",
@@ -247,13 +262,13 @@ async def test_working_time_quiet_hours_and_pauses(migrated_database_url: str):
         assert await desk.at("2026-11-30T10:00") == ["夜里"]
         await desk.change("lead", lead["id"], stage="assigned")  # stood still for two working hours
         sla = (await desk.timers_of(lead["id"]))["sla"]
-        assert (sla["due_at"], "扣除暂停的 2.0 小时" in sla["why"]["zh"]) == ("2026-11-30T06:00:00.000Z", True)
+        assert (sla["due_at"], "扣除暂停或推迟的 2.0 小时" in sla["why"]["zh"]) == ("2026-11-30T06:00:00.000Z", True)
         assert await desk.at("2026-11-30T13:59") == []
         assert await desk.at("2026-11-30T14:00") == ["四个工时"]
         other = await desk.create("lead", title="乙", owner=desk.people["zhang"], stage="waiting")
         await desk.at("2026-11-30T14:20")
         await desk.change("lead", other["id"], stage="assigned")
-        assert "扣除暂停的 20 分钟" in (await desk.timers_of(other["id"]))["sla"]["why"]["zh"]
+        assert "扣除暂停或推迟的 20 分钟" in (await desk.timers_of(other["id"]))["sla"]["why"]["zh"]
 
 
 async def test_a_publish_looks_at_all_records_again(migrated_database_url: str):

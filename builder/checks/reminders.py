@@ -15,13 +15,15 @@ from builder.fields.children import ChildrenField
 from builder.kernel.text import Text, say
 from formulas.checker import check
 from formulas.errors import FormulaErrors
+from formulas.moments import MEMBERSHIPS
 from formulas.schema import Schema
 from formulas.sql import has_sql_form
-from formulas.tree import walk
+from formulas.tree import Call, Tree, walk
 
 _OWNERS = ("user", "reference", "department", "created_by", "updated_by")
 _MOMENTS = ("date", "datetime", "created_at", "updated_at")
 _WORKING_HOURS = 8
+_OF_THE_VIEWER = frozenset(("CURRENTUSER", "CURRENTDEPARTMENT", "CURRENTMANAGER", *MEMBERSHIPS))
 
 
 def check_reminders(definition: Definition) -> Iterator[Finding]:
@@ -120,9 +122,21 @@ def _check_formulas(
                 f"{missing[0]} cannot be used in a reminder; make a formula field and name that",
             )
             yield error("reminder.formula", here, pointer, message)
+        elif pointer != "/when/moment" and (asked := _about_the_viewer(found.tree)):
+            message = say(
+                f"{asked} 说的是正在查看的人:步骤到期时没有人在看,条件不成立",
+                f"{asked} is about whoever looks: nobody does when a step is due, so this does not hold then",
+            )
+            yield warning("reminder.nobody", here, pointer, message)
         elif found.volatile and pointer != "/when/moment":
             message = say(
                 "条件随时间变化:只在记录变化或步骤到期时重新判断",
                 "This condition changes with time: it is looked at when the record changes and when a step is due",
             )
             yield warning("reminder.volatile", here, pointer, message)
+
+
+def _about_the_viewer(tree: Tree) -> str | None:
+    """The first function in a condition that is about whoever looks."""
+    named = (node.function for node in walk(tree) if isinstance(node, Call))
+    return next((name for name in named if name in _OF_THE_VIEWER), None)

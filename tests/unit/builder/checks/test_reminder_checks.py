@@ -59,6 +59,9 @@ def test_conditions_and_actions():
     assert findings(reminder("r", IDLE, step("1 h", tell("x")), condition="close_on < TODAY()")) == {
         "/condition": "reminder.volatile"
     }
+    for condition in ("INTEAM(owner)", "owner = CURRENTUSER()", 'stage = "assigned" AND HASROLE("x")'):
+        found = findings(reminder("r", IDLE, step("1 h", tell("x")), condition=condition))
+        assert found == {"/condition": "reminder.nobody"}
     assert findings(reminder("r", IDLE, step("1 h", tell("{{titel}}")), calendar="nobody")).keys() == {
         "/calendar",
         "/steps/0/actions/0/subject",

@@ -93,10 +93,10 @@ def title_of(letters: Sequence[Letter]) -> str:
 def markdown_of(letters: Sequence[Letter], most_bytes: int) -> str:
     """Write letters as markdown; what people typed stays text. In a long digest each gets its share of the space."""
     if len(letters) == 1:
-        return cut(_one(letters[0], "###"), most_bytes)
+        return _one(letters[0], "###", most_bytes)
     line = "\n\n---\n\n"
     each = most_bytes // len(letters) - len(line)
-    return line.join(cut(_one(letter, "####"), each) for letter in letters)
+    return line.join(_one(letter, "####", each) for letter in letters)
 
 
 def mentions_of(letters: Sequence[Letter]) -> list[str]:
@@ -104,8 +104,9 @@ def mentions_of(letters: Sequence[Letter]) -> list[str]:
     return list(dict.fromkeys(phone for letter in letters for phone in letter.mentions))
 
 
-def _one(letter: Letter, heading: str) -> str:
+def _one(letter: Letter, heading: str, most_bytes: int) -> str:
+    """Write a letter; what is too long loses of its text, not the way to the record."""
     subject = letter.subject.pick(letter.language).translate(_MARKS)
     text = letter.text.pick(letter.language).translate(_MARKS).replace("\n", "  \n")
     link = "" if letter.link is None else f"\n\n[{'查看' if letter.language == 'zh' else 'Open'}]({letter.link})"
-    return f"{heading} {subject}\n\n{text}{link}"
+    return cut(f"{heading} {subject}\n\n{text}", most_bytes - len(link.encode())) + link

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from datetime import UTC, datetime
 from email import policy
 from email.parser import BytesParser
@@ -12,7 +14,7 @@ import pytest
 from builder.kernel.text import say
 from runtime.channels import ALL, BY_KIND, dingtalk, feishu, webhook
 from runtime.channels.base import Call, Delivered, Letter, Recipient, Refused, Roads, Sending
-from runtime.net.outbound import Allowed, Outbound
+from runtime.net.outbound import Allowed, Answer, Outbound
 from tests.support.receiver import Reply, http_receiver, mail_receiver
 
 pytestmark = pytest.mark.anyio
@@ -41,9 +43,13 @@ def letter(subject: str = "客户“甲”24 小时未跟进", text: str = "请�
 
 
 async def deliver(kind: str, *payloads: Any, **options: Any) -> Any:
+    return await deliver_over(ROADS, kind, *payloads, **options)
+
+
+async def deliver_over(roads: Roads, kind: str, *payloads: Any, **options: Any) -> Any:
     channel = BY_KIND[kind]
     sending = Sending("key:1", payloads, channel.Options(**options), SECRETS.get(kind, {}), NOW)
-    return await channel.deliver(sending, ROADS)
+    return await channel.deliver(sending, roads)
 
 
 def test_every_kind_says_what_it_needs():
@@ -104,6 +110,21 @@ async def test_what_people_typed_is_text_for_a_robot_and_many_letters_are_one_di
     assert all(f"提醒 {n}" in digest for n in range(20))
 
 
+@pytest.mark.parametrize("kind", ROBOTS)
+async def test_a_long_digest_keeps_the_way_to_each_record(kind):
+    links = [f"https://crm.example.com/records/lead/01a22728-6fb8-70e5-82de-{n:012}" for n in range(20)]
+    many = [letter(text="长" * 3_000, mentions=(), link=link) for link in links]
+    async with http_receiver() as receiver:
+        await deliver(kind, *many, url=receiver.url)
+        await deliver(kind, many[0], url=receiver.url)
+    digest, one = (_markdown(got.json) for got in receiver.requests)
+    assert all(f"[查看]({link})" in digest for link in links)
+    assert all(text.count("客户“甲”") == count for text, count in ((digest, 20), (one, 1)))
+    assert one.endswith(f"[查看]({links[0]})")
+    limit = {"dingtalk": 20_000, "feishu": 20_000, "wecom": 4_096}[kind]
+    assert max(len(digest.encode()), len(one.encode())) < limit
+
+
 @pytest.mark.parametrize(
     "kind, body, final",
     [
@@ -160,6 +181,45 @@ async def test_addresses_inside_are_refused_for_good_and_silence_is_not(kind):
         outcome = await deliver(kind, letter(), url=url)
         assert isinstance(outcome, Refused)
         assert outcome.final is final
+
+
+class Hasty(Outbound):
+    """Waits for half a second only."""
+
+    async def send(self, method: str, url: str, **options: Any) -> Answer:
+        return await super().send(method, url, **{**options, "seconds": 0.5})
+
+
+@pytest.mark.parametrize("kind", [*ROBOTS, "webhook", "http"])
+async def test_who_keeps_silent_is_tried_again(kind):
+    heard = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set()
+        await reader.read()  # until the other side has gone
+        writer.close()
+
+    hasty = Hasty(Allowed(("127.0.0.1",)))
+    assert hasty._trusted is not None  # read once; that is not to count
+    async with await asyncio.start_server(listen, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        outcome = await deliver_over(Roads(hasty), kind, letter(), url=url)
+    assert heard.is_set()
+    assert isinstance(outcome, Refused)
+    assert (outcome.final, outcome.retry_after_seconds) == (False, None)
+    assert "0.5 s" in outcome.reason.en
+
+
+@pytest.mark.parametrize("kind", [*ROBOTS, "webhook", "http"])
+async def test_a_name_that_cannot_be_resolved_is_tried_again(kind, monkeypatch):
+    async def lost(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lost)
+    outcome = await deliver(kind, letter(), url="http://robot.example.com/x")
+    assert isinstance(outcome, Refused)
+    assert outcome.final is False
+    assert "robot.example.com cannot be resolved" in outcome.reason.en
 
 
 async def test_a_webhook_is_signed_with_every_live_secret():

@@ -39,16 +39,18 @@ def make(context: Context) -> APIRouter:
 
     @router.post("/formulas/check")
     def check(request: Request, author: Builder, body: Annotated[JSON, Depends(exact_body)]) -> Response:
-        """Check a formula for an entity of a draft: ``{"app", "entity", "formula", "record"?, "values"?}``.
+        """Check a formula for an entity of a draft: ``{"app", "entity", "formula", "record"?, "values"?}``; or a JSON filter, as ``filter`` instead.
 
-        Answers its type, what it reads, and every error with its place; on a record (an id, admins only) or on values also what it gives and how, step by step.
+        Answers its type, what it reads, every error with its place, and its other forms: text, text with labels, JSON filter.
+        On a record (an id, admins only) or on values also what it gives and how, step by step.
         """
-        members = {"app": str, "entity": str, "formula": str, "record": str, "values": dict}
-        asked = read_object(body, members, required=("app", "entity", "formula"))
+        members = {"app": str, "entity": str, "formula": str, "filter": dict, "record": str, "values": dict}
+        given = "filter" if isinstance(body, dict) and "filter" in body and "formula" not in body else "formula"
+        asked = read_object(body, members, required=("app", "entity", given))
         if "record" in asked and not author.oversees:
             detail = say("只有管理员可以在已有记录上试算", "Only admins try formulas on records that are there")
             raise Problem("access.denied", detail)
-        trial = Trial(asked["app"], asked["entity"], asked["formula"], asked.get("record"), asked.get("values"))
+        trial = Trial(asked["app"], asked["entity"], asked[given], asked.get("record"), asked.get("values"))
         return reply(check_formula(context.registry, trial, author.user_id).to_json(language_of(context, request)))
 
     @router.get("/formulas/functions")

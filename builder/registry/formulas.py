@@ -20,10 +20,12 @@ from builder.registry.registry import Registry, find_published
 from formulas.checker import Checked, check
 from formulas.errors import CellError, FormulaError, FormulaErrors
 from formulas.evaluate import Row, program
+from formulas.filters import parse_filter, write_filter
 from formulas.literals import write_value
 from formulas.locate import locate
 from formulas.schema import Context, Schema
 from formulas.trace import Step, trace
+from formulas.writer import write
 
 JSON = Any
 
@@ -35,6 +37,7 @@ class FormulaReport:
     checked: Checked | None
     errors: tuple[FormulaError, ...]
     preview: Preview | None = None
+    forms: Forms | None = None
 
     def to_json(self, language: Language) -> dict[str, JSON]:
         """Write the report for the API."""
@@ -51,11 +54,25 @@ class FormulaReport:
                     "kind": error.kind,
                     "message": error.message.zh if language == "zh" else error.message.en,
                     "at": list(error.at) if error.at else None,
+                    "pointer": error.pointer,
                 }
                 for error in self.errors
             ],
+            "formula": self.forms.formula if self.forms else None,
+            "shown": self.forms.shown if self.forms else None,
+            "filter": self.forms.filter if self.forms else None,
             "preview": self.preview.to_json(language) if self.preview else None,
         }
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The ways to write a formula: as text, as people read it (labels instead of keys), and a condition as a JSON filter."""
+
+    formula: str
+    shown: str
+    filter: JSON
+    """None for what is no condition, or what only a formula can say."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +118,11 @@ def _type_json(checked: Checked | None, language: Language) -> JSON:
 
 @dataclass(frozen=True)
 class Trial:
-    """A formula to try, and on what: the id of a published record, or values typed in; neither: it is only checked."""
+    """A formula (or a JSON filter) to try, and on what: the id of a published record, or values typed in; neither: it is only checked."""
 
     app: str
     entity: str
-    formula: str
+    formula: str | Mapping[str, JSON]
     record_id: str | None = None
     values: Mapping[str, JSON] | None = None
 
@@ -120,18 +137,40 @@ def check_formula(registry: Registry, trial: Trial, user: str | None) -> Formula
         draft = load_draft(connection, trial.app)
         schema = _schema(draft, trial.entity)
         try:
-            checked = check(trial.formula, schema, trial.entity)
+            text = _text(trial, schema)
+            checked = check(text, schema, trial.entity)
         except FormulaErrors as errors:
             return FormulaReport(None, errors.errors)
+        forms = _forms(checked, schema, trial.entity)
         zone, directory = ZoneInfo(draft.app.time_zone), StoredDirectory(connection)
         context = Context(now=registry.clock.now(), user=user, zone=zone, directory=directory)
         row = _row(registry, connection, draft, trial, context)
         if row is None:
-            return FormulaReport(checked, ())
+            return FormulaReport(checked, (), forms=forms)
         value = program(checked.tree).run(row, context)
-        at = locate(trial.formula, schema, trial.entity, row, context) if isinstance(value, CellError) else None
+        at = locate(text, schema, trial.entity, row, context) if isinstance(value, CellError) else None
         steps = trace(checked.tree, row, context, schema, trial.entity)
-        return FormulaReport(checked, (), Preview(value, at, steps))
+        return FormulaReport(checked, (), Preview(value, at, steps), forms)
+
+
+def _text(trial: Trial, schema: Schema) -> str:
+    if isinstance(trial.formula, str):
+        return trial.formula
+    return write(parse_filter(trial.formula, schema, trial.entity), schema, trial.entity)
+
+
+def _forms(checked: Checked, schema: Schema, entity: str) -> Forms:
+    shown = write(checked.tree, schema, entity, labels=True)
+    return Forms(write(checked.tree, schema, entity), shown, _filter(checked))
+
+
+def _filter(checked: Checked) -> JSON:
+    if checked.type.kind != "boolean":
+        return None
+    try:
+        return write_filter(checked.tree)
+    except FormulaError:
+        return None
 
 
 def _row(

@@ -247,6 +247,25 @@ async def test_a_formula_is_tried_on_values_and_explains_its_result(boss: httpx.
     assert problem(wrong, "record.invalid")["errors"][0]["pointer"] == "/values/orders/0/amount"
 
 
+async def test_a_condition_is_shown_in_every_form(boss: httpx.AsyncClient):
+    await create(boss)
+    asked = {"app": "shop", "entity": "order"}
+    text = 'amount > 5 AND customer.name = "甲"'
+    tree = {"_and": [{"amount": {"_gt": 5}}, {"customer": {"name": {"_eq": "甲"}}}]}
+    for given in ({"formula": text}, {"filter": tree}, {"filter": {"amount": {"_gt": 5}, "customer.name": "甲"}}):
+        found = (await boss.post("/formulas/check", json={**asked, **given})).json()["data"]
+        assert (found["ok"], found["formula"], found["filter"]) == (True, text, tree), given
+        again = (await boss.post("/formulas/check", json={**asked, "formula": found["shown"]})).json()["data"]
+        assert (again["formula"], again["filter"]) == (text, tree)
+    only_text = (await boss.post("/formulas/check", json={**asked, "formula": "amount * 2 > 5"})).json()["data"]
+    assert (only_text["ok"], only_text["filter"]) == (True, None)
+    number = (await boss.post("/formulas/check", json={**asked, "formula": "amount * 2"})).json()["data"]
+    assert (number["formula"], number["filter"]) == ("amount * 2", None)
+    wrong = (await boss.post("/formulas/check", json={**asked, "filter": {"_or": [{"amout": 1}]}})).json()["data"]
+    assert (wrong["ok"], wrong["errors"][0]["kind"], wrong["errors"][0]["pointer"]) == (False, "NAME", "/_or/0/amout")
+    problem(await boss.post("/formulas/check", json=asked), "request.malformed")
+
+
 HOSTILE = ["\x00", "'; DROP TABLE dougong_app; --", "\u202e", "../../etc/passwd", "a" * 5000, "%00", "😀", ""]
 
 

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
 from builder.store import tables
-from builder.store.statement import Query, Unit
+from builder.store.statement import Unit
 from builder.store.types import Identifier, Words
+from runtime.records.looking_up import look_up
 from runtime.records.writer import Writing
 
 _user, _department = tables.user, tables.department
@@ -25,14 +26,14 @@ class PlatformPeople:
         found: list[str] = []
         statement = w.statements.kept(("people", "username"), lambda _: _select(_user.c.username == _named("name")))
         for name in usernames:
-            rows = yield Query(statement, {"name": name.lower()})
+            rows = yield from look_up(w, statement, {"name": name.lower()})
             found += [str(row[0]) for row in rows]
         return found
 
     def with_role(self, w: Writing, role: str) -> Unit[list[str]]:
         """Return the ids of those who have a role of the app (by whatever grant) or of the platform, by user name."""
         statement = w.statements.kept(("people", "role"), lambda _: _select(_has_role()))
-        rows = yield Query(statement, {"role": role, "app": w.app.key})
+        rows = yield from look_up(w, statement, {"role": role, "app": w.app.key})
         return [str(row[0]) for row in rows]
 
     def in_department(self, w: Writing, department: str) -> Unit[list[str]]:
@@ -41,7 +42,7 @@ class PlatformPeople:
         statement = w.statements.kept(
             ("people", "department", by_id), lambda _: _select(_user.c.department_id.in_(_below(by_id=by_id)))
         )
-        rows = yield Query(statement, {"department": department})
+        rows = yield from look_up(w, statement, {"department": department})
         return [str(row[0]) for row in rows]
 
     def of_area(self, w: Writing, area: str) -> Unit[list[str]]:
@@ -50,7 +51,7 @@ class PlatformPeople:
         statement = w.statements.kept(
             ("people", "area"), lambda _: _select(sa.func.replace(_user.c.areas, _named("area"), "") != _user.c.areas)
         )
-        rows = yield Query(statement, {"area": dump_json(area).decode()})
+        rows = yield from look_up(w, statement, {"area": dump_json(area).decode()})
         return [str(row[0]) for row in rows]
 
     def manager_of(self, w: Writing, user_id: str, levels: int) -> Unit[str | None]:
@@ -67,7 +68,7 @@ class PlatformPeople:
         seen: set[str] = set()
         while here is not None and here not in seen and level <= levels:
             seen.add(here)
-            rows = yield Query(statement, {"id": here})
+            rows = yield from look_up(w, statement, {"id": here})
             if not rows:
                 break
             manager_id, is_active = rows[0]
@@ -84,7 +85,7 @@ class PlatformPeople:
         if not wanted:
             return []
         statement = w.statements.kept(("people", "active"), lambda _: _select(_user.c.id.in_(w.statements.listed())))
-        rows = yield Query(statement, {"ids": dump_json(wanted).decode()})
+        rows = yield from look_up(w, statement, {"ids": dump_json(wanted).decode()})
         there = {str(row[0]) for row in rows}
         return [user_id for user_id in wanted if user_id in there]
 

@@ -24,6 +24,7 @@ from runtime.channels.base import Call, Letter, Payload, Recipient
 from runtime.outbox import orders
 from runtime.outbox.payloads import dump_payload
 from runtime.outbox.wishes import Way, Wishes, kind_of, read_wishes, way_for
+from runtime.records.looking_up import look_up
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -160,7 +161,7 @@ def _kind_of(w: Writing, key: str) -> Unit[str]:
     statement = w.statements.kept(
         ("connection_kind",), lambda _: sa.select(c.kind).where(c.key == sa.bindparam("key", type_=Words()))
     )
-    rows = yield Query(statement, {"key": key})
+    rows = yield from look_up(w, statement, {"key": key})
     if not rows:
         detail = say(f"没有连接“{key}”,请管理员先添加", f'There is no connection "{key}"; an admin has to add it first')
         raise Problem("connection.not_found", detail)
@@ -178,7 +179,7 @@ def _wishes(w: Writing, user_ids: Sequence[str]) -> Unit[dict[str, Wishes]]:
     statement = w.statements.kept(
         ("notice_wishes",), lambda _: sa.select(c.user_id, c.wishes).where(c.user_id.in_(w.statements.listed()))
     )
-    rows = yield Query(statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
+    rows = yield from look_up(w, statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
     return {str(row[0]): read_wishes(row[1]) for row in rows}
 
 
@@ -186,7 +187,7 @@ def _personal(w: Writing) -> Unit[frozenset[str]]:
     """Return the connections that carry messages to single people."""
     c = delivery_tables.connection.c
     statement = w.statements.kept(("personal_connections",), lambda _: sa.select(c.key, c.kind).where(c.active))
-    rows = yield Query(statement, {})
+    rows = yield from look_up(w, statement, {})
     return frozenset(row[0] for row in rows if BY_KIND[row[1]].to_each != "none")
 
 
@@ -196,6 +197,6 @@ def _people(w: Writing, user_ids: Sequence[str]) -> Unit[list[Recipient]]:
         ("recipients",),
         lambda _: sa.select(c.id, c.name, c.email, c.phone).where(c.active, c.id.in_(w.statements.listed())),
     )
-    rows = yield Query(statement, {"ids": dump_json(list(user_ids)).decode()})
+    rows = yield from look_up(w, statement, {"ids": dump_json(list(user_ids)).decode()})
     found = {str(row[0]): Recipient(str(row[0]), row[1], row[2], row[3]) for row in rows}
     return [found[user_id] for user_id in dict.fromkeys(user_ids) if user_id in found]

@@ -15,7 +15,7 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.kernel.limits import CAUSATION_DEPTH
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import say
-from builder.store.statement import Unit
+from builder.store.statement import Rows, Statement, Unit
 from formulas.schema import Context
 from runtime.records.spreading import spread
 
@@ -138,6 +138,8 @@ class Course:
     """What formulas see of the moment and of each person in whose name something was done in it."""
     remembered: dict[str, Any] = field(default_factory=dict)
     """What a reaction has looked up and need not look up again in this write."""
+    looked_up: dict[tuple[Statement, tuple[tuple[str, str], ...]], Rows] = field(default_factory=dict)
+    """What was asked of people and connections, which no write of records changes."""
     _fillers: dict[str, tuple[Filler, ...]] = field(default_factory=dict)
     _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
     _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
@@ -150,6 +152,7 @@ class Course:
         self.warrants.clear()
         self.after.clear()
         self.remembered.clear()
+        self.looked_up.clear()
         self.ahead = None
         self.following = False
         self.rewritten.clear()

@@ -130,7 +130,6 @@ def finish_invoices(invoices: list[Invoice]) -> None:
         node, since = _node(chance, invoice, late=late)
         invoice.record |= {
             "paid_amount": invoice.paid,
-            "open_amount": left,
             "node": node,
             "node_since": since,
             "blocked_by": chance.pick(_BLOCKS) if late and chance.yes(0.6) else None,

@@ -99,27 +99,25 @@ class Program:
 
     def run(self, row: Row, context: Context, backend: Backend = "compiled", sandbox: Sandbox | None = None) -> Any:
         """The value on a record, or a `CellError`; never an exception for any input that the types allow."""
-        outer = decimal.getcontext()
-        decimal.setcontext(_exact_context())
-        try:
-            if backend == "compiled" and self.plain is not None:
-                return self._direct(row)
-            return self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], sandbox))
-        finally:
-            decimal.setcontext(outer)
+        with exact_numbers():
+            return self.run_within(row, context, backend, sandbox)
+
+    def run_within(
+        self, row: Row, context: Context, backend: Backend = "compiled", sandbox: Sandbox | None = None
+    ) -> Any:
+        """The same inside of `exact_numbers`, for several formulas one after the other."""
+        if backend == "compiled" and self.plain is not None:
+            return self._direct(row)
+        return self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], sandbox))
 
     def run_many(self, rows: Iterable[Row], context: Context, backend: Backend = "compiled") -> Iterator[Any]:
         """The values on many records, for bulk work. Consume it before computing anything else in this thread."""
-        outer = decimal.getcontext()
-        decimal.setcontext(_exact_context())
-        try:
+        with exact_numbers():
             if backend == "compiled" and self.plain is not None:
                 yield from map(self._direct, rows)
                 return
             for row in rows:
                 yield self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], None))
-        finally:
-            decimal.setcontext(outer)
 
     def _direct(self, row: Row) -> Any:
         """The compiled value of a formula that reads nothing but fields of the record."""
@@ -167,6 +165,19 @@ def _exact_context() -> decimal.Context:
     if found is None:
         found = _LOCAL.exact = EXACT.copy()
     return found
+
+
+class exact_numbers:
+    """Arithmetic inside is that of formulas. Named like `decimal.localcontext`, which copies its context each time."""
+
+    __slots__ = ("_outer",)
+
+    def __enter__(self) -> None:
+        self._outer = decimal.getcontext()
+        decimal.setcontext(_exact_context())
+
+    def __exit__(self, *_: object) -> None:
+        decimal.setcontext(self._outer)
 
 
 class _BudgetError(Exception):

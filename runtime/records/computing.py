@@ -20,6 +20,7 @@ from builder.kernel.canonical import dump_json
 from builder.kernel.limits import RECOMPUTED_IN_WRITE
 from builder.store.statement import POSTGRESQL, Query, Statement, Unit
 from formulas.dependencies import Dependency
+from formulas.evaluate import exact_numbers
 from formulas.schema import Context
 from runtime.query.statements import sql_dialect
 from runtime.records.differing import Sole, Values, child_values, set_values, turned
@@ -136,12 +137,14 @@ class Changes:
 
 def compute_local(w: Writing, entity: CompiledEntity, values: dict[str, Any]) -> None:
     """Set the local computed fields of a record whose other values are known."""
+    own = OwnValues(values)
     context: Context | None = None
-    for computed in entity.computed:
-        if computed.place != "local" or computed.program is None:
-            continue
-        context = context or own_context(w)
-        values[computed.key] = computed.keep(computed.program.run(OwnValues(values), context))
+    with exact_numbers():
+        for computed in entity.computed:
+            if computed.place != "local" or computed.program is None:
+                continue
+            context = context or own_context(w)
+            values[computed.key] = computed.keep(computed.program.run_within(own, context))
 
 
 def own_context(w: Writing, before: Mapping[str, Any] | None = None) -> Context:

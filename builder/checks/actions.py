@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from builder.checks.copies import check_tasks
 from builder.checks.finding import Finding, error
+from builder.checks.missing import is_given
 from builder.compiled.computing import draft_schema
 from builder.definition.actions.base import Each, OwnSetting, Setting, TargetSetting
-from builder.definition.actions.create_task import CreateTask
 from builder.definition.actions.move_stage import MoveStage
 from builder.definition.actions.start_approval import StartApproval
 from builder.definition.automation import Automation
@@ -24,9 +25,7 @@ from builder.fields.base import Field, Invalid
 from builder.fields.children import ChildrenField
 from builder.fields.date import DateField
 from builder.fields.datetime import DatetimeField
-from builder.fields.json import JsonField
 from builder.fields.parts.choices import ChoiceField
-from builder.fields.parts.computed import ComputedField
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
 from formulas.checker import check
@@ -42,16 +41,7 @@ def check_actions(definition: Definition) -> Iterator[Finding]:
         for place in find_models(definition, kind):
             schema = schema or draft_schema(definition)
             yield from _check_setting(definition, schema, place, of)
-    for place in find_models(definition, CreateTask):
-        action = place.model
-        assert isinstance(action, CreateTask)
-        target = _field(definition, action.entity, action.snapshot_field)
-        if target is not None and not isinstance(target, JsonField):
-            message = say("快照须存入 JSON 字段", "The copy needs a field of type json")
-            yield error("action.snapshot", place.document, f"{place.pointer}/snapshot_field", message)
-        if action.once and action.link_field is None:
-            message = say("once 需要 link_field", "once needs link_field")
-            yield error("action.once", place.document, f"{place.pointer}/once", message)
+    yield from check_tasks(definition)
     for place in find_models(definition, Each):
         yield from _check_each(definition, place)
     yield from _check_names(definition)
@@ -84,7 +74,7 @@ def _check_setting(definition: Definition, schema: Schema, place: Place, of: str
     field = _field(definition, entity, setting.field)
     if field is None:
         return  # the name is reported where it stands
-    if _is_given(field):
+    if is_given(field):
         message = say(f"“{field.key}”的值由系统给出,不能设置", f'The system gives the value of "{field.key}"')
         yield error("action.field", place.document, f"{place.pointer}/field", message)
         return
@@ -124,11 +114,6 @@ def _fits(found: Type, wanted: Type) -> bool:
     if wanted.kind in ("person", "department", "record"):
         return found.kind in ("text", "person", "department", "record")
     return {found.kind, wanted.kind} == {"date", "datetime"} or wanted.kind == "json"
-
-
-def _is_given(field: Field) -> bool:
-    """Whether the system gives the value."""
-    return isinstance(field, ComputedField | ChildrenField) or field.assigned or field.shows is not None
 
 
 def _refusal(field: Field, value: Any) -> Text | None:
@@ -200,7 +185,7 @@ def _check_messages(
             if field is None:
                 continue
             pointer = f"/trigger/{name}/{number}"
-            if _is_given(field) or (name == "match" and (not field.stored or field.formula_type().kind == "set")):
+            if is_given(field) or (name == "match" and (not field.stored or field.formula_type().kind == "set")):
                 text = say(f"“{field.key}”不能用在这里", f'"{field.key}" cannot be used here')
                 yield error("trigger.field", place.document, f"{pointer}/field", text)
             elif pair.value is not None and (wrong := _refusal(field, pair.value)) is not None:

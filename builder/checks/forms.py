@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.checks.finding import Finding, error
+from builder.checks.finding import Finding, error, warning
+from builder.checks.missing import OPEN, is_given, missing_fields, role_defaults
 from builder.checks.roles import may_give
+from builder.compiled.computing import draft_schema
 from builder.definition.entity import Entity
 from builder.definition.form import Form
 from builder.definition.kinds import FORMS, ROLES, Definition, DocumentId
 from builder.fields.base import Field, label_text
-from builder.fields.parts.computed import ComputedField
 from builder.kernel.text import say
 
 _NEED_AN_ACCOUNT = ("children", "user", "multi_user", "department")
@@ -24,7 +25,7 @@ def check_forms(definition: Definition) -> Iterator[Finding]:
         if entity is not None:  # else reported where it stands
             here = DocumentId(FORMS.name, form.key)
             yield from _fields(here, form, entity)
-            yield from _required(here, form, entity)
+            yield from _required(definition, here, form, entity)
             yield from _role(here, form, definition)
 
 
@@ -44,22 +45,27 @@ def _fields(here: DocumentId, form: Form, entity: Entity) -> Iterator[Finding]:
 
 
 def _can_be_given(field: Field) -> bool:
-    computed = isinstance(field, ComputedField) or field.assigned or field.shows is not None
-    return not computed and field.type not in _NEED_AN_ACCOUNT
+    return not is_given(field) and field.type not in _NEED_AN_ACCOUNT
 
 
-def _required(here: DocumentId, form: Form, entity: Entity) -> Iterator[Finding]:
-    there = {asked.field for asked in form.fields} | {added.field for added in form.values}
-    for field in entity.fields:
-        if not field.required or field.assigned or field.key in there:
-            continue
-        if field.default is None and field.default_formula is None:
-            name = label_text(field.label)
+def _required(definition: Definition, here: DocumentId, form: Form, entity: Entity) -> Iterator[Finding]:
+    given = {each.field: OPEN for each in form.fields} | {each.field: OPEN for each in form.values}
+    role = definition.find(ROLES, form.role or "")
+    filled = role_defaults((role,) if role is not None else (), entity)
+    for field, always in missing_fields(definition, draft_schema(definition), entity, given, filled, alone=True):
+        name = label_text(field.label)
+        if always:
             message = say(
                 f"必填字段“{name.zh}”既不在 fields 中,也不在 values 中",
                 f"The required {name.en} is neither asked for nor added",
             )
             yield error("form.required", here, "/fields", message)
+        else:
+            message = say(
+                f"在某些条件下必填的字段“{name.zh}”既不在 fields 中,也不在 values 中,那时表单交不上来",
+                f"{name.en}, required under a condition, is neither asked for nor added: the form is refused then",
+            )
+            yield warning("form.required", here, "/fields", message)
 
 
 def _role(here: DocumentId, form: Form, definition: Definition) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ from runtime.expressions.prepared import (
     prepare_tree,
     statement,
 )
+from runtime.identity.actors import SYSTEM
 from runtime.query.fetched import reader_of
 from runtime.query.kept import Kept
 from runtime.query.statements import sql_dialect
@@ -67,15 +68,15 @@ class Expressions:
         wanted = [piece.formula for side in text for piece in pieces(side)]
         if not wanted:
             return text
-        ready = [self._shown(w, subject.entity, formula) for formula in wanted]
+        shown = dict(zip(wanted, (yield from self.show(w, subject, wanted)), strict=True))
+        return say(fill(text.zh, lambda formula: shown[formula].zh), fill(text.en, lambda formula: shown[formula].en))
+
+    def show(self, w: Writing, subject: Subject, formulas: Sequence[str]) -> Unit[list[Text]]:
+        """Return what people read in place of the values of formulas: labels of options, titles of records, names, local times."""
+        ready = [self._shown(w, subject.entity, formula) for formula in formulas]
         values = yield from _run(w, subject, ready)
         names = yield from _names(w, ready, values)
-        zh: dict[str, str] = {}
-        en: dict[str, str] = {}
-        for formula, made, value in zip(wanted, ready, values, strict=True):
-            shown = _display(w.app, made, value, names)
-            zh[formula], en[formula] = shown.zh, shown.en
-        return say(fill(text.zh, lambda formula: zh[formula]), fill(text.en, lambda formula: en[formula]))
+        return [_display(w.app, made, value, names) for made, value in zip(ready, values, strict=True)]
 
     def _of(self, w: Writing, entity: CompiledEntity, text: str | Mapping[str, JSON]) -> Prepared:
         name = text if isinstance(text, str) else dump_json(text)
@@ -167,7 +168,7 @@ def _names(w: Writing, ready: Sequence[Prepared], values: Sequence[Any]) -> Unit
             for made, value in zip(ready, values, strict=True)
             if made.type.kind == kind or (made.type.element is not None and made.type.element.kind == kind)
             for item in (value if isinstance(value, tuple) else (value,))
-            if isinstance(item, str)
+            if isinstance(item, str) and find_uuid(item) is not None  # what the installation did by itself is nobody's
         ]
         if not ids:
             continue
@@ -198,6 +199,8 @@ def _display(app: CompiledApp, made: Prepared, value: Any, names: Mapping[str, s
     if isinstance(value, tuple):
         parts = [names.get(item, item) if isinstance(item, str) else display(item) for item in value]
         return say("、".join(parts), ", ".join(parts))
+    if made.type.kind == "person" and value == SYSTEM.username:
+        return say("系统", "the system")
     text = names.get(value, value) if isinstance(value, str) else display(value)
     return say(text, text)
 

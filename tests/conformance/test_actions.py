@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from builder.checks.run import run_checks
 from builder.definition.actions import ALL
+from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
 from runtime.automations.actions import BY_MODEL, KINDS
 from runtime.automations.actions.base import ActionFailed
-from tests.support.acting import Acting, Shop, open_shop
+from tests.support.acting import CALLER, Acting, Shop, open_shop
+from tests.support.desk import publish_definition
+from tests.support.shop import APP, definition
 
 JSON = Any
 pytestmark = pytest.mark.anyio
@@ -170,6 +174,72 @@ async def test_create_task_keeps_what_was_known_and_makes_it_once(shop: Shop):
     assert thing["extra"]["values"] == {"title": "首单", "amount": Decimal("1200.5"), "customer.name": "华东医疗"}
     assert (thing["extra"]["entity"], thing["extra"]["id"], thing["extra"]["revision"]) == ("order", order["id"], 1)
     assert thing["extra"]["labels"]["customer.name"] == {"zh": "customer栏 / name栏", "en": "customer / name"}
+
+
+async def test_a_copy_keeps_names_as_they_were_beside_ids(shop: Shop):
+    people = shop.service.identity.users
+    owner = shop.service.add_user("owner", name="张伟")
+    paths = ["customer", "customer.owner", "customer.level", "customer.tags", "created_by", "state", "note"]
+    task = {
+        "type": "create_task",
+        "entity": "thing",
+        "values": [{"field": "name", "value": "支持"}],
+        "snapshot_field": "extra",
+        "snapshot": paths,
+        "once": False,
+    }
+    customer = await shop.create("customer", name="华东医疗", level="A", owner=owner.id, tags=["vip", "new"])
+    await shop.after([task], title="首单", customer=customer["id"])
+    people.update_user(owner.id, {"name": "张伟强"})
+    await shop.records().update(CALLER, APP, "customer", customer["id"], {"name": "华东医疗集团"}, None)
+    (thing,) = await shop.every("thing")
+    kept = thing["extra"]
+    assert (kept["values"]["customer"], kept["values"]["customer.owner"]) == (customer["id"], owner.id)
+    assert {path: name["zh"] for path, name in kept["names"].items()} == {
+        "customer": "华东医疗",
+        "customer.owner": "张伟",
+        "customer.level": "A 级",
+        "customer.tags": "重要、新",
+        "created_by": "系统",
+        "state": "Draft",
+    }
+
+
+READS = ["read", "create", "update"]
+
+
+@pytest.mark.parametrize(
+    "grants, expected",
+    [
+        ([{"entity": "customer", "may": READS, "rows": "owner = CURRENTUSER()"}], "华东医疗"),
+        ([{"entity": "customer", "may": ["read"], "hidden": ["name"]}], None),
+        ([{"entity": "customer", "may": ["read"], "masks": [{"field": "name", "start": 1}]}], None),
+        ([], None),
+    ],
+    ids=["reads titles", "hidden", "masked", "reads none"],
+)
+async def test_a_copy_tells_no_title_that_a_reader_of_it_may_not_read(
+    shop: Shop, grants: list[JSON], expected: str | None
+):
+    helper = {"key": "helper", "label": "支持", "grants": [{"entity": "thing", "may": READS}, *grants]}
+    document = {**definition(), "roles": [helper]}
+    task = {
+        "type": "create_task",
+        "entity": "thing",
+        "snapshot_field": "extra",
+        "snapshot": ["customer"],
+        "once": False,
+    }
+    task["values"] = [{"field": "name", "value": "x"}]
+    made = {"key": "auto", "label": "auto", "entity": "order", "trigger": {"type": "created"}, "actions": [task]}
+    found = run_checks(parse_definition({**document, "automations": [made]}))
+    nameless = [one.pointer for one in found if one.code == "action.nameless"]
+    assert nameless == ([] if expected else ["/actions/0/snapshot/0"])
+    publish_definition(shop.service.app.services.registry, document)
+    await an_order(shop, [task])
+    (thing,) = await shop.every("thing")
+    assert thing["extra"]["names"].get("customer", {}).get("zh") == expected
+    assert thing["extra"]["values"]["customer"] is not None
 
 
 async def test_create_task_once_goes_by_link_and_constants(shop: Shop):

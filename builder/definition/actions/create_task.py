@@ -20,7 +20,9 @@ class CreateTask(RecordAction):
     values: Settings = ()
     each: Each | None = None
     snapshot_field: Annotated[Key, Refers("field", of="entity")]
-    """A field of type ``json`` for the copy: ``{"entity", "id", "revision", "at", "values": {path: value}, "labels": {path: label}}``."""
+    """A field of type ``json`` for the copy: ``{"entity", "id", "revision", "at", "values": {path: value}, "names": {path: name}, "labels":
+    {path: label}}``. Names are those of the people, departments, records and options among the values as they were called then; a record's is
+    left out if a role that reads this field cannot read titles there."""
     snapshot: Annotated[tuple[OwnPath, ...], Option(min_length=1, max_length=SETTINGS_PER_ACTION)]
     """What is copied: field paths of the record."""
     once: bool = True

@@ -70,6 +70,10 @@ class Occasion:
         text = say(wording.zh, wording.en) if isinstance(wording, BothSentences) else say(wording or "", wording or "")
         return self.ports.expressions.render(self.w, self.subject, text)
 
+    def show(self, texts: Sequence[str]) -> Unit[list[Text]]:
+        """Return what people read in place of the values of formulas: names, titles, labels."""
+        return self.ports.expressions.show(self.w, self.subject, texts)
+
     def saw(self, shown: Mapping[str, JSON]) -> None:
         """The record is like this from now on."""
         self.subject = self.subject._replace(shown=shown)

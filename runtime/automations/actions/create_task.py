@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.app import CompiledEntity
 from builder.definition.actions.create_task import CreateTask
-from builder.fields.base import label_text
-from builder.kernel.clock import instant_text
 from builder.store.statement import Unit
-from formulas.errors import CellError
-from formulas.literals import write_value
 from runtime.automations.actions.base import Occasion, Outcome, canonical_value, count_text
+from runtime.automations.actions.copies import frozen_copy
 from runtime.automations.actions.records import bodies_of, create_records, field_of, items_of
 from runtime.expressions.finding import find_ids
 
@@ -30,7 +26,7 @@ class CreateTaskKind:
         entity = o.w.app.entities[action.entity]
         items = yield from items_of(o, action.each)
         bodies = yield from bodies_of(o, entity, action.values, items)
-        copy = yield from _snapshot(o, action.snapshot)
+        copy = yield from frozen_copy(o, action.snapshot, entity, action.snapshot_field)
         fresh = []
         for body in bodies:
             if action.link_field is not None:
@@ -52,32 +48,3 @@ def _is_there(o: Occasion, entity: CompiledEntity, action: CreateTask, body: dic
         if field.stored and field.formula_type().kind not in _NOT_COMPARED:
             equal[key] = canonical_value(field, body[key], o, is_constant=True)
     return bool((yield from find_ids(o.w, entity, equal, None, 1)))
-
-
-def _snapshot(o: Occasion, paths: Sequence[str]) -> Unit[dict[str, JSON]]:
-    """Return the copy: values as the API shows them, with the labels of the fields."""
-    values = yield from o.evaluate(*paths)
-    return {
-        "entity": o.entity.key,
-        "id": o.subject.record_id,
-        "revision": o.subject.shown.get("revision"),
-        "at": instant_text(o.w.now),
-        "values": {
-            path: None if isinstance(value, CellError) else write_value(value)
-            for path, value in zip(paths, values, strict=True)
-        },
-        "labels": {path: _label(o.w.app, o.entity.key, path) for path in paths},
-    }
-
-
-def _label(app: CompiledApp, entity: str, path: str) -> dict[str, str]:
-    zh: list[str] = []
-    en: list[str] = []
-    for step in path.split("."):
-        field = app.entities[entity].find_field(step) if entity in app.entities else None
-        label = label_text(field.label if field is not None else step)
-        zh.append(label.zh)
-        en.append(label.en)
-        info = app.find_field(entity, step)
-        entity = str(info.target_entity) if info is not None else ""
-    return {"zh": " / ".join(zh), "en": " / ".join(en)}

@@ -300,8 +300,9 @@ async def test_who_signs_wrongly_too_often_is_not_looked_at_for_a_minute(office:
 
 
 async def test_a_plan_warns_of_apps_and_connections_that_are_not_there(office: Office):
-    other = {"type": "app_event", "app": "sales", "of_entity": "deal"}
-    there = {"type": "app_event", "app": "shop", "of_entity": "ordre"}
+    found = {"type": "app_event", "match": [{"field": "code", "at": "/record/code"}], "create": False}
+    other = {**found, "app": "sales", "of_entity": "deal"}
+    there = {**found, "app": "shop", "of_entity": "ordre"}
     told = {"type": "notify", "to": [{"user": "builder"}], "channel": "mail", "subject": "x"}
     office.automate(on({"type": "created"}, told))
     office.automate(on(other, sets(note="x")), on(there, sets(note="y")), app="second")
@@ -312,8 +313,8 @@ async def test_a_plan_warns_of_apps_and_connections_that_are_not_there(office: O
         ):
             plan = (await builder.get(f"/builder/v1/apps/{app}/plan")).json()["data"]
             assert {(w["document"], w["pointer"]) for w in plan["warnings"]} == expected
-            found = (await builder.get(f"/builder/v1/apps/{app}/check")).json()["data"]
-            assert {(f["document"], f["pointer"]) for f in found if f["code"] in ELSEWHERE} == expected
+            checked = (await builder.get(f"/builder/v1/apps/{app}/check")).json()["data"]
+            assert {(f["document"], f["pointer"]) for f in checked if f["code"] in ELSEWHERE} == expected
 
 
 ELSEWHERE = ("trigger.elsewhere", "connection.missing")

@@ -216,11 +216,9 @@ async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
     log = prepare(
         sa.insert(firing).values({c.name: sa.bindparam(c.name, type_=c.type) for c in firing.c}), database.dialect
     )
-    kind = timer.c.generation.type
-    move = prepare(
-        sa.update(timer).where(timer.c.generation == sa.bindparam("g", type_=kind)).values(due_at=None, step=2),
-        database.dialect,
-    )
+    key = ("app", "rule", "subject")
+    here = (timer.c[name] == sa.bindparam(f"k_{name}", type_=timer.c[name].type) for name in key)
+    move = prepare(sa.update(timer).where(*here).values(due_at=None, step=2), database.dialect)
 
     def unit() -> Unit[int]:
         now = clock.now()
@@ -238,7 +236,7 @@ async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
                 for row in found
             ]
             yield Query(log, rows)
-            yield Query(move, [{"g": row[0]} for row in found])
+            yield Query(move, [{f"k_{name}": row[names.index(name)] for name in key} for row in found])
         return len(found)
 
     async def drain() -> int:

@@ -80,6 +80,16 @@ class CompiledEntity:
         return self.fields.get(key) or self.system.get(key)
 
     @cached_property
+    def stored_keys(self) -> tuple[str, ...]:
+        """Keys of fields with a column, in order."""
+        return tuple(field.key for field in self.stored)
+
+    @cached_property
+    def plain_keys(self) -> frozenset[str]:
+        """Keys of stored fields whose values are given."""
+        return frozenset(field.key for field in self.plain)
+
+    @cached_property
     def links(self) -> tuple[MultiReferenceField, ...]:
         """Fields whose links start here."""
         return tuple(field for field in self.many if isinstance(field, MultiReferenceField))
@@ -89,6 +99,11 @@ class CompiledEntity:
         """Of which field its records are the links; None for an entity of the app's own."""
         owner, found, field = self.key.partition(LINK_DOT)
         return LinkOf(owner, field) if found else None
+
+    @cached_property
+    def asks_others(self) -> bool:
+        """Whether other records, or the moment of reading, give values of computed fields."""
+        return any(computed.place != "local" for computed in self.computed)
 
     @cached_property
     def required(self) -> tuple[Field, ...]:
@@ -114,9 +129,14 @@ class CompiledEntity:
         return {field.key: None if field.default is None else field.coerce(field.default) for field in self.stored}
 
     @cached_property
+    def system_keys(self) -> frozenset[str]:
+        """Keys of system fields and of fields that show them."""
+        return frozenset((*self.system, *(alias.key for alias in self.aliases)))
+
+    @cached_property
     def unwritable(self) -> frozenset[str]:
-        """Keys of what a body may not give: system fields and fields that show them."""
-        return frozenset((*self.system, *(alias.key for alias in self.aliases))) - {"id"}
+        """Keys of what the body of a new record may not give."""
+        return self.system_keys - {"id"}
 
     @cached_property
     def shapes(self) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:

@@ -25,6 +25,19 @@ _STEP = (1 << 32) - 1
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+_forks = 0
+"""How many forks lie between this process and the first; asking the system for the process's number costs a call each time."""
+
+
+def _forked() -> None:
+    global _forks  # noqa: PLW0603 - of the process, as it is
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(after_in_child=_forked)
+
+
 class Ids(Protocol):
     """Makes identifiers."""
 
@@ -47,15 +60,15 @@ class SystemIds:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tails: list[bytes] = []  # drawn in one call for many ids; popping a list is atomic
-        self._process = os.getpid()
+        self._forks = _forks
         self._turn = threading.Lock()
         self._last = (-1, 0)  # millisecond, tail
 
     def record_id(self) -> str:
         """Return a new UUIDv7."""
         milliseconds = self._clock.milliseconds()
-        if os.getpid() != self._process:  # a forked child must not draw what its parent draws
-            self._process, self._tails = os.getpid(), []
+        if self._forks != _forks:  # a forked child must not draw what its parent draws
+            self._forks, self._tails = _forks, []
         try:
             tail = self._tails.pop()
         except IndexError:

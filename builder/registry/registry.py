@@ -42,6 +42,11 @@ class PublishedApp(NamedTuple):
     """Indexes that searches may ask, by entity; one that is ready or goes changes the pin too."""
 
     @property
+    def whole(self) -> PublishedApp:
+        """The app that this was narrowed from; itself if it was not."""
+        return self if self.app.whole is self.app else self._replace(app=self.app.whole, key=self.pin)
+
+    @property
     def calendar(self) -> WorkingCalendar:
         """The calendar the app counts in."""
         return self.calendars[default_key(self.app.definition.app)]

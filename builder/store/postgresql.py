@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _FIRST_DAY = date(2000, 1, 1)  # PostgreSQL counts days and microseconds from here
 _FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 _LOCK_SECONDS = 10
 _SILENT_SECONDS = 60
@@ -216,7 +217,7 @@ def _day_at(stored: tuple[int]) -> date:
 
 
 def _microseconds_of(at: datetime) -> tuple[int]:
-    return ((at - _FIRST_INSTANT) // timedelta(microseconds=1),)
+    return ((at - _FIRST_INSTANT) // _MICROSECOND,)
 
 
 def _instant_at(stored: tuple[int]) -> datetime:

@@ -33,7 +33,7 @@ Slots = tuple[tuple[str, Callable[[Any], Any] | None, Any], ...]
 class Statement:
     """SQL text of one dialect with the order and binders of its parameters. Immutable after ``prepare``."""
 
-    __slots__ = ("has_rows", "inserts", "reads", "slots", "sql", "updates")
+    __slots__ = ("_binders", "has_rows", "inserts", "reads", "slots", "sql", "updates")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Statement:
         self.sql = sql
         self.has_rows = has_rows
         self.slots = slots
+        self._binders = tuple((place, binder) for place, (_, binder, _) in enumerate(slots) if binder is not None)
         self.inserts = inserts
         """The table into which it puts rows, if that is all it does."""
         self.updates = updates
@@ -61,12 +62,10 @@ class Statement:
 
     def bind(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return driver parameters; names that are not given take the value compiled in."""
-        return tuple(
-            [
-                value if binder is None else binder(value)
-                for value, binder in [(values.get(name, default), binder) for name, binder, default in self.slots]
-            ]
-        )
+        bound = [values.get(name, default) for name, _, default in self.slots]
+        for place, binder in self._binders:
+            bound[place] = binder(bound[place])
+        return tuple(bound)
 
     def bind_sheet(self, sheet: Sheet) -> Iterable[tuple[Any, ...]]:
         """Return driver parameters of each row, made column by column."""

@@ -18,6 +18,7 @@ from runtime.automations.carrying import carry_out
 from runtime.automations.ports import Letter, Ports
 from runtime.automations.runs import Run, Standing, count_runs, set_failures, standings, write_runs
 from runtime.expressions.prepared import Subject
+from runtime.records.ahead import CannotAhead
 from runtime.records.caller import Caller
 from runtime.records.diagnosis import met
 from runtime.records.writer import Writing
@@ -69,6 +70,11 @@ def _run_together(w: Writing, ports: Ports, starts: Sequence[Start]) -> Unit[lis
     """Run them behind one savepoint; only if one fails is each run again behind one of its own."""
     if all(start.automation.on_error == "refuse" for start in starts):
         return (yield from _run_each(w, ports, starts))
+    if w.course.ahead is not None:  # an attempt has nothing to go back to: it ends
+        try:
+            return (yield from _run_each(w, ports, starts))
+        except ActionFailed as failed:
+            raise CannotAhead from failed
     back = Back(w)
     yield Query(SAVEPOINT, {})
     try:

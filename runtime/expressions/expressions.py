@@ -21,6 +21,7 @@ from builder.store import tables
 from builder.store.statement import Query, Statement, Unit
 from formulas.checker import check
 from formulas.errors import CellError
+from formulas.evaluate import exact_numbers
 from formulas.schema import Context
 from formulas.tree import Path, Tree
 from formulas.values import display
@@ -53,14 +54,19 @@ class Expressions:
 
     def evaluate(self, w: Writing, subject: Subject, texts: Sequence[str | Mapping[str, JSON]]) -> Unit[list[Any]]:
         """Return the canonical values of formulas (or JSON filters) of a record, errors as ``CellError``; at most one statement."""
+        if not texts:
+            return []
         ready = [self._of(w, subject.entity, text) for text in texts]
+        if all(made.at_hand for made in ready):
+            return _values(subject, ready)
         return (yield from _run(w, subject, ready))
 
     def holds(self, w: Writing, subject: Subject, condition: str | Mapping[str, JSON] | None) -> Unit[bool]:
         """Whether a condition is met; none is always met, an error never."""
         if condition is None or condition == {}:
             return True
-        values = yield from self.evaluate(w, subject, [condition])
+        made = self._of(w, subject.entity, condition)
+        values = _values(subject, (made,)) if made.at_hand else (yield from _run(w, subject, (made,)))
         return values[0] is True
 
     def render(self, w: Writing, subject: Subject, text: Text) -> Unit[Text]:
@@ -125,6 +131,13 @@ def context_of(w: Writing) -> Context:
     made = replace(context, user=w.caller.actor_id, roles=(*context.roles, *((actor.role,) if actor else ())))
     w.course.contexts[id(actor)] = (actor, made)
     return made
+
+
+def _values(subject: Subject, ready: Sequence[Prepared]) -> list[Any]:
+    """Return the values of formulas that ask nothing but the record."""
+    row = RecordRow(subject, ())
+    with exact_numbers():
+        return [made.program.run_within(row, NOWHERE) for made in ready]
 
 
 def _run(w: Writing, subject: Subject, ready: Sequence[Prepared]) -> Unit[list[Any]]:

@@ -64,6 +64,9 @@ class Prepared:
     asks: bool
     """Python asks the directory for it."""
 
+    at_hand: bool
+    """The record itself has all that it reads."""
+
     @property
     def needs_context(self) -> bool:
         """Whether it asks for more than fields: the moment, the person."""
@@ -119,7 +122,9 @@ def prepare_tree(app: CompiledApp, entity: CompiledEntity, source: Tree) -> Prep
     """Make a checked tree ready."""
     split = _Split(app, entity)
     tree = split.tree(source)
-    return Prepared(entity.key, program(tree), source.type, tuple(split.brought), source, asks_directory(tree))
+    made, brought, asks = program(tree), tuple(split.brought), asks_directory(tree)
+    at_hand = made.plain is not None and not brought and not asks
+    return Prepared(entity.key, made, source.type, brought, source, asks, at_hand)
 
 
 def statement(app: CompiledApp, entity: CompiledEntity, wanted: tuple[Tree, ...], dialect: Dialect) -> sa.Select[Any]:
@@ -178,13 +183,13 @@ class RecordRow:
     def value(self, steps: tuple[str, ...]) -> Any:
         """The value of a field, or of what the database brought."""
         first = steps[0]
+        if first[0] != "#":
+            return _canonical(self._subject.entity, first, self._subject.shown)
         if first == BROUGHT:
             return self._brought[int(steps[1])] if self._brought else None
         if first == CHANGED:
             return self._changed(steps)
-        if first == FORMER:
-            return _canonical(self._subject.entity, steps[1], self._former())
-        return _canonical(self._subject.entity, first, self._subject.shown)
+        return _canonical(self._subject.entity, steps[1], self._former())
 
     def rows(self, relation: tuple[str, ...]) -> tuple[RecordRow, ...]:
         """Rollups are computed by the database."""

@@ -50,11 +50,13 @@ class StatementCache:
 
     def get(self, key: Hashable, make: Callable[[], sa.Select[Any] | sa.ClauseElement | Statement]) -> Statement:
         """Return the kept statement, or make and keep it."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
+        found = self._kept.get(key)
+        if found is not None:
+            if len(self._kept) > _KEPT // 2:  # as long as there is room, nothing has to be in order
+                with self._lock:
+                    if key in self._kept:
+                        self._kept.move_to_end(key)
+            return found
         given = make()  # outside the lock: two threads may make the same, which does no harm
         made = given if isinstance(given, Statement) else prepare(given, self.dialect)
         with self._lock:

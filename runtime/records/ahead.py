@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
+
 from builder.compiled.app import CompiledEntity
 from builder.store.statement import Query
 from runtime.records.statements import RecordStatements
@@ -23,6 +25,8 @@ Key = tuple[str, str]
 
 PAUSE = 20
 """So many writes of a kind are not tried ahead after one was in vain."""
+DOUBT = 200
+"""So many writes of an app ask again what they could believe, after a belief may have been wrong."""
 
 
 class Held(NamedTuple):
@@ -32,6 +36,14 @@ class Held(NamedTuple):
     shown: dict[str, JSON]
 
 
+class Belief(NamedTuple):
+    """What nearly always is so, and is therefore not asked before the write but compared in its statement."""
+
+    name: str
+    against: sa.Select[Any]
+    """Finds a row if it is not so; its parameter is the app's key, ``g_app``."""
+
+
 class CannotAhead(Exception):
     """The write needs a transaction."""
 
@@ -39,13 +51,22 @@ class CannotAhead(Exception):
 class Ahead:
     """What a write that is run ahead wants to write."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, believes: bool = False) -> None:
+        self._believes = believes
+        self.beliefs: dict[str, Belief] = {}
+        """What it stands on besides."""
         self.pending: list[Query] = []
         self.known: dict[Key, Held] = {}
         """Records that it made or changed, as they will be."""
         self._rows: dict[Key, dict[str, Any]] = {}
         self._seen: dict[Key, int] = {}
         self._changes: dict[Key, tuple[CompiledEntity, dict[str, Any]]] = {}
+
+    def believes(self, belief: Belief) -> bool:
+        """Whether the write stands on a belief from here on; False: it has to ask."""
+        if self._believes:
+            self.beliefs[belief.name] = belief
+        return self._believes
 
     def made(self, entity: CompiledEntity, record_id: str, row: dict[str, Any], shown: dict[str, JSON]) -> None:
         """Remember a record that is to be inserted with the values ``row``."""
@@ -108,6 +129,7 @@ class Attempts:
 
     def __init__(self) -> None:
         self._pauses: dict[tuple[str, str, str], int] = {}
+        self._doubts: dict[str, int] = {}
 
     def worth(self, key: tuple[str, str, str]) -> bool:
         """Whether to try."""
@@ -116,8 +138,18 @@ class Attempts:
             self._pauses[key] = left - 1
         return not left
 
-    def in_vain(self, key: tuple[str, str, str]) -> None:
-        """Leave the next ones alone."""
+    def believes(self, app: str) -> bool:
+        """Whether a write of an app may believe what nearly always is so."""
+        left = self._doubts.get(app, 0)
+        if left:
+            self._doubts[app] = left - 1
+        return not left
+
+    def in_vain(self, key: tuple[str, str, str], app: str, ahead: Ahead) -> None:
+        """Leave the next ones alone; or, if it believed something, let them ask first."""
+        if ahead.beliefs:
+            self._doubts[app] = DOUBT
+            return
         if len(self._pauses) > 1_000:
             self._pauses.clear()
         self._pauses[key] = PAUSE

@@ -8,7 +8,7 @@ record's table, could meet the publish in a deadlock).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from builder.store.database import ConstraintRefused, Database, NotNow
 from builder.store.gathering import PARTS, parts_of, shape_of, whole_statement, with_look
 from builder.store.statement import POSTGRESQL, SQLITE, Query, Row, Rows, Sheet, Unit
 from builder.store.types import Identifier, Whole, Words
-from runtime.records.ahead import Ahead, Attempts, CannotAhead
+from runtime.records.ahead import Ahead, Attempts, Belief, CannotAhead
 from runtime.records.caller import StaleApp
 from runtime.records.changes import update_record
 from runtime.records.pins import check_guard
@@ -109,7 +109,7 @@ async def write_ahead(
     if not pays or not attempts.worth(key):
         return None
     begin(w)
-    ahead = w.course.ahead = Ahead()
+    ahead = w.course.ahead = Ahead(believes=database.dialect == POSTGRESQL and attempts.believes(w.app.key))
     try:
         if database.dialect == SQLITE:
             return await database.write(lambda: _gathered(w, make))
@@ -122,7 +122,7 @@ async def write_ahead(
         pass
     finally:
         w.course.ahead = None
-    attempts.in_vain(key)
+    attempts.in_vain(key, w.app.key, ahead)
     return None
 
 
@@ -174,19 +174,21 @@ def _whole(w: Writing, ahead: Ahead) -> Query | None:
     parts = parts_of([*ahead.changes(w.statements), *ahead.pending])
     if not parts:
         return None
-    condition = w.statements.kept(("as pinned",), lambda _: _as_pinned())
-    statement = w.statements.kept(("whole", shape_of(parts)), lambda _: whole_statement(parts, condition))
+    beliefs = ahead.beliefs
+    condition = w.statements.kept(("as pinned", *beliefs), lambda _: _as_pinned(beliefs.values()))
+    statement = w.statements.kept(("whole", shape_of(parts), *beliefs), lambda _: whole_statement(parts, condition))
     pinned = {"g_app": w.app.key, "g_pin": w.published.pin, "g_epoch": w.caller.epoch}
     return Query(statement, {**pinned, PARTS: parts})
 
 
-def _as_pinned() -> sa.Select[Any]:
-    """Select the app's row and hold it, if it is as pinned and no publish holds it."""
+def _as_pinned(beliefs: Iterable[Belief]) -> sa.Select[Any]:
+    """Select the app's row and hold it, if it is as pinned, no publish holds it, and all is as believed."""
     app = tables.app
     known = sa.bindparam("g_epoch", type_=Whole())
     epoch = sa.select(tables.identity.c.epoch).scalar_subquery()
     same = (app.c.key == sa.bindparam("g_app", type_=Words())) & (app.c.pin == sa.bindparam("g_pin", type_=Words()))
-    chosen = sa.select(app.c.pin).where(same, known.is_(None) | (epoch == known))
+    believed = [~belief.against.exists() for belief in beliefs]
+    chosen = sa.select(app.c.pin).where(same, known.is_(None) | (epoch == known), *believed)
     return chosen.with_for_update(read=True, of=app, skip_locked=True)
 
 

@@ -173,7 +173,8 @@ def plan_change(
     expect_revision(held.revision, if_match)
     seen = body_entity(w, entity)
     given = yield from without_unchanged(w, entity, record_id, expect_object(body, pointer, violations), held.shown)
-    _check_system(seen, given, held.shown, pointer, violations)
+    if not seen.system_keys.isdisjoint(given):
+        _check_system(seen, given, held.shown, pointer, violations)
     values, listed = read_fields(entity, given, pointer, violations, held=held.shown, seen=seen)
     if parent is not None:
         check_parent(values, parent.via, parent.id, pointer, violations)

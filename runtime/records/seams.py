@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.kernel.limits import CAUSATION_DEPTH
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runtime.records.writer import Writing
 
 JSON = Any
+S = TypeVar("S", bound="Filler | WriteRule | Reaction")
 Deed = Literal["created", "updated", "deleted"]
 
 
@@ -112,12 +113,47 @@ class Seams:
     fillers: tuple[Filler, ...] = ()
 
 
+class StandBy:
+    """Who of an instance concerns the entities of one compiled app; each is asked once."""
+
+    def __init__(self, app: CompiledApp, seams: Seams) -> None:
+        self._app = app
+        self._seams = seams
+        self.reactions = seams.reactions
+        self._fillers: dict[str, tuple[Filler, ...]] = {}
+        self._rules: dict[str, tuple[WriteRule, ...]] = {}
+        self._reactions: dict[str, tuple[Reaction, ...]] = {}
+
+    def rules_of(self, entity: CompiledEntity) -> tuple[WriteRule, ...]:
+        """Return the rules that concern an entity."""
+        found = self._rules.get(entity.key)
+        if found is None:
+            found = self._rules[entity.key] = self._concerned(self._seams.rules, entity)
+        return found
+
+    def fillers_of(self, entity: CompiledEntity) -> tuple[Filler, ...]:
+        """Return the fillers that concern an entity."""
+        found = self._fillers.get(entity.key)
+        if found is None:
+            found = self._fillers[entity.key] = self._concerned(self._seams.fillers, entity)
+        return found
+
+    def reactions_of(self, entity: CompiledEntity) -> tuple[Reaction, ...]:
+        """Return the reactions that concern an entity."""
+        found = self._reactions.get(entity.key)
+        if found is None:
+            found = self._reactions[entity.key] = self._concerned(self._seams.reactions, entity)
+        return found
+
+    def _concerned(self, those: tuple[S, ...], entity: CompiledEntity) -> tuple[S, ...]:
+        return tuple(each for each in those if each.concerns(self._app, entity))
+
+
 @dataclass(slots=True)
 class Course:
     """What stands by in one write, and what has happened in it so far."""
 
-    app: CompiledApp
-    seams: Seams
+    stand_by: StandBy
     facts: list[Fact] = field(default_factory=list)
     warrants: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """What this write may do besides: (entity, id) of a record -> values of its kept fields, given and taken back by the move that
@@ -140,9 +176,6 @@ class Course:
     """What a reaction has looked up and need not look up again in this write."""
     looked_up: dict[tuple[Statement, tuple[tuple[str, str], ...]], Rows] = field(default_factory=dict)
     """What was asked of people and connections, which no write of records changes."""
-    _fillers: dict[str, tuple[Filler, ...]] = field(default_factory=dict)
-    _rules: dict[str, tuple[WriteRule, ...]] = field(default_factory=dict)
-    _reactions: dict[str, tuple[Reaction, ...]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Forget what an earlier try has done."""
@@ -180,27 +213,15 @@ class Course:
 
     def rules_of(self, entity: CompiledEntity) -> tuple[WriteRule, ...]:
         """Return the rules that concern an entity."""
-        found = self._rules.get(entity.key)
-        if found is None:
-            found = tuple(rule for rule in self.seams.rules if rule.concerns(self.app, entity))
-            self._rules[entity.key] = found
-        return found
+        return self.stand_by.rules_of(entity)
 
     def fillers_of(self, entity: CompiledEntity) -> tuple[Filler, ...]:
         """Return the fillers that concern an entity."""
-        found = self._fillers.get(entity.key)
-        if found is None:
-            found = tuple(filler for filler in self.seams.fillers if filler.concerns(self.app, entity))
-            self._fillers[entity.key] = found
-        return found
+        return self.stand_by.fillers_of(entity)
 
     def reactions_of(self, entity: CompiledEntity) -> tuple[Reaction, ...]:
         """Return the reactions that concern an entity."""
-        found = self._reactions.get(entity.key)
-        if found is None:
-            found = tuple(reaction for reaction in self.seams.reactions if reaction.concerns(self.app, entity))
-            self._reactions[entity.key] = found
-        return found
+        return self.stand_by.reactions_of(entity)
 
 
 def judge(w: Writing, intents: Sequence[Intent]) -> Unit[list[Violation]]:
@@ -225,7 +246,7 @@ def finish(w: Writing) -> Unit[None]:
             return
         w.changes.turn()
         w.course.following = True
-        for reaction in w.course.seams.reactions:
+        for reaction in w.course.stand_by.reactions:
             concerned = [fact for fact in facts if reaction in w.course.reactions_of(fact.entity)]
             if concerned:
                 yield from reaction.react(w, concerned)
@@ -248,5 +269,5 @@ def look_after(w: Writing) -> Unit[None]:
 def follow_computed(w: Writing) -> Unit[None]:
     """Let follow what has to when nothing but computed values changed: reminders that read them."""
     w.changes.turn()
-    for reaction in w.course.seams.reactions:
+    for reaction in w.course.stand_by.reactions:
         yield from reaction.react(w, ())

@@ -42,10 +42,11 @@ from runtime.records.loading import Progress, load_records
 from runtime.records.locks import Locks
 from runtime.records.narrowing import Narrowing, narrows
 from runtime.records.once import carry_once
+from runtime.records.per_app import PerApp
 from runtime.records.pins import Pins, get_entity
 from runtime.records.reader import OnePlan, OneRecord, PagePlan, RecordPage, kept_plan, read_guard, read_one, read_page
 from runtime.records.rights import Rights
-from runtime.records.seams import Course, Seams, finish
+from runtime.records.seams import Course, Seams, StandBy, finish
 from runtime.records.statements import RecordStatements
 from runtime.records.targets import known_id, needs_reading, target_entity, uses_of
 from runtime.records.values import NewRecord, refuse
@@ -75,7 +76,8 @@ class Records:
         self._clock = clock
         self._ids = ids
         seams = seams or Seams()
-        self._seams = replace(seams, rules=(Rights(), Locks(), *seams.rules))
+        seams = replace(seams, rules=(Rights(), Locks(), *seams.rules))
+        self._stand_by = PerApp(lambda app: StandBy(app, seams))
         self._narrowing = Narrowing(clock)
         self._attempts = Attempts()
         self._pins = Pins(registry)
@@ -414,9 +416,9 @@ class Records:
 
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
         """Return what a write stands on; ``published`` as the caller sees it."""
-        whole = published._replace(app=published.app.whole, key=published.pin)
+        whole = published.whole
         statements = RecordStatements(whole, self.cache)
-        course = Course(whole.app, self._seams)
+        course = Course(self._stand_by.of(whole.app))
         changes = Changes(whole.app)
         return Writing(whole, caller, statements, self._clock.now(), self._ids, changes, course, published)
 

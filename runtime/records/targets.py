@@ -25,7 +25,7 @@ def target_entity(published: PublishedApp, key: str) -> CompiledEntity:
 
 def needs_reading(owner: CompiledEntity) -> bool:
     """Whether the database or the moment of reading gives a part of what is shown."""
-    return bool(owner.links) or any(computed.place != "local" for computed in owner.computed)
+    return bool(owner.links) or owner.asks_others
 
 
 def known_id(owner: CompiledEntity, record_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -33,8 +33,7 @@ from runtime.records.values import NewRecord, Values, field_json, refuse, same_j
 JSON = Any
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
+class Writing(NamedTuple):
     """One write: what it stands on and what it may use."""
 
     published: PublishedApp
@@ -59,7 +58,8 @@ class Writing:
 
     def acting_as(self, caller: Caller, seen: PublishedApp | None = None) -> Writing:
         """The same write, on behalf of somebody else, who sees the app so."""
-        return replace(self, caller=caller, seen=seen or self.seen)
+        w = self
+        return Writing(w.published, caller, w.statements, w.now, w.ids, w.changes, w.course, seen or w.seen)
 
     def for_the_app(self, cause: str) -> Writing:
         """The same write for what the app does by itself, whatever the person's own rights are; it stays theirs in the events."""
@@ -122,6 +122,8 @@ def judge_new(w: Writing, records: list[NewRecord]) -> Unit[list[Violation]]:
 
 def _levels(records: list[NewRecord]) -> list[list[list[NewRecord]]]:
     """Return records by level (children below their parents), and in each level by entity."""
+    if len(records) == 1 and not records[0].children:
+        return [[records]]
     levels: list[list[list[NewRecord]]] = []
     level = records
     while level:
@@ -314,36 +316,40 @@ def write_change(
                 is_now = field_json(computed.shape, value)
                 if not same_json(is_now, held.shown[computed.key]):
                     moved[computed.key] = is_now
-    keys = tuple(field.key for field in entity.stored if field.key in changed or field.key in moved)
+    keys = written = tuple([key for key in entity.stored_keys if key in changed or key in moved])
     if moved:  # all of them are written: which of many formulas give another value must not make statements without end
         changed = changed | local
-    written = tuple(field.key for field in entity.stored if field.key in changed)
+        written = tuple([key for key in entity.stored_keys if key in changed])
     if w.course.following:
         w.course.rewritten.add(record_id)
     w.changes.note(entity, record_id, keys, held.shown, changed)
     revision = held.revision + 1
+    actor_id = w.caller.actor_id
     values = {f"v_{key}": changed[key] for key in written}
-    values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": w.caller.actor_id}
+    values |= {"id": record_id, "v_revision": revision, "v_updated_at": w.now, "v_updated_by": actor_id}
     ahead = w.course.ahead
     if ahead is None:
         yield Query(w.statements.update(entity, written), values)
     else:
         ahead.change(entity, record_id, values)
-    shown = moved | {key: field_json(entity.fields[key], changed[key]) for key in keys if key not in moved}
-    changes = {field.key: [held.shown[field.key], shown[field.key]] for field in entity.plain if field.key in shown}
+    fields, before = entity.fields, held.shown
+    shown = {key: moved[key] if key in moved else field_json(fields[key], changed[key]) for key in keys}
+    changes = {key: [before[key], shown[key]] for key in keys if key in entity.plain_keys}
     event = make_event(w, entity, record_id, telling.kind, revision, {**changes, **also})
     if telling.detail is not None:
         event["detail"] = dump_json(telling.detail).decode()
     yield from write_events(w, [event])
     updated_at = entity.system["updated_at"].to_json(w.now)
-    after = held.shown | shown | {"revision": revision, "updated_at": updated_at, "updated_by": w.caller.actor_id}
+    after = {**before, **shown, "revision": revision, "updated_at": updated_at, "updated_by": actor_id}
     if ahead is not None:
         ahead.known[entity.key, record_id] = Held(revision, after)
     if w.course.reactions_of(entity):
-        before, then = (
-            {**shown, **{key: pair[n] for key, pair in also.items()}} for n, shown in enumerate((held.shown, after))
-        )
-        fact = Fact("updated", entity, record_id, revision, before, then, frozenset((*keys, *also)), w.caller)
+        was, then = before, after
+        if also:
+            was, then = (
+                {**shown, **{key: pair[n] for key, pair in also.items()}} for n, shown in enumerate((before, after))
+            )
+        fact = Fact("updated", entity, record_id, revision, was, then, frozenset((*keys, *also)), w.caller)
         w.course.facts.append(fact)
     return after
 

@@ -160,7 +160,7 @@ def _forget(services: Services) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
-async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated_database_url, tmp_path, monkeypatch):
+async def test_a_creation_that_starts_automations_asks_postgresql_once(migrated_database_url, tmp_path, monkeypatch):
     async with opened(migrated_database_url, tmp_path) as services:
         import asyncpg
 
@@ -178,7 +178,30 @@ async def test_a_creation_that_starts_automations_asks_postgresql_twice(migrated
         asked.clear()
         made = await services.records.create(CALLER, "shop", "order", body)
         assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
-        assert len(asked) == 2, asked
+        assert len(asked) == 1, asked
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_that_automations_stand_well_is_believed_until_one_does_not(migrated_database_url, tmp_path):
+    """An automation that somebody else's process switched off does not run, and the next writes ask first."""
+    async with opened(migrated_database_url, tmp_path) as services:
+        body = {"name": "x", "amount": 15}
+        believing = services.records._attempts.believes
+        made = await services.records.create(CALLER, "shop", "order", body)
+        assert made.record["one"] == "x!"
+        assert believing("shop")
+        state = process_tables.automation_state
+        row = {"app": "shop", "automation": "a1", "failures": 3, "reason": "{}", "position": ""}
+        with services.database.transaction() as connection:
+            connection.execute(sa.insert(state), {**row, "disabled_at": services.clock.now()})
+        for _ in range(3):
+            off = await services.records.create(CALLER, "shop", "order", body)
+            assert off.record["one"] is None
+            assert not believing("shop")
+        with services.database.transaction() as connection:
+            connection.execute(sa.delete(state))
+        made = await services.records.create(CALLER, "shop", "order", body)
+        assert made.record["one"] == "x!"
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])

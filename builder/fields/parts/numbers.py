@@ -55,12 +55,16 @@ class ExactNumber(Field):
 
     def coerce(self, value: JSON) -> Decimal | None:
         """Take a JSON number or a string of digits; round half up to the scale."""
-        number = read_number(value)
-        if number is None:
-            return None
-        if number.adjusted() > self.digits - self.scale and number != 0:
-            raise self._too_large()  # before rounding, which would write all digits out
-        number = number.quantize(_PLACES[self.scale], ROUND_HALF_UP)
+        places = _PLACES[self.scale]
+        if type(value) is Decimal and value.same_quantum(places):  # as it is stored: nothing to read, nothing to round
+            number = value
+        else:
+            read = read_number(value)
+            if read is None:
+                return None
+            if read.adjusted() > self.digits - self.scale and read != 0:
+                raise self._too_large()  # before rounding, which would write all digits out
+            number = read.quantize(places, ROUND_HALF_UP)
         if number.adjusted() >= self.digits - self.scale and number != 0:
             raise self._too_large()
         check_range(number, self.minimum, self.maximum)

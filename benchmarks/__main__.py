@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import formulas_speed, formulas_writes, growth, load, process_speed
+from benchmarks import formulas_speed, formulas_writes, growth, load, process_speed, requests_speed
 from benchmarks.data import CUSTOMERS, PAYMENTS, Sizes
 from benchmarks.report import DatabaseReport, write_json, write_table
 from benchmarks.run import Options, run, say
@@ -23,6 +23,9 @@ def main() -> int:
     """Run what the command line asks for."""
     if sys.argv[1:2] == ["process"]:
         process_speed.main(sys.argv[2:])
+        return 0
+    if sys.argv[1:2] == ["requests"]:
+        requests_speed.main(sys.argv[2:])
         return 0
     if sys.argv[1:2] == ["growth"]:
         growth.main(sys.argv[2:])

@@ -95,12 +95,12 @@ async def arming(app: App) -> None:
         report(f"{deed} with a timer / without ({PENDING:,} pending)", ours, other, "ms")
 
 
-def fill_pending(app: App, count: int) -> None:
+def fill_pending(app: App, count: int, key: str = "bench") -> None:
     """Put timers there that are due in a year, of another app, without records."""
     database = app.services.database
     now = app.services.clock.now()
     timer = tables.timer
-    row = {"app": "bench", "rule": "other", "entity": "other", "step": 0, "provisional": False, "paused_seconds": 0}
+    row = {"app": key, "rule": "other", "entity": "other", "step": 0, "provisional": False, "paused_seconds": 0}
     with database.transaction() as connection:
         for start in range(0, count, 10_000):
             rows = [

@@ -13,7 +13,6 @@ from formulas.arithmetic_types import arithmetic, combine, negative, percent
 from formulas.coercion import as_instant, compare, literal_for
 from formulas.dependencies import Dependency, dependencies
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
-from formulas.filters import join, negate
 from formulas.functions import find_function, function_names, known_function
 from formulas.functions.declare import LETTER_NAMES, SET_LETTERS, Function, Parameter, unify
 from formulas.names import Relation, Scope, find_field, resolve
@@ -23,7 +22,7 @@ from formulas.recordcalls import record_function
 from formulas.rollups import ROLLUPS, build_rollup
 from formulas.schema import Schema
 from formulas.syntax import Node
-from formulas.tree import Call, Literal, Path, Tree, walk
+from formulas.tree import Call, Literal, Path, Tree, join, negate, walk
 from formulas.types import BLANK, BOOLEAN, DATE, DEPARTMENT, TEXT, Type, decimal, integer, set_of
 
 TREE_LIMIT = 1_000
@@ -50,24 +49,35 @@ def check(
 
     `blank_as_zero` reads blank number fields as 0 in `+ - *`. Raises `FormulaErrors` with every error found.
     """
+    return checked_tree(_typed(text, _Checker(schema, blank_as_zero), Scope((entity,)), expected), schema, entity)
+
+
+def checked_tree(tree: Tree, schema: Schema, entity: str) -> Checked:
+    """What there is to know of a tree that is right."""
+    return Checked(tree, tree.type, dependencies(tree, schema, entity), is_volatile(tree))
+
+
+def check_condition(text: str, schema: Schema, entity: str, *, outer: tuple[str, ...] = ()) -> Tree:
+    """The tree of a filter, guard or row rule. Raises `FormulaErrors`.
+
+    `outer` are the entities of the rows that the record is related to, the outermost first; `this.` means the last.
+    """
+    return _typed(text, _Checker(schema, True), Scope((*outer, entity)), BOOLEAN)
+
+
+def _typed(text: str, checker: _Checker, scope: Scope, expected: Type | None) -> Tree:
     try:
         syntax = parse(text)
     except FormulaError as error:
         raise FormulaErrors([error]) from None
-    checker = _Checker(schema, blank_as_zero)
-    tree = checker.guarded(syntax, Scope((entity,)))
+    tree = checker.guarded(syntax, scope)
     if not checker.errors and expected is not None and not fits(tree.type, expected):
         checker.fail("TYPE", syntax, f"结果应为{expected.name.zh}", f"the result must be {expected.name.en}")
     if not checker.errors:
         checker.bound(tree, syntax)
     if checker.errors:
         raise FormulaErrors(checker.errors)
-    return Checked(tree, tree.type, dependencies(tree, schema, entity), is_volatile(tree))
-
-
-def check_condition(text: str, schema: Schema, entity: str) -> Tree:
-    """The tree of a filter, guard or row rule. Raises `FormulaErrors`."""
-    return check(text, schema, entity, expected=BOOLEAN).tree
+    return tree
 
 
 def fits(type_: Type, expected: Type) -> bool:

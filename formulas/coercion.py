@@ -6,11 +6,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from formulas.errors import FormulaError, Message, did_you_mean, nearest
-from formulas.filters import join, negate
 from formulas.functions.declare import unify
 from formulas.literals import WrongValueError, read_value
 from formulas.syntax import Node
-from formulas.tree import Call, Literal, Tree
+from formulas.tree import Call, Literal, Tree, join, negate
 from formulas.types import BLANK, BOOLEAN, DATETIME, NARROW_DIGITS, TEXT, Type
 
 _FROM_TEXT = ("option", "date", "datetime", "person", "department", "record", "file")

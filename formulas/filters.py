@@ -1,7 +1,8 @@
 """The JSON form of conditions: a Directus-shaped filter tree to a typed tree, all errors at once.
 
 Grammar: `{"field": value}` or `{"field": {"_op": value, …}}`, joined by `_and`, `_or`, `_not`; objects nest over to-one
-relations, `_some` and `_none` ask about the rows of a to-many relation.
+relations, `_some` and `_none` ask about the rows of a to-many relation. Beside fields `{"_formula": "text"}` is a condition
+in the text form, about the record whose fields stand beside it; `this.` is the one whose related rows are asked about.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from decimal import Decimal
 from typing import Any, ParamSpec
 
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
-from formulas.filter_writer import write_filter
+from formulas.filter_texts import FORMULA, Judge, Texts
 from formulas.literals import LIST_LIMIT, WrongValueError, read_value
 from formulas.moments import bind_context, read_variable
 from formulas.schema import Context, FieldInfo, Schema
-from formulas.tree import Call, Literal, Path, Rollup, Tree
+from formulas.tree import Call, Literal, Path, Rollup, Tree, join, negate
 from formulas.types import BLANK, BOOLEAN, TEXT, Type, decimal, set_of
 
 DEPTH_LIMIT = 32
@@ -25,8 +26,6 @@ NODE_LIMIT = 500
 HOP_LIMIT = 5
 #: Digits of a constant that does not fit its field's type.
 WIDE_DIGITS = 150
-
-__all__ = ["OPERATORS", "join", "negate", "parse_filter", "write_filter"]
 
 P = ParamSpec("P")
 TRUE = Literal(True, BOOLEAN, fixed=True)
@@ -50,6 +49,7 @@ _TEXT_CALLS = {
 _SET_CALLS = {"_has_any": "HASANY", "_has_all": "HASALL", "_has_none": "HASNONE"}
 _DAYS = {"date", "datetime"}
 _ALIASES = {"_neq": "_ne", "_le": "_lte", "_ge": "_gte", "_every": "_all"}
+_WORDS = ("_and", "_or", "_not", FORMULA)
 OPERATORS: tuple[str, ...] = (
     *("_eq", "_ne", "_lt", "_lte", "_gt", "_gte", "_in", "_nin", "_null", "_nnull", "_empty", "_nempty"),
     *("_between", "_nbetween", *_TEXT_CALLS, "_has", *_SET_CALLS, "_some", "_none", "_all"),
@@ -61,33 +61,47 @@ class _Stop(Exception):
 
 
 def parse_filter(
-    json_value: object, schema: Schema, entity: str, context: Context | None = None, *, pointer: str = ""
+    json_value: object,
+    schema: Schema,
+    entity: str,
+    context: Context | None = None,
+    *,
+    pointer: str = "",
+    outer: tuple[str, ...] = (),
+    judge: Judge | None = None,
 ) -> Tree:
     """Read a filter tree for rows of `entity`.
 
     With a context `$NOW`, `$TODAY` and `$CURRENT_USER` become values; without one they stay calls, for conditions that
-    are kept and bound later. `pointer` is where the filter stands in its document. Raises `FormulaErrors` with every
-    error found.
+    are kept and bound later. `pointer` is where the filter stands in its document. `outer` are the entities of the rows
+    that the record is related to, the outermost first. `judge` looks at each condition that was written as text and may
+    raise `FormulaErrors`. Raises `FormulaErrors` with every error found, those in a text with its pointer and their span.
     """
-    reader = _Reader(schema, context.zone if context else UTC)
-    tree = reader.group(json_value, _Scope(entity), pointer, 0)
+    reader = _Reader(schema, context.zone if context else UTC, Texts(schema, context, judge))
+    tree = reader.group(json_value, _Scope(entity, (), (*outer, entity)), pointer, 0)
     if reader.errors:
         raise FormulaErrors(reader.errors)
+    reader.texts.bound(tree)
     return bind_context(tree, context) if context else tree
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """Where a nested object stands: the entity of its keys and the to-one steps from the current row."""
+    """Where a nested object stands: the entity of its keys and the to-one steps from the current row.
+
+    `rows` are the entities of the rows it stands in, from the outermost to the current one.
+    """
 
     entity: str
-    steps: tuple[str, ...] = ()
+    steps: tuple[str, ...]
+    rows: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Reader:
     schema: Schema
     zone: tzinfo
+    texts: Texts
     errors: list[FormulaError] = field(default_factory=list)
     nodes: int = 0
 
@@ -134,8 +148,10 @@ class _Reader:
             return self._logical(key[1:], value, scope, pointer, depth)
         if key == "_not":
             return negate(self.group(value, scope, pointer, depth + 1))
+        if key == FORMULA:
+            return self._formula(value, scope, pointer)
         if key.startswith("_") and self.schema.find_field(scope.entity, key) is None:
-            raise self._unknown_operator(key, pointer, ("_and", "_or", "_not"))
+            raise self._unknown_operator(key, pointer, _WORDS)
         return self._field(key, value, scope, pointer, depth)
 
     def _logical(self, word: str, value: object, scope: _Scope, pointer: str, depth: int) -> Tree:
@@ -143,6 +159,14 @@ class _Reader:
             raise self.stop("TYPE", pointer, "这里应为条件列表", "expected a list of conditions")
         parts = [self.group(part, scope, f"{pointer}/{index}", depth + 1) for index, part in enumerate(value)]
         return join(word, parts)
+
+    def _formula(self, value: object, scope: _Scope, pointer: str) -> Tree:
+        """A condition as text, about the record whose keys stand beside it."""
+        try:
+            return self.texts.read(value, scope.rows, scope.steps, scope.entity)
+        except FormulaErrors as found:
+            self.errors += [FormulaError(error.kind, error.message, error.at, pointer) for error in found.errors]
+            raise _Stop from None
 
     def _field(self, key: str, value: object, scope: _Scope, pointer: str, depth: int) -> Tree:
         first, _, rest = key.partition(".")
@@ -230,6 +254,8 @@ class _Reader:
 
     def _unknown_operator(self, name: str, pointer: str, known: Iterable[str]) -> _Stop:
         zh, en = did_you_mean(nearest(name, known))
+        if name == FORMULA:
+            zh, en = "，它与字段并列，不写在字段里", "; it stands beside fields, not inside one"
         return self.stop("NAME", pointer, f"没有运算符“{name[:100]}”{zh}", f'no operator "{name[:100]}"{en}')
 
     def literal(self, value: object, type_: Type, pointer: str) -> Tree:
@@ -330,7 +356,7 @@ class _Reader:
         self.hops(scope, pointer)
         exists = Rollup(scope.steps, target, "EXISTS", None, None, BOOLEAN)
         if name in ("_some", "_none", "_all"):
-            condition = self.group(value, _Scope(target), pointer, depth + 1)
+            condition = self.group(value, _Scope(target, (), (*scope.rows, target)), pointer, depth + 1)
             if name == "_all":
                 return negate(replace(exists, condition=negate(condition)))
             found = replace(exists, condition=None if condition == TRUE else condition)
@@ -365,25 +391,6 @@ def _literal_type(value: Any, type_: Type) -> Type:
     places = max(0, -exponent) if isinstance(exponent, int) else 0
     fits = places <= type_.scale and len(value.as_tuple().digits) + type_.scale - places <= type_.digits
     return type_ if fits else decimal(max(places, type_.scale), WIDE_DIGITS)
-
-
-def join(word: str, parts: Iterable[Tree]) -> Tree:
-    """`and` or `or` of the parts, flattened; nothing to join is true for `and` and false for `or`."""
-    flat: list[Tree] = []
-    for part in parts:
-        flat.extend(part.args if isinstance(part, Call) and part.function == word else (part,))
-    neutral = Literal(word == "and", BOOLEAN, fixed=True)
-    kept = [part for part in flat if part != neutral]
-    if not kept:
-        return neutral
-    return kept[0] if len(kept) == 1 else Call(word, tuple(kept), BOOLEAN)
-
-
-def negate(tree: Tree) -> Tree:
-    """The opposite condition."""
-    if isinstance(tree, Call) and tree.function == "not":
-        return tree.args[0]
-    return Call("not", (tree,), BOOLEAN)
 
 
 def escape(key: str) -> str:

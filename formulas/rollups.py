@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from formulas.errors import FormulaError, Message
-from formulas.filters import negate
 from formulas.functions.declare import Function, Parameter
 from formulas.names import Relation
 from formulas.syntax import Node
-from formulas.tree import Literal, Rollup, Tree
+from formulas.tree import Literal, Rollup, Tree, negate
 from formulas.types import BLANK, BOOLEAN, TEXT, Type, set_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -153,6 +153,21 @@ def _collect(tree: Tree, scopes: tuple[tuple[str, ...], ...], found: set[tuple[s
             _collect(part, (*scopes, base + tree.relation), found)
 
 
+def seen_from(tree: Tree, steps: tuple[str, ...], inside: int = 0) -> Tree:
+    """The tree of a record as the tree of another one, which leads to it over these to-one relations.
+
+    `inside` counts the rollups that the tree stands in.
+    """
+    if isinstance(tree, Path):
+        return replace(tree, steps=(*steps, *tree.steps)) if tree.up == inside else tree
+    deeper = isinstance(tree, Rollup)
+    parts = children(tree)
+    moved = with_children(tree, tuple(seen_from(part, steps, inside + deeper) for part in parts)) if parts else tree
+    if isinstance(moved, Rollup) and moved.up == inside:
+        return replace(moved, relation=(*steps, *moved.relation))
+    return moved
+
+
 def desugared(call: Call) -> Call:
     """IFS and SWITCH as nested IF, which both back ends know; any other call as it is."""
     if call.function == "IFS":
@@ -170,3 +185,22 @@ def _nested(conditions: Sequence[Tree], results: Sequence[Tree], otherwise: Tree
         otherwise = Call("IF", (condition, result, otherwise), type_)
     assert isinstance(otherwise, Call)
     return otherwise
+
+
+def join(word: str, parts: Iterable[Tree]) -> Tree:
+    """`and` or `or` of the parts, flattened; nothing to join is true for `and` and false for `or`."""
+    flat: list[Tree] = []
+    for part in parts:
+        flat.extend(part.args if isinstance(part, Call) and part.function == word else (part,))
+    neutral = Literal(word == "and", BOOLEAN, fixed=True)
+    kept = [part for part in flat if part != neutral]
+    if not kept:
+        return neutral
+    return kept[0] if len(kept) == 1 else Call(word, tuple(kept), BOOLEAN)
+
+
+def negate(tree: Tree) -> Tree:
+    """The opposite condition."""
+    if isinstance(tree, Call) and tree.function == "not":
+        return tree.args[0]
+    return Call("not", (tree,), BOOLEAN)

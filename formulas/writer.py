@@ -122,9 +122,19 @@ class _Writer:
         return f"{tree.function}({', '.join(parts)})"
 
 
-def write(tree: Tree, schema: Schema | None = None, entity: str = "", *, labels: bool = False) -> str:
-    """The text of a tree of `entity`. With `labels` fields are shown by their labels, as people read them."""
-    return _Writer(schema, (entity,), labels).write(tree)
+def write(
+    tree: Tree,
+    schema: Schema | None = None,
+    entity: str = "",
+    *,
+    labels: bool = False,
+    outer: tuple[str, ...] = (),
+) -> str:
+    """The text of a tree of `entity`. With `labels` fields are shown by their labels, as people read them.
+
+    `outer` are the entities of the rows that the record is related to, the outermost first.
+    """
+    return _Writer(schema, (*outer, entity), labels).write(tree)
 
 
 def _literal(value: Any) -> tuple[str, int]:

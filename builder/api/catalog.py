@@ -41,7 +41,8 @@ def make(context: Context) -> APIRouter:
     def check(request: Request, author: Builder, body: Annotated[JSON, Depends(exact_body)]) -> Response:
         """Check a formula for an entity of a draft: ``{"app", "entity", "formula", "record"?, "values"?}``; or a JSON filter, as ``filter`` instead.
 
-        Answers its type, what it reads, every error with its place, and its other forms: text, text with labels, JSON filter.
+        Answers its type, what it reads, every error with its place, and its other forms: text, text with labels, JSON filter
+        (what only a formula can say stands in it as text, under ``_formula``).
         On a record (an id, admins only) or on values also what it gives and how, step by step.
         """
         members = {"app": str, "entity": str, "formula": str, "filter": dict, "record": str, "values": dict}

@@ -15,11 +15,10 @@ from builder.kernel.text import Text, say
 from formulas.checker import Checked, check
 from formulas.dependencies import Dependency, computation_order
 from formulas.evaluate import Program, program
-from formulas.filters import join, negate
 from formulas.functions import find_function
 from formulas.nodes import asks_directory
 from formulas.schema import Schema
-from formulas.tree import Call, Path, Rollup, Tree, children, paths, walk, with_children
+from formulas.tree import Call, Path, Rollup, Tree, children, join, negate, paths, walk, with_children
 from formulas.tree import Literal as Constant
 from formulas.types import BLANK, BOOLEAN, Type
 

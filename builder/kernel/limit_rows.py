@@ -7,6 +7,7 @@ from typing import NamedTuple
 from builder.kernel import limits
 from builder.kernel.text import Text, say
 from formulas.filters import DEPTH_LIMIT, NODE_LIMIT
+from formulas.syntax import LENGTH_LIMIT
 
 
 class LimitRow(NamedTuple):
@@ -46,6 +47,12 @@ ROWS: tuple[LimitRow, ...] = (
     ),
     LimitRow("FILTER_NODES", NODE_LIMIT, say("一个筛选的条件", "conditions of a filter"), "query.invalid"),
     LimitRow("FILTER_DEPTH", DEPTH_LIMIT, say("筛选的嵌套层数", "levels of a filter"), "query.invalid"),
+    LimitRow(
+        "FILTER_FORMULAS",
+        LENGTH_LIMIT,
+        say("一个筛选中公式的字符(合计)", "characters of the formulas of a filter, together"),
+        "query.invalid",
+    ),
     LimitRow("QUERY_HOPS", limits.QUERY_HOPS, say("一条路径经过的关联", "relations of a path"), "query.invalid"),
     LimitRow("SORT_KEYS", limits.SORT_KEYS, say("排序项", "keys of an order"), "query.invalid"),
     LimitRow("FIELD_PATHS", limits.FIELD_PATHS, say("fields 的路径", "paths of fields"), "query.invalid"),

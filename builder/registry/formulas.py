@@ -17,14 +17,17 @@ from builder.kernel.text import Language, say
 from builder.registry.drafts import load_draft
 from builder.registry.previewing import StoredDirectory, find_row, typed_row
 from builder.registry.registry import Registry, find_published
-from formulas.checker import Checked, check
+from formulas.checker import Checked, check, checked_tree, fits
 from formulas.errors import CellError, FormulaError, FormulaErrors
 from formulas.evaluate import Row, program
-from formulas.filters import parse_filter, write_filter
+from formulas.filter_texts import FORMULA
+from formulas.filter_writer import write_filter
+from formulas.filters import parse_filter
 from formulas.literals import write_value
 from formulas.locate import locate
 from formulas.schema import Context, Schema
 from formulas.trace import Step, trace
+from formulas.types import BOOLEAN
 from formulas.writer import write
 
 JSON = Any
@@ -69,10 +72,11 @@ class FormulaReport:
 class Forms:
     """The ways to write a formula: as text, as people read it (labels instead of keys), and a condition as a JSON filter."""
 
-    formula: str
+    formula: str | None
+    """None for a JSON filter that is longer or larger than a text may be."""
     shown: str
     filter: JSON
-    """None for what is no condition, or what only a formula can say."""
+    """None for what is no condition. What only a formula can say stands in it as text."""
 
 
 @dataclass(frozen=True)
@@ -137,40 +141,51 @@ def check_formula(registry: Registry, trial: Trial, user: str | None) -> Formula
         draft = load_draft(connection, trial.app)
         schema = _schema(draft, trial.entity)
         try:
-            text = _text(trial, schema)
-            checked = check(text, schema, trial.entity)
+            checked = _checked(trial, schema)
         except FormulaErrors as errors:
             return FormulaReport(None, errors.errors)
-        forms = _forms(checked, schema, trial.entity)
+        forms = _forms(trial, checked, schema)
         zone, directory = ZoneInfo(draft.app.time_zone), StoredDirectory(connection)
         context = Context(now=registry.clock.now(), user=user, zone=zone, directory=directory)
         row = _row(registry, connection, draft, trial, context)
         if row is None:
             return FormulaReport(checked, (), forms=forms)
-        value = program(checked.tree).run(row, context)
-        at = locate(text, schema, trial.entity, row, context) if isinstance(value, CellError) else None
-        steps = trace(checked.tree, row, context, schema, trial.entity)
-        return FormulaReport(checked, (), Preview(value, at, steps), forms)
+        return FormulaReport(checked, (), _preview(trial, checked, forms, schema, row, context), forms)
 
 
-def _text(trial: Trial, schema: Schema) -> str:
+def _preview(trial: Trial, checked: Checked, forms: Forms, schema: Schema, row: Row, context: Context) -> Preview:
+    value = program(checked.tree).run(row, context)
+    text = trial.formula if isinstance(trial.formula, str) else forms.formula
+    if text is None:  # larger than a text may be: the result alone is told
+        return Preview(value, None, ())
+    at = locate(text, schema, trial.entity, row, context) if isinstance(value, CellError) else None
+    return Preview(value, at, trace(checked.tree, row, context, schema, trial.entity))
+
+
+def _checked(trial: Trial, schema: Schema) -> Checked:
     if isinstance(trial.formula, str):
-        return trial.formula
-    return write(parse_filter(trial.formula, schema, trial.entity), schema, trial.entity)
+        return check(trial.formula, schema, trial.entity)
+    return checked_tree(parse_filter(trial.formula, schema, trial.entity), schema, trial.entity)
 
 
-def _forms(checked: Checked, schema: Schema, entity: str) -> Forms:
-    shown = write(checked.tree, schema, entity, labels=True)
-    return Forms(write(checked.tree, schema, entity), shown, _filter(checked))
+def _forms(trial: Trial, checked: Checked, schema: Schema) -> Forms:
+    given = trial.formula if isinstance(trial.formula, str) else None
+    shown = write(checked.tree, schema, trial.entity, labels=True)
+    text = _text(checked, schema, trial.entity) or given
+    if not fits(checked.type, BOOLEAN):
+        return Forms(text, shown, None)
+    known = trial.formula if given is None else {FORMULA: given}
+    return Forms(text, shown, write_filter(checked.tree, schema, trial.entity, given=known))
 
 
-def _filter(checked: Checked) -> JSON:
-    if checked.type.kind != "boolean":
-        return None
+def _text(checked: Checked, schema: Schema, entity: str) -> str | None:
+    """The canonical text; None if it is longer or larger than a text may be."""
+    text = write(checked.tree, schema, entity)
     try:
-        return write_filter(checked.tree)
-    except FormulaError:
+        check(text, schema, entity)
+    except FormulaErrors:
         return None
+    return text
 
 
 def _row(

@@ -17,9 +17,9 @@ from builder.definition.kinds import Definition, DocumentId
 from builder.definition.references import find_formulas, find_references, set_at
 from builder.fields.parts.computed import ComputedField
 from builder.fields.parts.many import side_of
-from builder.kernel.problems import escape_pointer
 from formulas.checker import check
 from formulas.errors import FormulaError, FormulaErrors
+from formulas.filter_texts import FORMULA
 from formulas.filters import parse_filter
 from formulas.schema import FieldInfo, Schema
 from formulas.syntax import tokenize
@@ -140,11 +140,37 @@ class _Rewriting:
                 return False
             return True
 
-        new = tree
-        for pointer in list(_names_in(tree, self.rename.key, "")):
-            if passes(_renamed_at(tree, pointer, self.rename.key + _ALIAS)):
-                new = _renamed_at(new, pointer, self.rename.new_key)
-        return new
+        return self._rewrite_part(tree, passes)
+
+    def _rewrite_part(self, part: JSON, passes: Passes) -> JSON:
+        """Return a part of a filter tree with the new name. ``passes`` judges what might stand in its place."""
+        if isinstance(part, list):
+            return [self._rewrite_item(part, at, passes) for at in range(len(part))]
+        if not isinstance(part, dict):
+            return part
+        return dict(self._rewrite_member(part, key, passes) for key in part)
+
+    def _rewrite_item(self, part: list[JSON], at: int, passes: Passes) -> JSON:
+        return self._rewrite_part(part[at], lambda item: passes([*part[:at], item, *part[at + 1 :]]))
+
+    def _rewrite_member(self, part: dict[str, JSON], key: str, passes: Passes) -> tuple[str, JSON]:
+        def takes(value: JSON) -> bool:
+            return passes(_with_member(part, key, key, value))
+
+        new_key = self._rewrite_key(key, lambda name: passes(_with_member(part, key, name, part[key])))
+        if key == FORMULA and isinstance(part[key], str):
+            return new_key, self._rewrite(part[key], takes)
+        return new_key, self._rewrite_part(part[key], takes)
+
+    def _rewrite_key(self, key: str, passes: Passes) -> str:
+        """Return a member's name, which may be a path, with the new name for the steps that mean the field."""
+        steps = key.split(".")
+        new = list(steps)
+        for place, step in enumerate(steps):
+            changed = [*steps[:place], step + _ALIAS, *steps[place + 1 :]]
+            if step == self.rename.key and passes(".".join(changed)):
+                new[place] = self.rename.new_key
+        return ".".join(new)
 
     def path(self, path: str, entity: str) -> str:
         """Return a field path from an entity with the new name."""
@@ -172,30 +198,6 @@ def _if_changed(pointer: str, old: JSON, new: JSON) -> Iterator[tuple[str, JSON]
         yield pointer, new
 
 
-def _names_in(tree: JSON, name: str, pointer: str) -> Iterator[str]:
-    """Yield pointers to members of this name, the innermost first, so that pointers of outer ones stay true."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            at = f"{pointer}/{escape_pointer(key)}"
-            yield from _names_in(value, name, at)
-            if key == name:
-                yield at
-    elif isinstance(tree, list):
-        for place, value in enumerate(tree):
-            yield from _names_in(value, name, f"{pointer}/{place}")
-
-
-def _renamed_at(tree: JSON, pointer: str, name: str) -> JSON:
-    """Return a copy in which the member a pointer points to is called otherwise; the order of members stays."""
-    if not pointer:
-        return tree
-    first, _, rest = pointer[1:].partition("/")
-    rest = f"/{rest}" if rest else ""
-    if isinstance(tree, list):
-        return [_renamed_at(v, rest, name) if str(place) == first else v for place, v in enumerate(tree)]
-    return {
-        (name if not rest and escape_pointer(key) == first else key): (
-            _renamed_at(value, rest, name) if escape_pointer(key) == first else value
-        )
-        for key, value in tree.items()
-    }
+def _with_member(part: dict[str, JSON], key: str, new_key: str, value: JSON) -> dict[str, JSON]:
+    """Return an object with another member in the place of one; the order of members stays."""
+    return {new_key if name == key else name: value if name == key else old for name, old in part.items()}

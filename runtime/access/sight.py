@@ -23,10 +23,9 @@ from builder.fields.base import Field
 from builder.fields.children import ChildrenField
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
-from formulas.filters import join
 from formulas.schema import Context
 from formulas.sql import Dialect, Resolver, to_condition
-from formulas.tree import Tree
+from formulas.tree import Tree, join
 from runtime.access.grants import ReadyGrant, leads_to, readable_entities, ready_grants
 
 Element = sa.ColumnElement[Any]

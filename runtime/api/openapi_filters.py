@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.compiled.app import CompiledApp
+from formulas.filter_texts import FORMULA
 from formulas.schema import FieldInfo
+from formulas.syntax import LENGTH_LIMIT
 from formulas.types import Type
 
 Schema = dict[str, Any]
@@ -14,6 +16,13 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _ID: Schema = {"type": "string", "description": "An id, or $CURRENT_USER."}
 _DAY: Schema = {"type": "string", "description": "A day, an instant, $TODAY or $NOW, also $TODAY(-7 days)."}
+_FORMULA: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LENGTH_LIMIT,
+    "description": "A condition as a formula, about the record whose fields stand beside it: ROUND(amount * 1.13, 1) > 500. "
+    "Inside _some, _none and _all this.… is the record that is asked about.",
+}
 _BLANK: Schema = {"enum": [None, ""]}
 _BLANKS = ("_null", "_nnull", "_empty", "_nempty")
 _TEXT_CALLS = (
@@ -56,6 +65,7 @@ def filter_schema(app: CompiledApp, entity: str, names: Mapping[str, str]) -> Sc
         "_and": {"type": "array", "items": own},
         "_or": {"type": "array", "items": own},
         "_not": own,
+        FORMULA: _FORMULA,
     }
     for key, _ in app.fields(entity):
         info = app.find_field(entity, key)

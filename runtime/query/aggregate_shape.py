@@ -11,7 +11,7 @@ from builder.fields.parts.computed import ComputedField
 from builder.kernel.limits import QUERY_HOPS
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
-from formulas.errors import FormulaErrors
+from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.filters import parse_filter
 from formulas.schema import Context, FieldInfo
 from formulas.tree import Path, Tree, children, lift, with_children
@@ -254,12 +254,18 @@ def _having_type(measure: MeasureShape, field: Field | None) -> Type:
 
 def _plan_having(given: Any, types: dict[str, Type], context: Context) -> tuple[Tree, dict[str, Any]]:
     try:
-        tree = parse_filter(given, MeasureSchema(types), "", context, pointer="/having")
+        tree = parse_filter(given, MeasureSchema(types), "", context, pointer="/having", judge=_refuse_text)
     except FormulaErrors as errors:
         raise filter_problem(errors, "/having") from None
     places = {name: str(place) for place, name in enumerate(types)}
     shape, values = lift(_by_place(tree, places))
     return shift(shape, _HAVING_FROM), {f"p{_HAVING_FROM + place}": value for place, value in enumerate(values)}
+
+
+def _refuse_text(_condition: Tree) -> None:
+    """Measures are compared, not computed with."""
+    zh, en = "having 中不能写公式", "having takes no formulas"
+    raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])
 
 
 def _by_place(tree: Tree, places: dict[str, str]) -> Tree:

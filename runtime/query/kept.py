@@ -6,6 +6,7 @@ import threading
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
+from formulas.filter_texts import FORMULA
 from runtime.query.conditions import AllOf
 
 V = TypeVar("V")
@@ -36,17 +37,17 @@ class Kept(Generic[V]):
 
 
 def is_constant(condition: Any) -> bool:
-    """Tell whether a filter means the same at any moment and for anybody: it has no ``$`` variable and is no formula."""
+    """Tell whether a filter means the same at any moment and for anybody: it has no ``$`` variable and no formula."""
     if isinstance(condition, AllOf):
         return all(is_constant(part) for part, _ in condition.parts)
     if isinstance(condition, str):
         return False
-    return not _has_variable(condition)
+    return not _may_change(condition)
 
 
-def _has_variable(value: Any) -> bool:
+def _may_change(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(map(_has_variable, value.values()))
+        return FORMULA in value or any(map(_may_change, value.values()))
     if isinstance(value, list):
-        return any(map(_has_variable, value))
+        return any(map(_may_change, value))
     return isinstance(value, str) and value.startswith("$")

@@ -10,8 +10,9 @@ from builder.fields.base import Field
 from builder.fields.parts.many import side_of
 from builder.kernel.ids import find_uuid
 from builder.kernel.problems import Problem, Violation, escape_pointer
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 from builder.store.types import Identifier
+from formulas.filter_texts import FORMULA
 from formulas.sqlforms.compare import ID_KINDS
 from formulas.tree import Call, Literal, Path, Rollup, Tree, children, with_children
 
@@ -29,8 +30,13 @@ def settle(tree: Tree, app: CompiledApp, entity: str, given: JSON, pointer: str)
     if not wrong:
         return settled
     message = say("这里应为记录编号(UUID)", "Expected a record id (UUID)")
-    violations = [Violation("type", f"{pointer}{_pointer_to(value, given)}", message) for value in wrong]
+    violations = [_violation(value, given, pointer, message) for value in wrong]
     raise Problem("query.invalid", say("筛选条件有误", "The filter is not valid"), violations=violations)
+
+
+def _violation(value: str, given: JSON, pointer: str, message: Text) -> Violation:
+    step, at = _place_of(value, given) or ("", None)
+    return Violation("type", pointer + step, message, {"at": list(at)} if at else {})
 
 
 def _settle(tree: Tree, app: CompiledApp, entity: str, wrong: list[str]) -> Tree:
@@ -87,10 +93,17 @@ def _known(value: str, wrong: list[str]) -> str:
     return found or value
 
 
-def _pointer_to(value: str, given: JSON, here: str = "") -> str:
-    """Return where a text stands in the filter; the filter itself if it was split from another one."""
+_Place = tuple[str, tuple[int, int] | None]
+
+
+def _place_of(value: str, given: JSON, here: str = "") -> _Place | None:
+    """Return where a text stands in the filter, in a formula with its span; None if the filter was split from another one."""
     if isinstance(given, dict | list):
         inner = given.items() if isinstance(given, dict) else enumerate(given)
-        found = (_pointer_to(value, child, f"{here}/{escape_pointer(name)}") for name, child in inner)
-        return next((pointer for pointer in found if pointer), "")
-    return here if given == value else ""
+        found = (_place_of(value, child, f"{here}/{escape_pointer(name)}") for name, child in inner)
+        return next((place for place in found if place), None)
+    if given == value:
+        return here, None
+    is_text = isinstance(given, str) and (not here or here.endswith(f"/{FORMULA}"))
+    at = given.find(value) if is_text else -1
+    return None if at < 0 else (here, (at, at + len(value)))

@@ -16,10 +16,9 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.physical import is_owner
 from builder.compiled.resolver import Joins
 from builder.store.types import Identifier
-from formulas.filters import join
 from formulas.sql import Dialect, to_condition
 from formulas.sqlforms.binds import list_type
-from formulas.tree import Call, Param, Path, Tree, paths
+from formulas.tree import Call, Param, Path, Tree, join, paths
 from runtime.access.sight import sight_of
 from runtime.query.shape import ListShape
 

@@ -20,9 +20,8 @@ from builder.store.searching.grams import WORTHWHILE, estimate, grams_of_word
 from builder.store.searching.rows import SearchIndex
 from builder.store.statement import SQLITE
 from builder.store.types import Whole
-from formulas.filters import join
 from formulas.sql import to_condition
-from formulas.tree import Call, Param, Path, Tree
+from formulas.tree import Call, Param, Path, Tree, join
 from formulas.types import BOOLEAN, TEXT
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import SortKey

@@ -11,9 +11,8 @@ from builder.kernel.limits import PAGE_SKIPPED
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from builder.store.searching.rows import SearchIndex
-from formulas.filters import join
 from formulas.schema import Context
-from formulas.tree import Tree
+from formulas.tree import Tree, join
 from runtime.access.gate import FieldMap
 from runtime.query.conditions import SortKey, plan_filter, plan_sort
 from runtime.query.cursor import read_cursor

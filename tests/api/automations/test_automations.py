@@ -73,6 +73,24 @@ async def test_formulas_of_automations_know_what_was_before(office: Office):
     assert (after["note"], after["branch"]) == ("b→cTRUE", "旧")
 
 
+async def test_a_condition_in_json_may_hold_formulas(office: Office):
+    changed = {"type": "changed", "changes": [{"field": "serial"}]}
+    condition = {
+        "_or": [
+            {"_formula": "PRIORVALUE(serial) < serial", "state": "draft"},
+            {"customer": {"_formula": 'LEN(name) = 9'}},
+            {"items": {"_some": {"_formula": "qty > this.serial"}}},
+        ]
+    }  # fmt: skip
+    office.automate(on(changed, sets(note="升"), condition=condition))
+    order = await office.order(serial=5)
+    assert (await office.change("order", order["id"], serial=3))["note"] is None
+    assert (await office.change("order", order["id"], serial=4))["note"] == "升"
+    other = await office.order(serial=9, items=[{"product": "p", "qty": 7}])
+    assert (await office.change("order", other["id"], serial=8))["note"] is None
+    assert (await office.change("order", other["id"], serial=6))["note"] == "升"
+
+
 async def test_a_batch_starts_it_for_each_and_a_deletion_sees_the_record_as_it_was(office: Office):
     copy = {"type": "create_record", "entity": "region", "values": [{"field": "name", "formula": "title"}]}
     office.automate(on({"type": "deleted"}, copy), on(CREATED, sets(serial=4)))

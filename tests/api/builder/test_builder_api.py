@@ -257,13 +257,58 @@ async def test_a_condition_is_shown_in_every_form(boss: httpx.AsyncClient):
         assert (found["ok"], found["formula"], found["filter"]) == (True, text, tree), given
         again = (await boss.post("/formulas/check", json={**asked, "formula": found["shown"]})).json()["data"]
         assert (again["formula"], again["filter"]) == (text, tree)
-    only_text = (await boss.post("/formulas/check", json={**asked, "formula": "amount * 2 > 5"})).json()["data"]
-    assert (only_text["ok"], only_text["filter"]) == (True, None)
+    mixed: Any = {"_and": [{"_formula": "ROUND(amount * 1.13, 1) > 500"}, {"customer": {"name": {"_eq": "甲"}}}]}
+    text = 'ROUND(amount * 1.13, 1) > 500 AND customer.name = "甲"'
+    alike: list[Any] = [{"formula": text}, {"filter": mixed}, {"filter": {"_formula": text}}]
+    for given in alike:
+        found = (await boss.post("/formulas/check", json={**asked, **given})).json()["data"]
+        assert (found["ok"], found["formula"], found["filter"]) == (True, text, mixed), given
     number = (await boss.post("/formulas/check", json={**asked, "formula": "amount * 2"})).json()["data"]
     assert (number["formula"], number["filter"]) == ("amount * 2", None)
     wrong = (await boss.post("/formulas/check", json={**asked, "filter": {"_or": [{"amout": 1}]}})).json()["data"]
     assert (wrong["ok"], wrong["errors"][0]["kind"], wrong["errors"][0]["pointer"]) == (False, "NAME", "/_or/0/amout")
+    wrong = {"customer": {"orders": {"_some": {"_formula": "amout > this.amount"}}}}
+    (wrong,) = (await boss.post("/formulas/check", json={**asked, "filter": wrong})).json()["data"]["errors"]
+    assert (wrong["pointer"], wrong["at"]) == ("/customer/orders/_some/_formula", [0, 5])
     problem(await boss.post("/formulas/check", json=asked), "request.malformed")
+
+
+async def test_no_condition_is_without_a_filter(boss: httpx.AsyncClient):
+    await create(boss)
+
+    async def check(**given: Any) -> Any:
+        reply = await boss.post("/formulas/check", json={"app": "shop", "entity": "order", **given})
+        assert reply.status_code == 200, reply.text
+        return reply.json()["data"]
+
+    deep = "amount > 1"
+    for level in range(40):
+        deep = f"{'AND' if level % 2 else 'OR'}(amount <> {level}, {deep})"
+    for text in (
+        "TRUE",
+        "BLANK()",
+        "NOT(amount > 5)",
+        "COUNT(customer.orders) > 1",
+        'IF(amount > 5, customer.name, "x") = "x"',
+        "1 / amount > 5",
+        "created_by = CURRENTUSER() AND created_at > NOW() - TIME(1, 0, 0)",
+        "EXISTS(customer.orders, amount * 2 > this.amount)",
+        "OR(" + ", ".join(f"amount = {number}" for number in range(120)) + ")",
+        deep,
+    ):
+        found = await check(formula=text)
+        assert found["ok"], (text, found["errors"])
+        assert found["filter"] is not None, text
+        again = await check(filter=found["filter"])
+        assert (again["formula"], again["filter"]) == (found["formula"], found["filter"])
+    many = {"customer": {"name": {"_in": [f"customer {number}" for number in range(900)]}}}
+    found = await check(filter=many)
+    assert (found["ok"], found["formula"], found["filter"]) == (True, None, many)  # no text is so long
+    several = {"_or": [{"amount": number} for number in range(400)]}
+    found = await check(filter=several, values={"amount": "5"})
+    assert (found["formula"], found["filter"], found["preview"]["value"]) == (None, several, True)
+    found = await check(filter={"_formula": "1 / (amount - 5) > 5"}, values={"amount": "5"})
+    assert (found["preview"]["error"]["kind"], found["preview"]["error"]["at"]) == ("DIV0", [0, 16])
 
 
 HOSTILE = ["\x00", "'; DROP TABLE dougong_app; --", "\u202e", "../../etc/passwd", "a" * 5000, "%00", "😀", ""]

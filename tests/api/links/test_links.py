@@ -91,6 +91,8 @@ async def test_filters_look_through_links(shared: Desk) -> None:
     assert await names({"sellers": {"_has_none": [a]}}) == ["y", "z"]
     assert await names({"sellers": {"_empty": True}}) == ["z"]
     assert await names({"sellers": {"_some": {"share": {"_gt": 20}, "name": "b"}}}) == ["x"]
+    assert await names({"sellers": {"_some": {"_formula": "share * 2 > 40", "name": "b"}}}) == ["x"]
+    assert await names({"sellers": {"_some": {"_formula": "share + level > 20 AND LEN(this.name) = 1"}}}) == ["x"]
     assert await names({"sellers.level": {"_gte": 2}}) == ["x", "y"]
     assert await names({"sellers": {"_all": {"level": 2}}}) == ["y", "z"]
     assert await names('EXISTS(sellers, part = "co" AND name = "b")') == ["x"]

@@ -44,7 +44,12 @@ async def test_hidden_targets_are_not_there(desks: dict[str, Desk]) -> None:
     assert [s["name"] for s in found["sellers"]] == ["a", "b"]
     assert len((await clerk.get("customer", found["id"]))["sellers"]) == 2
     assert "given" not in found  # it tells of links that are hidden
-    for condition in ('COUNT(sellers, name = "s") > 0', {"sellers": {"_some": {"name": "s"}}}, "COUNT(sellers) = 3"):
+    for condition in (
+        'COUNT(sellers, name = "s") > 0',
+        {"sellers": {"_some": {"name": "s"}}},
+        "COUNT(sellers) = 3",
+        {"sellers": {"_formula": 'name & "" = "s"'}},
+    ):
         assert await clerk.every("customer", filter=condition) == []
     assert len(await clerk.every("customer", filter="COUNT(sellers) = 2 AND SUM(sellers.share) = 20")) == 1
     told = (await clerk.timeline("customer", found["id"]))[-1]["changes"]["sellers"]

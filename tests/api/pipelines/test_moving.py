@@ -112,6 +112,28 @@ async def test_neither_upserts_nor_filters_nor_merges_nor_restores_change_a_stag
     await moved(desk, third["id"], "offer")  # it stands where it stood, and goes on from there
 
 
+async def test_conditions_of_guards_may_hold_formulas_in_json(desk: Desk) -> None:
+    flow = deals.pipeline()
+    long_name = {"customer": {"_formula": "LEN(name) > 2"}}
+    called = {"kind": "call", "_formula": 'LEFT(kind, 1) & customer.name = "c" & customer.name'}
+    message = {"zh": "太短", "en": "short"}
+    flow["transitions"][0]["guards"] = [
+        {"type": "formula", "formula": long_name, "message": message},
+        {"type": "records", "entity": "talk", "theirs": "customer", "ours": "customer", "condition": called},
+    ]
+    publish_definition(desk.service.app.services.registry, deals.definition(flow))
+    short, long = await desk.create_many("customer", [{"name": "ab"}, {"name": "abc"}])
+    await desk.create_many("talk", [{"customer": owner["id"], "kind": "call"} for owner in (short, short)])
+    refused_, waiting = await desk.create_many(
+        "deal", [{"name": owner["name"], "contact": "x", "customer": owner["id"]} for owner in (short, long)]
+    )
+    for deal, missing in ((refused_, {"formula"}), (waiting, {"records"})):
+        todo = problem(await take(desk, deal["id"], "meet"), "transition.refused")["todo"]
+        assert {item["code"] for item in todo} == missing
+    await desk.create("talk", customer=long["id"], kind="call")
+    assert (await moved(desk, waiting["id"], "meet"))["stage"] == "visit"
+
+
 async def test_a_move_writes_the_record_its_event_and_its_history(desk: Desk) -> None:
     deal = await desk.create("deal", name="A")
     desk.service.clock.advance(timedelta(hours=2))

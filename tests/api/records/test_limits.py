@@ -146,6 +146,9 @@ ATTEMPTS: dict[str, Attempt] = {
     "FILTER_DEPTH": question(
         "records/customer/query", lambda n: {"filter": nested(n + 1, {"name": "x"}, lambda inner: {"_not": inner})}
     ),
+    "FILTER_FORMULAS": question(
+        "records/customer/query", lambda n: {"filter": {"_or": [{"_formula": f'name = "{"x" * (n // 2)}"'}] * 2}}
+    ),
     "QUERY_HOPS": listing(sort=lambda n: ".".join(["parent"] * (n + 1)) + ".name"),
     "SORT_KEYS": listing(sort=lambda n: ",".join(["name"] * (n + 1))),
     "FIELD_PATHS": listing(fields=lambda n: ",".join(["name"] * (n + 1))),

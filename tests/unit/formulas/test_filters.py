@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from formulas.errors import FormulaErrors
-from formulas.filters import parse_filter, write_filter
+from formulas.filter_writer import write_filter
+from formulas.filters import parse_filter
 from formulas.schema import Context
 from formulas.tree import Call, lift, paths
 from tests.unit.formulas.world import CONTEXT, WORLD, Base
@@ -116,7 +117,7 @@ def test_finds(base: Base, json_filter: Any, expected: list[int]) -> None:
 @pytest.mark.parametrize("json_filter, expected", CASES, ids=lambda value: str(value)[:70])
 def test_written_back_and_lifted_it_finds_the_same(base: Base, json_filter: Any, expected: list[int]) -> None:
     tree = parse_filter(json_filter, WORLD, "deal", CONTEXT)
-    again = parse_filter(write_filter(tree), WORLD, "deal", CONTEXT)
+    again = parse_filter(write_filter(tree, WORLD, "deal"), WORLD, "deal", CONTEXT)
     shape, values = lift(again)
     assert base.matching(shape, values=values) == [f"d{number}" for number in expected]
 
@@ -130,7 +131,7 @@ def test_lists_of_any_length_share_one_shape() -> None:
 
 def test_without_a_context_the_moment_stays_a_call() -> None:
     tree = parse_filter({"due_on": {"_lt": "$TODAY(-1 day)"}, "owner": "$CURRENT_USER"}, WORLD, "deal")
-    assert write_filter(tree) == {
+    assert write_filter(tree, WORLD, "deal") == {
         "_and": [{"due_on": {"_lt": "$TODAY(-1 days)"}}, {"owner": {"_eq": "$CURRENT_USER"}}],
     }
 
@@ -138,7 +139,7 @@ def test_without_a_context_the_moment_stays_a_call() -> None:
 def test_today_is_the_day_of_the_zone() -> None:
     late = Context(now=datetime(2026, 11, 22, 20, 0, tzinfo=UTC), zone=timezone(timedelta(hours=8)))
     tree = parse_filter({"due_on": "$TODAY"}, WORLD, "deal", late)
-    assert write_filter(tree) == {"due_on": {"_eq": "2026-11-23"}}
+    assert write_filter(tree, WORLD, "deal") == {"due_on": {"_eq": "2026-11-23"}}
 
 
 def test_paths_reach_into_rollups() -> None:

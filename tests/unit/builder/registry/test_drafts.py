@@ -241,6 +241,58 @@ def test_a_rename_reaches_formulas_conditions_and_views_and_only_what_is_meant(r
     assert check_draft(registry, "shop") == []
 
 
+def test_a_rename_reaches_the_texts_inside_json_filters_and_paths_in_their_keys(registry):
+    body = {**FORMULAS, "views": []}
+    filters = {
+        "customer": {
+            "_or": [
+                {"_formula": 'ROUND(limit * 2, 0) > 5 AND level = "A"'},
+                {"orders": {"_some": {"_formula": 'price > this.limit AND buyer.level = "A" AND level = "price"'}}},
+            ]
+        },
+        "order": {
+            "buyer": {"_formula": 'LEN(level & "level") > 1 AND COUNT(orders, price > 1) > 0'},
+            "buyer.level": {"_in": ["A"]},
+            "_formula": '{level} = "level" OR buyer.limit > price',
+        },
+    }
+    for owner, tree in filters.items():
+        body["views"].append({"key": owner, "label": owner, "entity": owner, "filter": tree})
+    put_draft(registry, parse_definition(body), None)
+    assert check_draft(registry, "shop") == []
+    for owner, key, new in (
+        ("customer", "level", "grade"),
+        ("customer", "limit", "cap"),
+        ("customer", "orders", "purchases"),
+        ("order", "price", "amount"),
+        ("order", "buyer", "client"),
+    ):
+        rename_field(registry, "shop", owner, key, new, None)
+    views = {view["key"]: view["filter"] for view in dump_definition(export_app(registry, "shop"))["views"]}
+    assert views["customer"] == {
+        "_or": [
+            {"_formula": 'ROUND(cap * 2, 0) > 5 AND grade = "A"'},
+            {"purchases": {"_some": {"_formula": 'amount > this.cap AND client.grade = "A" AND level = "price"'}}},
+        ]
+    }
+    assert views["order"] == {
+        "client": {"_formula": 'LEN(grade & "level") > 1 AND COUNT(purchases, amount > 1) > 0'},
+        "client.grade": {"_in": ["A"]},
+        "_formula": '{level} = "level" OR client.cap > amount',
+    }
+    assert check_draft(registry, "shop") == []
+
+
+def test_what_is_wrong_in_a_text_inside_a_filter_is_found_with_its_place(registry):
+    tree = {"_or": [{"level": "x"}, {"buyer": {"_formula": "limt > 5"}}]}
+    body = {**FORMULAS, "views": [{"key": "v", "label": "v", "entity": "order", "filter": tree}]}
+    put_draft(registry, parse_definition(body), None)
+    (finding,) = check_draft(registry, "shop")
+    assert (finding.code, finding.pointer) == ("formula.name", "/filter/_or/1/buyer/_formula")
+    assert finding.message.en == 'no field "limt"; did you mean "limit"? (from character 1)'
+    assert finding.message.zh == "没有字段“limt”，是否想写“limit”？(第 1 个字符起)"
+
+
 def test_an_entity_is_renamed_in_everything_that_names_it(registry):
     put_draft(registry, parse_definition(FORMULAS), None)
     rename_entity(registry, "shop", "order", "deal", None)

@@ -14,6 +14,7 @@ from builder.kernel.clock import instant_text
 from builder.store import tables
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Identifier, Instant, Whole, Words
+from runtime.pipelines.judging import Beside
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -54,13 +55,20 @@ def begin_stays(w: Writing, stays: Sequence[Stay]) -> Unit[None]:
         yield Query(statement, rows if len(rows) > 1 else rows[0])
 
 
-def change_stay(w: Writing, fresh: Stay) -> Unit[int]:
-    """End the stay of a record that has not ended and begin its next; return the number of that. One trip to PostgreSQL."""
+def change_stay(w: Writing, fresh: Stay, found: Sequence[Any] | None = None) -> Unit[int]:
+    """End the stay of a record that has not ended and begin its next; return the number of that. One trip to PostgreSQL.
+
+    Args:
+        found: the row of ``open_beside``, if it was asked for.
+    """
     if w.statements.dialect == POSTGRESQL and w.course.ahead is None:  # what is run ahead is one trip as a whole
         statement = w.statements.kept(("stage", "change"), lambda _: _change())
         rows = yield Query(statement, _values(w, fresh))
         return int(rows[0][0])
-    stay = yield from open_stay(w, fresh.record_id, fresh.pipeline)
+    rows = [found] if found is not None else (yield _asking(w, fresh.record_id, fresh.pipeline))
+    stay = None
+    if rows and rows[0][0] is not None:
+        stay = OpenStay(str(rows[0][0]), int(rows[0][1]), _instant(rows[0][2]))
     if stay is not None:
         yield from end_stay(w, stay)
     number = stay.number + 1 if stay is not None else 1
@@ -68,11 +76,19 @@ def change_stay(w: Writing, fresh: Stay) -> Unit[int]:
     return number
 
 
-def open_stay(w: Writing, record_id: str, pipeline: str) -> Unit[OpenStay | None]:
-    """Return the stay of a record that has not ended."""
-    statement = w.statements.kept(("stage", "open"), lambda _: _open())
-    rows = yield Query(statement, {"app": w.app.key, "record_id": record_id, "pipeline": pipeline})
-    return OpenStay(str(rows[0][0]), int(rows[0][1]), _instant(rows[0][2])) if rows else None
+def open_beside(w: Writing, record_id: str, pipeline: str) -> Beside | None:
+    """Return how the stay of a record that has not ended is asked for beside what guards ask; None: it will be asked for no more."""
+    if w.course.ahead is None:
+        return None
+    return Beside(_open, _of_record(w, record_id, pipeline))
+
+
+def _asking(w: Writing, record_id: str, pipeline: str) -> Query:
+    return Query(w.statements.kept(("stage", "open"), lambda _: _open()), _of_record(w, record_id, pipeline))
+
+
+def _of_record(w: Writing, record_id: str, pipeline: str) -> Mapping[str, Any]:
+    return {"stay_app": w.app.key, "stay_record": record_id, "stay_pipeline": pipeline}
 
 
 def end_stay(w: Writing, stay: OpenStay) -> Unit[None]:
@@ -192,9 +208,9 @@ def _open() -> sa.Select[Any]:
     return (
         sa.select(_row.c.id, _row.c.place, _row.c.entered_at)
         .where(
-            _row.c.app == sa.bindparam("app", type_=Words()),
-            _row.c.record_id == sa.bindparam("record_id", type_=Identifier()),
-            _row.c.pipeline == sa.bindparam("pipeline", type_=Words()),
+            _row.c.app == sa.bindparam("stay_app", type_=Words()),
+            _row.c.record_id == sa.bindparam("stay_record", type_=Identifier()),
+            _row.c.pipeline == sa.bindparam("stay_pipeline", type_=Words()),
             _row.c.left_at.is_(None),
         )
         .order_by(_row.c.place.desc())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -25,14 +25,30 @@ class _Asked(NamedTuple):
     values: list[Any]
 
 
-def unmet(expressions: Expressions, s: Standing, guards: Sequence[AnyGuard], key: Hashable) -> Unit[list[Todo]]:
+class Beside(NamedTuple):
+    """A row that is asked for by the statement that counts, so that it costs no trip of its own."""
+
+    select: Callable[[], sa.Select[Any]]
+    """Of one row or none."""
+    values: Mapping[str, Any]
+
+
+def unmet(
+    expressions: Expressions,
+    s: Standing,
+    guards: Sequence[AnyGuard],
+    key: Hashable,
+    beside: Beside | None = None,
+    take: Callable[[Sequence[Any]], None] = lambda _: None,
+) -> Unit[list[Todo]]:
     """Return what is missing. Cost: one statement for formulas over related records, one for counts, whatever the number of guards.
 
     Args:
         key: names this list of guards within the published version; their statement is kept by it.
+        take: is given the row beside, all blank where there is none.
     """
     asked = yield from _applying(expressions, s, guards)
-    counts = yield from _count(s, asked, key)
+    counts = yield from _count(s, asked, key, beside, take)
     lines: list[Todo] = []
     for item, counted in zip(asked, counts, strict=True):
         found = yield from BY_MODEL[type(item.guard)].unmet(item.guard, s, Found(item.values, counted))
@@ -57,10 +73,16 @@ def _applying(expressions: Expressions, s: Standing, guards: Sequence[AnyGuard])
     return asked
 
 
-def _count(s: Standing, asked: Sequence[_Asked], key: Hashable) -> Unit[list[Sequence[Any]]]:
+def _count(
+    s: Standing,
+    asked: Sequence[_Asked],
+    key: Hashable,
+    beside: Beside | None,
+    take: Callable[[Sequence[Any]], None],
+) -> Unit[list[Sequence[Any]]]:
     """Return the counts of each guard, in their order."""
     counting = [item for item in asked if BY_MODEL[type(item.guard)].columns]
-    if not counting:
+    if not counting and beside is None:
         return [() for _ in asked]
 
     def make(dialect: str) -> sa.Select[Any]:
@@ -68,12 +90,20 @@ def _count(s: Standing, asked: Sequence[_Asked], key: Hashable) -> Unit[list[Seq
         for item in counting:
             asking = Asking(s.w.app, sql_dialect(dialect), f"g{item.place}_")
             columns += BY_MODEL[type(item.guard)].counts(item.guard, asking)
-        return sa.select(*(column.label(f"c{place}") for place, column in enumerate(columns)))
+        labelled = [column.label(f"c{place}") for place, column in enumerate(columns)]
+        if beside is None:
+            return sa.select(*labelled)
+        one, row = sa.select(sa.literal_column("1").label("one")).subquery("one"), beside.select().subquery("beside")
+        return sa.select(*labelled, *row.c).select_from(one.outerjoin(row, sa.true()))
 
-    statement = s.w.statements.kept(("guards", key, tuple(item.place for item in counting)), make)
-    given = moment_for(s.w, statement)
+    places = tuple(item.place for item in counting)
+    statement = s.w.statements.kept(("guards", key, places, beside is not None), make)
+    given = moment_for(s.w, statement) | dict(beside.values if beside is not None else {})
     for item in counting:
         for name, value in BY_MODEL[type(item.guard)].values(item.guard, s, item.values).items():
             given[f"g{item.place}_{name}"] = value
     row = iter((yield Query(statement, given))[0])
-    return [[next(row) for _ in range(BY_MODEL[type(item.guard)].columns)] for item in asked]
+    counts: list[Sequence[Any]] = [[next(row) for _ in range(BY_MODEL[type(item.guard)].columns)] for item in asked]
+    if beside is not None:
+        take(tuple(row))
+    return counts

@@ -21,8 +21,8 @@ from runtime.automations.following import follow
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards.base import Standing
-from runtime.pipelines.history import Stay, change_stay, how_moved
-from runtime.pipelines.judging import unmet
+from runtime.pipelines.history import Stay, change_stay, how_moved, open_beside
+from runtime.pipelines.judging import Beside, unmet
 from runtime.pipelines.todo import Todo, discreet, of_violation, refused
 from runtime.records.changes import Change, apply_change, plan_whole_change
 from runtime.records.spreading import spread
@@ -186,18 +186,27 @@ class Mover:
         shown = with_aliases(entity, shown)
         yield from spread(w)  # guards see computed fields as they will be
         w.changes.clear()
-        missing += yield from self.missing(Standing(w, entity, record_id, shown), step)
+        rows: list[Sequence[Any]] = []
+        beside = open_beside(w, record_id, pipeline.key)
+        missing += yield from self.missing(Standing(w, entity, record_id, shown), step, beside, rows.append)
         overridden = _override(missing, order)
         if missing and not overridden:
             raise refused("transition.refused", missing, **step.names)
         fresh = Stay(entity.key, record_id, pipeline.key, target, how, w.now, 1, transition.key, order.reason)
-        number = yield from change_stay(w, fresh._replace(overridden=overridden, actor=w.caller.actor_id))
+        fresh = fresh._replace(overridden=overridden, actor=w.caller.actor_id)
+        number = yield from change_stay(w, fresh, rows[0] if rows else None)
         yield from self._follow(w, Subject(entity, record_id, shown), step, number)
         return Moved(shown, pipeline.key, source, target)
 
-    def missing(self, standing: Standing, step: Step) -> Unit[list[Todo]]:
-        """Return what is missing before a record, as it is shown, may take a step."""
-        missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key)
+    def missing(
+        self,
+        standing: Standing,
+        step: Step,
+        beside: Beside | None = None,
+        take: Callable[[Sequence[Any]], None] = lambda _: None,
+    ) -> Unit[list[Todo]]:
+        """Return what is missing before a record, as it is shown, may take a step; ``beside``: see ``unmet``."""
+        missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key, beside, take)
         return (yield from discreet(standing.w, standing.entity, standing.record_id, missing))
 
     def _still_blank(self, w: Writing, change: Change, step: Step) -> Unit[list[Todo]]:

@@ -82,6 +82,8 @@ class Program:
     readers: tuple[Callable[[_Run], Any], ...] = field(init=False)
     #: The paths of the slots, None for the note of errors, where a formula reads nothing else.
     plain: tuple[tuple[str, ...] | None, ...] | None = field(init=False)
+    #: The keys of those paths where each is one field of the record; else None.
+    keys: tuple[str | None, ...] | None = field(init=False)
     #: The place of the note of errors among the slots, or -1.
     notes_errors: int = field(init=False)
 
@@ -93,6 +95,8 @@ class Program:
             steps is not None or read is _no_errors for steps, read in zip(paths, self.readers, strict=True)
         )
         self.plain = tuple(paths) if only_fields else None
+        own = only_fields and all(steps is None or len(steps) == 1 for steps in paths)
+        self.keys = tuple(None if steps is None else steps[0] for steps in paths) if own else None
         known = {**self.names, **{name: None for name, _ in self.slots}}
         verify(self.expression, known)
         self.function = compiled(self.expression, self.names, tuple(name for name, _ in self.slots))
@@ -126,6 +130,19 @@ class Program:
         value = row.value
         try:
             found = self.function(*[errors if steps is None else value(steps) for steps in self.plain])
+        except decimal.DecimalException:
+            return NUM
+        except (RecursionError, MemoryError):
+            return TOO_MUCH
+        return errors[0] if errors else found
+
+    def run_on(self, values: Mapping[str, Any]) -> Any:
+        """The compiled value of a formula with ``keys``, of a record's own values; inside of `exact_numbers`."""
+        assert self.keys is not None
+        errors: list[CellError] = []
+        value = values.get
+        try:
+            found = self.function(*[errors if key is None else value(key) for key in self.keys])
         except decimal.DecimalException:
             return NUM
         except (RecursionError, MemoryError):

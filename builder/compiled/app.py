@@ -101,6 +101,11 @@ class CompiledEntity:
         return LinkOf(owner, field) if found else None
 
     @cached_property
+    def local(self) -> tuple[Computed, ...]:
+        """Computed fields that Python computes before a record is written, in order."""
+        return tuple(computed for computed in self.computed if computed.place == "local")
+
+    @cached_property
     def asks_others(self) -> bool:
         """Whether other records, or the moment of reading, give values of computed fields."""
         return any(computed.place != "local" for computed in self.computed)
@@ -236,6 +241,18 @@ class CompiledApp:
         read = {(d.entity, d.field) for each in self.rounds for d in each.dependencies}
         after = (r for rules in self.rules.values() for r in rules.after)
         return frozenset(read | self.reminders.watched | {(d.entity, d.field) for r in after for d in r.dependencies})
+
+    @cached_property
+    def noted_of(self) -> Mapping[str, frozenset[str]]:
+        """The same by entity, with the references of which it is noted to which lists their records belong."""
+        found: dict[str, set[str]] = {}
+        for entity, key in self.noted:
+            found.setdefault(entity, set()).add(key)
+            owner = self.entities.get(entity)
+            many = owner.fields.get(key) if owner is not None else None
+            if isinstance(many, ManyField):
+                found.setdefault(many.rows, set()).add(many.by)
+        return MappingProxyType({entity: frozenset(keys) for entity, keys in found.items()})
 
     @cached_property
     def read_over(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

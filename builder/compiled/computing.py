@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -77,12 +78,22 @@ class Computed:
         """Return a result of the program as the column keeps it; an error, or what does not fit, is blank."""
         if value is None or isinstance(value, CellError):
             return None
-        if not self.type.is_number:
+        if not self.is_number:
             return value
         try:
             return self.shape.coerce(value)
         except Invalid:
             return None
+
+    @cached_property
+    def is_number(self) -> bool:
+        """Whether its values are rounded and bounded by its column."""
+        return self.type.is_number
+
+    @cached_property
+    def to_json(self) -> Callable[[Any], Any] | None:
+        """What makes JSON of a value that is not blank; None where the value is its JSON."""
+        return None if type(self.shape).to_json is Field.to_json else self.shape.to_json
 
 
 class Computation(NamedTuple):

@@ -130,6 +130,7 @@ class Scaled(StoredType):
         super().__init__()
         self.digits = digits
         self.scale = scale
+        self._power = Decimal(1).scaleb(scale)
 
     def signature(self) -> str:
         """Two decimals share storage when their digits and scale are equal."""
@@ -145,7 +146,8 @@ class Scaled(StoredType):
 
     def bind_sqlite(self, value: Any) -> Any:
         """Scale up; the value was rounded to the scale by the field."""
-        return int(Decimal(value).scaleb(self.scale).to_integral_value())
+        number = value if type(value) is Decimal else Decimal(value)
+        return int((number * self._power).to_integral_value())
 
     def bind_postgresql(self, value: Any) -> Any:
         """Pass a Decimal."""

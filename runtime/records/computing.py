@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 5_000
 _NOTHING: Mapping[FieldId, Collection[str]] = {}
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 class Changes:
@@ -106,7 +107,10 @@ class Changes:
             parent = after[by] if by in after else before.get(by)
             leads = self._leads.setdefault((entity.key, by), {}).setdefault(record_id, set())
             leads |= set() if parent is None else {parent}
+        wanted = self._app.noted_of.get(entity.key, _NO_KEYS)
         for key in keys:
+            if key not in wanted:
+                continue
             self.add(entity.key, key, (record_id,))
             field = entity.fields.get(key)
             if isinstance(field, ReferenceField):
@@ -140,11 +144,14 @@ def compute_local(w: Writing, entity: CompiledEntity, values: dict[str, Any]) ->
     own = OwnValues(values)
     context: Context | None = None
     with exact_numbers():
-        for computed in entity.computed:
-            if computed.place != "local" or computed.program is None:
+        for computed in entity.local:
+            program = computed.program
+            assert program is not None, "of a local field"
+            if program.keys is not None:
+                values[computed.key] = computed.keep(program.run_on(values))
                 continue
             context = context or own_context(w)
-            values[computed.key] = computed.keep(computed.program.run_within(own, context))
+            values[computed.key] = computed.keep(program.run_within(own, context))
 
 
 def own_context(w: Writing, before: Mapping[str, Any] | None = None) -> Context:

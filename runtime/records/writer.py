@@ -310,12 +310,12 @@ def write_change(
     if entity.computed:
         after = whole or (canonical(entity, held.shown) | changed)
         compute_local(w, entity, after)
-        for computed in entity.computed:
-            if computed.place == "local":
-                value = local[computed.key] = after[computed.key]
-                is_now = field_json(computed.shape, value)
-                if not same_json(is_now, held.shown[computed.key]):
-                    moved[computed.key] = is_now
+        for computed in entity.local:
+            key = computed.key
+            value = local[key] = after[key]
+            is_now = value if value is not None and computed.to_json is None else field_json(computed.shape, value)
+            if not same_json(is_now, held.shown[key]):
+                moved[key] = is_now
     keys = written = tuple([key for key in entity.stored_keys if key in changed or key in moved])
     if moved:  # all of them are written: which of many formulas give another value must not make statements without end
         changed = changed | local

@@ -67,7 +67,8 @@ class ExactNumber(Field):
             number = read.quantize(places, ROUND_HALF_UP)
         if number.adjusted() >= self.digits - self.scale and number != 0:
             raise self._too_large()
-        check_range(number, self.minimum, self.maximum)
+        if self.minimum is not None or self.maximum is not None:
+            check_range(number, self.minimum, self.maximum)
         return number if number else abs(number)  # no minus zero
 
     def _too_large(self) -> Invalid:

@@ -17,7 +17,8 @@ from formulas.tree import Call, Path, Rollup, Tree, seen_from, walk
 
 #: The key of a condition as text.
 FORMULA = "_formula"
-Judge = Callable[[Tree], None]
+#: Takes a condition and its text; raises `FormulaErrors`.
+Judge = Callable[[Tree, str], None]
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Texts:
         if self.context is not None:
             tree = bind_context(tree, self.context)
         if self.judge is not None:
-            self.judge(tree)
+            self.judge(tree, value)
         return tree
 
     def _lengthen(self, text: str) -> None:

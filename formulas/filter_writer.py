@@ -19,6 +19,7 @@ from formulas.writer import write
 _COMPARE = {"eq": "_eq", "ne": "_ne", "lt": "_lt", "le": "_lte", "gt": "_gt", "ge": "_gte"}
 _TEXT = {"CONTAINS": "contains", "STARTSWITH": "starts_with", "ENDSWITH": "ends_with"}
 _SETS = {"HAS": "_has", "HASANY": "_has_any", "HASALL": "_has_all", "HASNONE": "_has_none"}
+_NOTHING = Call("BLANK", (), BLANK)
 _SWAPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
@@ -100,6 +101,8 @@ def _plain(tree: Tree) -> Tree:
     """The tree without the types of its constants (a number may be known with more digits or fewer), fields on the left."""
     if isinstance(tree, Literal):
         return Literal(tree.value, BLANK)
+    if tree == _NOTHING:
+        return Literal(None, BLANK)
     parts = tuple(_plain(part) for part in children(tree))
     if (
         isinstance(tree, Call)
@@ -187,6 +190,8 @@ def _wrapped(steps: tuple[str, ...], inner: Any) -> Any:
 def _constant(tree: Tree) -> Any:
     if isinstance(tree, Literal):
         return write_value(tree.value)
+    if tree == _NOTHING:
+        return None
     variable = write_variable(tree)
     if variable is None:
         raise _NoForm

@@ -5,6 +5,7 @@ from __future__ import annotations
 from formulas.checker import check
 from formulas.errors import CellError, FormulaErrors
 from formulas.evaluate import Row, program
+from formulas.functions import known_function
 from formulas.parser import parse
 from formulas.schema import Context, Schema
 from formulas.syntax import Node
@@ -29,6 +30,18 @@ def locate(text: str, schema: Schema, entity: str, row: Row, context: Context) -
                 break
         else:
             return node.at
+
+
+def find_call(text: str, function: str) -> tuple[int, int] | None:
+    """The span of the first call of a function in a text that is right; None if it is called under no name of its own."""
+    pending = [parse(text)]
+    while pending:
+        node = pending.pop()
+        called = known_function(node.value) if node.kind == "call" else None
+        if called is not None and called.name == function:
+            return node.at
+        pending.extend(reversed(node.args))
+    return None
 
 
 def _taken(node: Node, text: str, schema: Schema, entity: str, row: Row, context: Context) -> tuple[Node, ...]:

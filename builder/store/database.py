@@ -33,6 +33,10 @@ class StatementTimeout(Exception):
     """A statement ran longer than the limit and was stopped."""
 
 
+class StatementTooDeep(Exception):
+    """A statement is nested deeper than the database can read."""
+
+
 class DatabaseBusy(Exception):
     """A lock was not given in time, or no connection was free, or the server is away or cannot write: try again."""
 
@@ -72,7 +76,7 @@ class Database(Protocol):
         """Run a reading unit. ``scan=False`` promises point reads by key; anything else runs under the statement limit, off the event loop on SQLite.
 
         Raises:
-            SchemaMoved, StatementTimeout, DatabaseBusy, or whatever the unit raises.
+            SchemaMoved, StatementTimeout, StatementTooDeep, DatabaseBusy, or whatever the unit raises.
         """
         ...
 
@@ -80,7 +84,7 @@ class Database(Protocol):
         """Run a writing unit in a transaction of its own; nothing of it remains if it raises.
 
         Raises:
-            ConstraintRefused, SchemaMoved, StatementTimeout, DatabaseBusy, or whatever the unit raises.
+            ConstraintRefused, SchemaMoved, StatementTimeout, StatementTooDeep, DatabaseBusy, or whatever the unit raises.
         """
         ...
 
@@ -88,7 +92,7 @@ class Database(Protocol):
         """Run one writing statement, a transaction by itself; return its rows.
 
         Raises:
-            NotNow, ConstraintRefused, StatementTimeout, DatabaseBusy.
+            NotNow, ConstraintRefused, StatementTimeout, StatementTooDeep, DatabaseBusy.
         """
         ...
 

@@ -24,6 +24,7 @@ from builder.store.database import (
     NotNow,
     SchemaMoved,
     StatementTimeout,
+    StatementTooDeep,
 )
 from builder.store.statement import POSTGRESQL, ROWS, Query, Rows, Sheet, Unit, WentBack, passes_over
 
@@ -283,6 +284,8 @@ def _translate(error: BaseException) -> BaseException:
         return ConstraintRefused("reference" if isinstance(error, asyncpg.ForeignKeyViolationError) else "other", name)
     if isinstance(error, asyncpg.QueryCanceledError):
         return StatementTimeout()
+    if isinstance(error, asyncpg.StatementTooComplexError):
+        return StatementTooDeep(str(error))
     if isinstance(error, asyncpg.ProgramLimitExceededError):
         return ConstraintRefused("other", str(error))  # a text too long for an index
     if isinstance(error, asyncpg.SyntaxOrAccessError) and not isinstance(error, asyncpg.InsufficientPrivilegeError):

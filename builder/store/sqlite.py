@@ -22,8 +22,9 @@ from builder.kernel.limits import STATEMENT_SECONDS
 from builder.kernel.memory import give_back
 from builder.store import exact
 from builder.store.commits import Commits
-from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, SchemaMoved, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, StatementTimeout
 from builder.store.scanning import TimeLimits, step_back
+from builder.store.sqlite_errors import translate
 from builder.store.statement import SQLITE, Query, Rows, Sheet, Statement, Unit, WentBack, passes_over
 from formulas.sqlite_functions import install as install_formula_functions
 
@@ -42,9 +43,6 @@ _CACHE_KIB = 4_096
 _WRITER_CACHE_KIB = 16_384
 _LARGE = 5_000  # rows
 _PAUSE_SECONDS = 2.0
-_FILE_TROUBLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
-_CANNOT_NOW = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, *_FILE_TROUBLE))
-"""What is wrong with the file or the machine, not with the statement."""
 
 
 class _Waiting(NamedTuple):
@@ -307,7 +305,7 @@ class SqliteDatabase:
                     connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - the commit failed; whatever it was, every waiting caller must hear of it
             _roll_back(connection)
-            failure = _translate(error)
+            failure = translate(error)
             failed = {outcome.waiting: outcome.error for outcome in outcomes if outcome.error is not None}
             outcomes = [_Outcome(waiting, None, failed.get(waiting, failure)) for waiting in group]
         else:
@@ -355,10 +353,10 @@ def _run_unit(connection: sqlite3.Connection, waiting: _Waiting, *, alone: bool)
         if alone:
             _roll_back(connection)
         if not connection.in_transaction:
-            return _Outcome(waiting, None, _translate(error), lost_all=True)
+            return _Outcome(waiting, None, translate(error), lost_all=True)
         connection.execute("ROLLBACK TO unit")
         connection.execute("RELEASE unit")
-        return _Outcome(waiting, None, _translate(error))
+        return _Outcome(waiting, None, translate(error))
     if not alone:
         connection.execute("RELEASE unit")
     return _Outcome(waiting, result)
@@ -382,7 +380,7 @@ def _read_point(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> 
     try:
         return _drive(connection, make())
     except sqlite3.Error as error:
-        raise _translate(error) from error
+        raise translate(error) from error
 
 
 def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) -> T:
@@ -390,7 +388,7 @@ def _run_reading(connection: sqlite3.Connection, make: Callable[[], Unit[T]]) ->
     try:
         return _drive(connection, make())
     except sqlite3.Error as error:
-        raise _translate(error) from error
+        raise translate(error) from error
     finally:
         _roll_back(connection)  # nothing was written
 
@@ -405,7 +403,7 @@ def _drive(connection: sqlite3.Connection, unit: Unit[T], *, savepoints: bool = 
             try:
                 rows = _ask(connection, query)
             except sqlite3.IntegrityError as error:
-                refused = _translate(error)
+                refused = translate(error)
                 assert isinstance(refused, ConstraintRefused)
                 query = unit.throw(refused)  # who has set a savepoint may go back to it
             else:
@@ -425,23 +423,3 @@ def _ask(connection: sqlite3.Connection, query: Query) -> Rows:
         return ()
     cursor = connection.execute(statement.sql, statement.bind(values))  # type: ignore[arg-type]
     return cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
-
-
-def _translate(error: BaseException) -> BaseException:
-    """Turn a driver's error into one of the port's; anything else passes."""
-    if isinstance(error, sqlite3.IntegrityError):
-        text = str(error)
-        if text.startswith("UNIQUE"):
-            return ConstraintRefused("unique", text.partition(": ")[2])
-        return ConstraintRefused("reference" if "FOREIGN KEY" in text else "other", text)
-    if isinstance(error, sqlite3.OperationalError):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more about it
-        if code == sqlite3.SQLITE_INTERRUPT:
-            return StatementTimeout()
-        if code == sqlite3.SQLITE_FULL:
-            return DatabaseFull(str(error))
-        if code in _CANNOT_NOW:
-            return DatabaseBusy(str(error))
-        if code == sqlite3.SQLITE_SCHEMA or str(error).startswith(("no such column", "no such table")):
-            return SchemaMoved(str(error))
-    return error

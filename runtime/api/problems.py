@@ -16,7 +16,8 @@ from builder.kernel.canonical import JSON, dump_json
 from builder.kernel.limits import VIOLATIONS_SHOWN
 from builder.kernel.problems import CODES, Problem, Violation
 from builder.kernel.text import Language, Text, say
-from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, StatementTimeout
+from builder.store.database import ConstraintRefused, DatabaseBusy, DatabaseFull, StatementTimeout, StatementTooDeep
+from formulas.errors import FormulaError
 from runtime.api.http import ClientGone, Header
 
 PROBLEM_TYPE = "application/problem+json"
@@ -103,7 +104,18 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if isinstance(error.__cause__, Problem):  # FastAPI wraps what is raised while it reads a body
         return error.__cause__
-    return _from_storage(error) or Problem("service.internal")
+    return _too_deep(error) or _from_storage(error) or Problem("service.internal")
+
+
+def _too_deep(error: BaseException) -> Problem | None:
+    """A condition that is right, but nested deeper than the database or its statement may be."""
+    if not isinstance(error, StatementTooDeep) and (not isinstance(error, FormulaError) or error.kind != "LIMIT"):
+        return None
+    text = say(
+        "条件对数据库来说过于复杂;请减少嵌套,或把其中一部分做成公式字段",
+        "The conditions are too complex for the database; nest less, or put a part of them into a formula field",
+    )
+    return Problem("query.invalid", text)
 
 
 def _from_storage(error: BaseException) -> Problem | None:

@@ -262,7 +262,7 @@ def _plan_having(given: Any, types: dict[str, Type], context: Context) -> tuple[
     return shift(shape, _HAVING_FROM), {f"p{_HAVING_FROM + place}": value for place, value in enumerate(values)}
 
 
-def _refuse_text(_condition: Tree) -> None:
+def _refuse_text(_condition: Tree, _text: str) -> None:
     """Measures are compared, not computed with."""
     zh, en = "having 中不能写公式", "having takes no formulas"
     raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])

@@ -14,6 +14,7 @@ from builder.kernel.text import say
 from formulas.checker import check_condition
 from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.filters import parse_filter
+from formulas.locate import find_call
 from formulas.moments import bind_context
 from formulas.nodes import asks_directory
 from formulas.schema import Context
@@ -100,17 +101,17 @@ def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str, context
         FormulaErrors: with places in the text.
     """
     tree = bind_context(check_condition(text, app, entity.key), context)
-    _sayable(tree)
+    _sayable(tree, text)
     return tree
 
 
-def _sayable(tree: Tree) -> None:
+def _sayable(tree: Tree, text: str) -> None:
     """Let a condition pass that both databases can be asked; others raise ``FormulaErrors``."""
     for node in walk(tree):
         if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")):
             name = getattr(node, "function", "")
             zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
-            raise FormulaErrors([FormulaError("TYPE", Message(zh, en))])
+            raise FormulaErrors([FormulaError("TYPE", Message(zh, en), find_call(text, name))])
 
 
 def note_path(app: CompiledApp, entity: str, path: tuple[str, ...], field_map: FieldMap, *, use: Any) -> None:

@@ -107,6 +107,11 @@ async def test_errors_say_where_in_the_filter_and_where_in_the_text(desk: Desk) 
     assert await refused(desk, {"_formula": "LEN(titel) > 2"}, "request.unknown_name", "zh") == [
         ("/filter/_formula", "name", [4, 9], "没有字段“titel”，是否想写“title”？")
     ]
+    for text in ('LEN(title) > 1 AND REGEXMATCH(title, "^f")', 'LEN(title) > 1 OR REGEXTEST(title, "^f")'):
+        span = [text.index("REGEX"), len(text)]
+        message = "REGEXTEST cannot be used in a filter"
+        assert await refused(desk, {"_formula": text}, "query.invalid") == [("/filter/_formula", "type", span, message)]
+        assert await refused(desk, text, "query.invalid") == [("/filter", "type", span, message)]
     no_id = {"items": {"_some": {"_formula": 'order = "x1"'}}}
     assert await refused(desk, no_id, "query.invalid") == [
         ("/filter/items/_some/_formula", "type", [9, 11], "Expected a record id (UUID)")
@@ -145,6 +150,38 @@ async def test_refuses(desk: Desk, tree: Any, code: str, pointer: str) -> None:
             headers={"accept-language": language, "content-type": "application/json"},
         )
         assert list(pointers(problem(reply, code))) == [pointer]
+
+
+def _nested(first: str, around: str, times: int) -> str:
+    for _ in range(times):
+        first = around.format(first)
+    return first
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _nested("1", "IF(amount > 1, {}, 2)", 60) + " = 1",
+        _nested("title", '(UPPER({}) & "x")', 30) + ' = "x"',
+        _nested("amount > 1", "NOT({} OR ISBLANK(title))", 30),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+async def test_what_is_too_deep_for_a_database_is_said(desk: Desk, text: str) -> None:
+    for given in (text, json.dumps({"_formula": text})):
+        reply = await desk.send("GET", "records/order", params={"filter": given}, headers={"accept-language": "en"})
+        assert "too complex for the database" in problem(reply, "query.invalid")["detail"]
+
+
+async def test_rows_within_rows_within_rows_are_found_or_said_to_be_too_many(desk: Desk) -> None:
+    tree: Any = {"qty": {"_gt": 1}}
+    for _ in range(12):
+        tree = {"order": {"items": {"_some": tree}}}
+    reply = await desk.send(
+        "GET", "records/item", params={"filter": json.dumps(tree)}, headers={"accept-language": "en"}
+    )
+    if reply.status_code != 200:  # the parser of SQLite has a stack of its own
+        assert "too complex for the database" in problem(reply, "query.invalid")["detail"]
 
 
 async def test_measures_are_not_computed_with(desk: Desk) -> None:

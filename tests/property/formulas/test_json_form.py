@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from builder.kernel.canonical import dump_json, parse_json
 from formulas.checker import check_condition
 from formulas.errors import FormulaErrors
 from formulas.evaluate import DictRow, program
@@ -33,19 +32,20 @@ CONDITIONS = int(os.environ.get("DOUGONG_CONVERSIONS", "200"))
 LIKELY = settings(max_examples=CONDITIONS, suppress_health_check=list(HealthCheck))
 _SWAPPED = {"eq": "eq", "ne": "ne", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _TRUE = Literal(True, BLANK)
+_BOOLEAN = replace(BOOLEAN, digits=0)
 
 
 def same(tree: Tree, *, positive: bool = True) -> Tree:
     """The tree with what is said in two ways said in one: types of constants, sides of a comparison, `won` and `won = TRUE`
     where a blank counts as false, constants that change nothing."""
     if isinstance(tree, Path) and positive:
-        return Call("eq", (tree, _TRUE), BOOLEAN)
+        return Call("eq", (tree, _TRUE), _BOOLEAN)
     if isinstance(tree, Call) and tree.function in ("and", "or"):
         neutral = Literal(tree.function == "and", BLANK)
         kept = [part for part in (same(part, positive=positive) for part in tree.args) if part != neutral]
         return join(tree.function, kept) if kept else neutral
     if isinstance(tree, Call) and tree.function == "not":
-        return Call("not", (same(tree.args[0], positive=not positive),), BOOLEAN)
+        return Call("not", (same(tree.args[0], positive=not positive),), _BOOLEAN)
     if isinstance(tree, Rollup) and tree.function == "EXISTS":
         condition = None if tree.condition is None else same(tree.condition)
         return replace(tree, condition=None if condition == _TRUE else condition)
@@ -53,27 +53,23 @@ def same(tree: Tree, *, positive: bool = True) -> Tree:
 
 
 def exact(tree: Tree) -> Tree:
-    """The tree without the types of its constants."""
+    """The tree without the types of its constants and how many digits a result may have by them; a blank in one spelling."""
     if isinstance(tree, Literal):
         return Literal(tree.value, BLANK)
+    if tree == Call("BLANK", (), BLANK):
+        return Literal(None, BLANK)
     parts = tuple(exact(part) for part in children(tree))
-    if (
-        isinstance(tree, Call)
-        and tree.function in _SWAPPED
-        and isinstance(parts[1], Path)
-        and not isinstance(parts[0], Path)
-    ):
-        return Call(_SWAPPED[tree.function], (parts[1], parts[0]), tree.type)
-    return with_children(tree, parts) if parts else tree
+    if not isinstance(tree, Call):
+        return with_children(tree, parts) if parts else tree
+    function = tree.function
+    if function in _SWAPPED and isinstance(parts[1], Path) and not isinstance(parts[0], Path):
+        function, parts = _SWAPPED[function], parts[::-1]
+    return Call(function, parts, replace(tree.type, digits=0))
 
 
 def over_the_wire(value: Any) -> Any:
     """As a client gets it and sends it again."""
-    return json.loads(json.dumps(value, default=float_free), parse_float=Decimal)
-
-
-def float_free(value: Decimal) -> int | str:
-    return str(value)
+    return parse_json(dump_json(value))
 
 
 def convert(text: str, schema: Schema, entity: str) -> tuple[Tree, Tree] | None:
@@ -102,6 +98,8 @@ def converted(tree: Tree, schema: Schema, entity: str) -> Tree:
 @LIKELY
 @given(st.integers(1, 4).flatmap(lambda depth: formulas("b", depth)))
 @example("NOT won")
+@example('won = (name = "")')
+@example("name = BLANK() OR BLANK() <> note")
 @example("NOT(NOT(won) OR day > other_day)")
 @example("TRUE AND won OR FALSE")
 @example("money = 0.001 OR 5 > count")

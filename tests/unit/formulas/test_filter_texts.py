@@ -63,6 +63,7 @@ def test_a_text_in_a_filter_means_what_the_text_alone_means(json_filter: Any, te
 
 WRITTEN: list[tuple[str, Any]] = [
     ('ROUND(amount*1.13,1) > 500 AND level = "A"', {"_and": [{"_formula": "ROUND(amount * 1.13, 1) > 500"}, {"level": {"_eq": "A"}}]}),
+    ("name <> BLANK()", {"name": {"_ne": None}}),
     ("5 < amount", {"amount": {"_gt": 5}}),
     ("count = 1.5", {"_formula": "count = 1.5"}),
     ("amount > count OR NOT(won)", {"_or": [{"_formula": "amount > count"}, {"_not": {"_formula": "won"}}]}),
@@ -191,7 +192,7 @@ def _errors(json_filter: Any) -> list[tuple[str, str]]:
 
 
 def test_whoever_reads_a_filter_may_refuse_a_text() -> None:
-    def judge(tree: Tree) -> None:
+    def judge(tree: Tree, _text: str) -> None:
         if isinstance(tree, Call) and tree.function == "gt":
             raise FormulaErrors([FormulaError("TYPE", Message("不行", "no"))])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from formulas.functions.record import OF_FIELDS
 from formulas.literals import format_instant
-from formulas.numbers import number_text
+from formulas.numbers import MAX_SCALE, number_text
 from formulas.schema import Schema
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree
 
@@ -67,7 +67,7 @@ class _Writer:
         return self.call(tree)
 
     def call(self, call: Call) -> tuple[str, int]:
-        if call.function in _SILENT:
+        if call.function in _SILENT or _is_cut(call):
             return self.node(call.args[0])
         if call.function in _INFIX and len(call.args) >= 2:
             return self.infix(call)
@@ -144,6 +144,11 @@ def _literal(value: Any) -> tuple[str, int]:
     if isinstance(value, tuple):
         return f"[{', '.join(_literal(item)[0] for item in value)}]", _TIGHT
     return _CONSTANTS[type(value)](value), _TIGHT
+
+
+def _is_cut(call: Call) -> bool:
+    """Whether the checker rounds here what has more places than a value may have: every call is, so no ROUND of people is about one."""
+    return call.function == "ROUND" and isinstance(call.args[0], Call) and call.args[0].type.scale > MAX_SCALE
 
 
 def _quoted(text: str) -> str:

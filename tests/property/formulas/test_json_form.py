@@ -98,6 +98,7 @@ def converted(tree: Tree, schema: Schema, entity: str) -> Tree:
 @LIKELY
 @given(st.integers(1, 4).flatmap(lambda depth: formulas("b", depth)))
 @example("NOT won")
+@example("money = money * VALUE(name)")
 @example('won = (name = "")')
 @example("name = BLANK() OR BLANK() <> note")
 @example("NOT(NOT(won) OR day > other_day)")

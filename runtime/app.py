@@ -25,6 +25,7 @@ from runtime.approvals.running import Course
 from runtime.approvals.service import Approvals
 from runtime.assignments.absences import Absences
 from runtime.assignments.assigning import RuleAssigner
+from runtime.assignments.keeping import PoolKeeper
 from runtime.assignments.service import Assignments
 from runtime.automations.app_events import AppEvents
 from runtime.automations.callers import PlatformNames
@@ -240,14 +241,9 @@ def make_services(
     identity = make_identity(database, clock, ids, sealer=sealer, session_lifetime=lifetime, password_rules=rules)
     outbound = Outbound(Allowed(settings.outbound_allow))
     provider = _make_provider(settings, outbound, clock)
+    road = Roads(outbound)
     delivery = make_delivery(
-        database,
-        clock,
-        ids,
-        identity.audit,
-        sealer=sealer,
-        roads=Roads(outbound),
-        public_url=settings.public_url,
+        database, clock, ids, identity.audit, sealer=sealer, roads=road, public_url=settings.public_url
     )
     rehearsals = scratch_rehearsals()
     registry = Registry(database, clock, ids, rehearse=rehearsals.violations)
@@ -265,7 +261,8 @@ def make_services(
         assigner=assigner,
         names=PlatformNames(authenticator.find_actor, clock),
     )
-    reactions = (StageKeeper(expressions), VoidReaction(), TimersReaction(), AutomationReaction(lambda: ports))
+    followers = (StageKeeper(expressions), VoidReaction(), TimersReaction(), PoolKeeper(expressions))
+    reactions = (*followers, AutomationReaction(lambda: ports))
     seams = Seams((StageRule(), LockRule()), reactions, (StageFiller(),))
     records = Records(database, registry, clock, ids, seams)
     timers = Timers(database, records, clock, ids, ActionEffects(ports))

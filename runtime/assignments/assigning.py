@@ -16,13 +16,16 @@ from runtime.assignments.candidates import count_open, known_people
 from runtime.assignments.choosing import decide
 from runtime.assignments.rows import (
     count_claims,
+    decision_row,
     keep_decision,
     keep_pool,
     keep_turn,
     leave_pool,
     lost_since,
+    note_pool_write,
     pooled,
     take_head,
+    words_only,
 )
 from runtime.automations.actions.base import Occasion, audience
 from runtime.automations.ports import Chosen, Letter, Ports
@@ -33,6 +36,7 @@ from runtime.records.changes import update_record
 from runtime.records.writer import Writing
 
 JSON = Any
+_PUT_OFF = timedelta(days=1)
 
 
 class RuleAssigner:
@@ -57,8 +61,8 @@ class RuleAssigner:
             kind = "pooled"
         else:
             kind = "left"
-        row = _row(document, subject, kind, made.user_id, former, sequence)
-        yield from keep_decision(w, row, {"text": _text_json(made.text), "steps": made.to_json()})
+        row = decision_row(document, subject.record_id, kind, made.user_id, former, sequence)
+        yield from keep_decision(w, row, words_only(made.text) | {"steps": made.to_json()})
         if kind == "pooled":
             return Chosen(None, say(f"进入公海:{made.text.zh}", f"To the pool: {made.text.en}"))
         return Chosen(made.user_id, made.text)
@@ -75,13 +79,15 @@ class RuleAssigner:
         if found is None or found[1] is not None:
             raise refused(say("这条记录不在公海中", "This record is not in the pool"))
         document = get_rule(w, found[0])
+        if subject.shown.get(document.person) is not None:
+            raise refused(say("这条记录已有负责人", "Somebody has this record"))
         pool = document.pool or Pool()
         yield from self._check_quota(w, document, pool, subject, user_id)
         yield from self._give(w, document, subject, user_id)
         former = subject.shown.get(document.person)
         text = say("从公海领取", "Claimed from the pool")
         yield from keep_decision(
-            w, _row(document, subject, "claimed", user_id, former, sequence), {"text": _text_json(text), "steps": []}
+            w, decision_row(document, subject.record_id, "claimed", user_id, former, sequence), words_only(text)
         )
 
     def release(self, w: Writing, subject: Subject, reason: str) -> Unit[None]:
@@ -104,7 +110,7 @@ class RuleAssigner:
         yield from keep_pool(w, document.key, document.entity, subject.record_id, None, None)
         text = say(f"退回公海:{reason}", f"Given back to the pool: {reason}")
         yield from keep_decision(
-            w, _row(document, subject, "released", None, former, sequence), {"text": _text_json(text), "steps": []}
+            w, decision_row(document, subject.record_id, "released", None, former, sequence), words_only(text)
         )
 
     def reclaim(self, w: Writing, subject: Subject, rule: str, holder: str) -> Unit[bool]:
@@ -124,9 +130,29 @@ class RuleAssigner:
         text = say(f"{hours} 小时内未跟进,收回公海", f"Nothing was done in {counted(hours, 'hour')}: back to the pool")
         yield from self._tell_holder(w, subject, holder, title, text)
         yield from keep_decision(
-            w, _row(document, subject, "reclaimed", None, holder, sequence), {"text": _text_json(text), "steps": []}
+            w, decision_row(document, subject.record_id, "reclaimed", None, holder, sequence), words_only(text)
         )
         return True
+
+    def put_off(self, w: Writing, subject: Subject, rule: str, holder: str, reason: Text) -> Unit[None]:
+        """Leave a record with its holder for a day more, as it cannot be taken back; the reason is kept, and told to those who can mend it."""
+        document = get_rule(w, rule)
+        sequence = yield from take_head(w, subject.entity.key)
+        yield from keep_pool(w, rule, document.entity, subject.record_id, holder, w.now + _PUT_OFF)
+        text = say(f"到期未能收回:{reason.zh}", f"Due, and could not be taken back: {reason.en}")
+        row = decision_row(document, subject.record_id, "kept", holder, holder, sequence)
+        yield from keep_decision(w, row, words_only(text))
+        ports, label = self._ports(), subject.entity.label()
+        builders: list[str] = []
+        for role in ("admin", "builder"):
+            builders += yield from ports.people.with_role(w, role)
+        if ports.outward is not None and builders:
+            words = say(f"有{label.zh}收不回公海", f"{label.en} cannot go back to the pool")
+            key = f"pool:{w.app.key}:{rule}:kept:{w.now.date().isoformat()}"
+            about = (w.app.key, subject.entity.key, subject.record_id)
+            yield from ports.outward.post_letter(
+                w, Letter(key, tuple(dict.fromkeys(builders)), None, words, text, *about)
+            )
 
     def _title_for(self, w: Writing, subject: Subject, user_id: str) -> Unit[str]:
         """Return the record's title if a person sees it."""
@@ -222,25 +248,8 @@ def _as_system(w: Writing) -> Writing:
 
 
 def _write(w: Writing, subject: Subject, person: str, user_id: str | None) -> Unit[None]:
+    note_pool_write(w, subject.record_id, user_id)
     yield from update_record(w, subject.entity, subject.record_id, {person: user_id}, None)
-
-
-def _row(
-    rule: Assignment, subject: Subject, kind: str, user_id: str | None, former: str | None, sequence: int
-) -> dict[str, Any]:
-    return {
-        "rule": rule.key,
-        "entity": rule.entity,
-        "record_id": subject.record_id,
-        "kind": kind,
-        "user_id": user_id,
-        "former_id": former,
-        "sequence": sequence,
-    }
-
-
-def _text_json(text: Text) -> dict[str, str]:
-    return {"zh": text.zh, "en": text.en}
 
 
 def _day_began(w: Writing) -> datetime:

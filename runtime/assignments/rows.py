@@ -7,13 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from builder.definition.assignment import Assignment
 from builder.kernel.canonical import dump_json
+from builder.kernel.text import Text
 from builder.store import process_tables
 from builder.store.statement import SQLITE, Query, Unit
 from builder.store.types import Identifier, Instant, Words
 from runtime.records.writer import Writing
 
 JSON = Any
+_NEVER = object()
 head, turn, decision, pool = (
     process_tables.assignment_head,
     process_tables.assignment_turn,
@@ -65,6 +68,36 @@ def keep_decision(w: Writing, values: dict[str, Any], detail: JSON) -> Unit[None
         "detail": dump_json(detail).decode(),
     }
     yield Query(statement, {**row, **values})
+
+
+def decision_row(
+    rule: Assignment, record_id: str, kind: str, user_id: str | None, former: str | None, sequence: int
+) -> dict[str, Any]:
+    """Return what ``keep_decision`` takes. Kinds: assigned, pooled, left, claimed, released, reclaimed, kept."""
+    return {
+        "rule": rule.key,
+        "entity": rule.entity,
+        "record_id": record_id,
+        "kind": kind,
+        "user_id": user_id,
+        "former_id": former,
+        "sequence": sequence,
+    }
+
+
+def words_only(text: Text) -> dict[str, JSON]:
+    """Return the detail of a decision for which no candidates were looked at."""
+    return {"text": {"zh": text.zh, "en": text.en}, "steps": []}
+
+
+def note_pool_write(w: Writing, record_id: str, user_id: str | None) -> None:
+    """The pool itself sets the person of a record, and keeps its own row."""
+    w.course.remembered["pool", record_id] = user_id
+
+
+def pool_wrote(w: Writing, record_id: str, user_id: str | None) -> bool:
+    """Whether the person of a record is who the pool has set in this write."""
+    return bool(w.course.remembered.get(("pool", record_id), _NEVER) == user_id)
 
 
 def keep_pool(

@@ -11,15 +11,16 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem
-from builder.kernel.text import Language
+from builder.kernel.text import Language, Text
 from builder.store import tables
-from builder.store.database import Database
+from builder.store.database import ConstraintRefused, Database, DatabaseBusy
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Instant, Words
 from runtime.access.gate import FieldMap, gate
 from runtime.assignments.assigning import RuleAssigner
-from runtime.assignments.rows import decision, pool
+from runtime.assignments.rows import decision, leave_pool, pool
 from runtime.assignments.telling import ALL, NOTHING, told_rules
+from runtime.automations.running import why
 from runtime.automations.runs import Statements, shown_at
 from runtime.expressions.prepared import Subject
 from runtime.records.caller import Caller, system_caller
@@ -98,12 +99,21 @@ class Assignments:
         await self._records.work(caller, app, partial(self._with, entity, record_id, release))
 
     async def reclaim_due(self) -> int:
-        """Take back what was given long enough ago and nobody works on; return how many were."""
+        """Take back what was given long enough ago and nobody works on; return how many were.
+
+        What rules of its app refuse to let go is put off for a day, with the reason, and stands in the way of no other.
+        """
         due = await self._database.read(self._due)
         count = 0
         for app, entity, record_id in due:
             caller = system_caller(f"reclaim:{record_id}", "automation")
-            count += await self._records.work(caller, app, partial(self._reclaim, entity, record_id))
+            try:
+                count += await self._records.work(caller, app, partial(self._reclaim, entity, record_id))
+            except DatabaseBusy:
+                continue
+            except (Problem, ConstraintRefused) as refused:
+                put_off = partial(self._put_off, entity, record_id, why(refused))
+                await self._records.work(caller, app, put_off)
         return count
 
     def _with(self, entity: str, record_id: str, act: Any, w: Writing) -> Unit[None]:
@@ -114,7 +124,16 @@ class Assignments:
         yield from act(w, Subject(owner, known, held.shown))
 
     def _reclaim(self, entity: str, record_id: str, w: Writing) -> Unit[int]:
-        """Look again under the head: what was due when it was listed may have moved on."""
+        found = yield from self._look_again(entity, record_id, w)
+        return 0 if found is None else int((yield from self._assigner.reclaim(w, *found)))
+
+    def _put_off(self, entity: str, record_id: str, reason: Text, w: Writing) -> Unit[None]:
+        found = yield from self._look_again(entity, record_id, w)
+        if found is not None:
+            yield from self._assigner.put_off(w, *found, reason)
+
+    def _look_again(self, entity: str, record_id: str, w: Writing) -> Unit[tuple[Subject, str, str] | None]:
+        """Return record, rule and holder; None if what was due when it was listed has moved on."""
         p = pool.c
         statement = w.statements.kept(
             ("assignment", "look_again"),
@@ -128,10 +147,13 @@ class Assignments:
         owner = w.app.entities.get(entity)
         rows = yield Query(statement, {"app": w.app.key, "entity": entity, "record": record_id, "now": w.now})
         if not rows or rows[0][1] is None or owner is None:
-            return 0
-        held = yield from hold_record(w, owner, record_id)
-        subject = Subject(owner, record_id, held.shown)
-        return int((yield from self._assigner.reclaim(w, subject, rows[0][0], str(rows[0][1]))))
+            return None
+        try:
+            held = yield from hold_record(w, owner, record_id)
+        except Problem:  # it was deleted
+            yield from leave_pool(w, entity, record_id)
+            return None
+        return Subject(owner, record_id, held.shown), str(rows[0][0]), str(rows[0][1])
 
     def _due(self) -> Unit[list[tuple[str, str, str]]]:
         p = pool.c

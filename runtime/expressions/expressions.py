@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import VIEWER_NAMES, viewer_values
 from builder.definition.templating import fill, pieces
-from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
@@ -202,7 +201,7 @@ def _display(app: CompiledApp, made: Prepared, value: Any, names: Mapping[str, s
     field = end_of(app, app.entities[made.entity], made.source.steps) if isinstance(made.source, Path) else None
     if isinstance(field, ChoiceField):
         listed = value if isinstance(value, tuple) else (value,)
-        labels = [_option_label(field, key) for key in listed]
+        labels = [field.option_label(key) for key in listed]
         return say("、".join(label.zh for label in labels), ", ".join(label.en for label in labels))
     if isinstance(value, bool):
         return say("是", "yes") if value else say("否", "no")
@@ -216,8 +215,3 @@ def _display(app: CompiledApp, made: Prepared, value: Any, names: Mapping[str, s
         return say("系统", "the system")
     text = names.get(value, value) if isinstance(value, str) else display(value)
     return say(text, text)
-
-
-def _option_label(field: ChoiceField, key: str) -> Text:
-    place = field.position.get(key)
-    return say(key, key) if place is None else label_text(field.options[place].label)

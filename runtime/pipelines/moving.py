@@ -13,6 +13,7 @@ from builder.definition.guards import AnyGuard
 from builder.definition.guards.required import RequiredGuard
 from builder.definition.pipeline import Transition
 from builder.fields.base import label_text
+from builder.fields.parts.choices import ChoiceField
 from builder.kernel.problems import Problem, Violation, nearest_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
@@ -173,7 +174,7 @@ class Mover:
         del w.course.warrants[entity.key, record_id]
         source = pipeline.place_of(change.held.shown)
         if not pipeline.leads_from(transition, source):
-            raise _unavailable(pipeline, transition, source)
+            raise _unavailable(entity, pipeline, transition, source)
         step = Step(pipeline, transition, source, target)
         missing = reasonless(step, order)
         if violations:
@@ -283,12 +284,24 @@ def _refuse_hands(w: Writing, entity: CompiledEntity, transition: Transition, or
         raise Problem("access.denied", say("只有管理员可以越过条件", "Only an admin may move past what is not met"))
 
 
-def _unavailable(pipeline: CompiledPipeline, transition: Transition, source: Place) -> Problem:
+def _place_text(entity: CompiledEntity, pipeline: CompiledPipeline, place: Place) -> Text:
+    """Return what people read for a place: the labels of its options."""
+    named = [(pipeline.definition.field, place.stage), (pipeline.definition.node_field, place.node)]
+    labels = []
+    for key, option in named:
+        field = entity.fields.get(key or "")
+        if option:
+            labels.append(field.option_label(option) if isinstance(field, ChoiceField) else say(option, option))
+    return say(" / ".join(label.zh for label in labels) or "-", " / ".join(label.en for label in labels) or "-")
+
+
+def _unavailable(entity: CompiledEntity, pipeline: CompiledPipeline, transition: Transition, source: Place) -> Problem:
     label = label_text(transition.label)
-    here = source.name or "-"
+    here = _place_text(entity, pipeline, source)
     leading = [other.key for other in pipeline.leaving(source)]
     detail = say(
-        f"记录现在在“{here}”,不能执行“{label.zh}”", f'The record is in "{here}"; {label.en} does not lead on from there'
+        f"记录现在在“{here.zh}”,不能执行“{label.zh}”",
+        f'The record is in "{here.en}"; {label.en} does not lead on from there',
     )
     return Problem("transition.unavailable", detail, extra={"place": source.name, "transitions": leading})
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
 from builder.compiled.computing import viewer_values
+from builder.fields.children import ChildrenField
 from builder.fields.reference import ReferenceField
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier
 from formulas.dependencies import Dependency
+from formulas.tree import Call, Path, Rollup, Tree, children, with_children
 from runtime.access.grants import leads_to
-from runtime.access.sight import RoleSight
+from runtime.access.sight import RoleSight, any_of, row_joins
+from runtime.query.statements import sql_dialect
 from runtime.query.variables import viewer
 from runtime.records.filtering import conditional_fields, seen_flags
 from runtime.records.rights import acting_sight
@@ -50,7 +54,8 @@ def seen_reads(
 ) -> Unit[frozenset[Dependency]]:
     """Return which of the fields that something about a record reads are shown to the caller as they are.
 
-    Over a reference the record it leads to has to be seen, and the field of that record; over a relation to many, every record there is.
+    Over a reference the record it leads to has to be seen, and the field of that record; over a relation to many, every record there is, or
+    every one that could ever point here.
     Cost: under roles two statements for each reference that is followed.
     """
     sight, wanted = acting_sight(w), frozenset(reads)
@@ -83,10 +88,70 @@ def _fields_behind(
         elif sight.sees_all(target.key):
             here = None
             fields = frozenset((*(key for key in target.fields if sight.is_plain(target.key, key)), *target.system))
+        elif here is not None and isinstance(field, ChildrenField):
+            fields = yield from _fields_of_children(w, sight, entity, here, field)
+            here = None
         else:
             return frozenset()
         entity = target
     return fields
+
+
+def _fields_of_children(
+    w: Writing, sight: RoleSight, entity: CompiledEntity, record_id: str, field: ChildrenField
+) -> Unit[frozenset[str]]:
+    """Return the fields that are shown of whatever child a record may have: of grants whose rows the parent alone decides.
+
+    ``lead.owner = CURRENTUSER()`` shows every communication of a lead of one's own. That some of the children there are happen to be seen
+    would not do: what is not told would tell that there are others.
+    """
+    open_to = [
+        (over, grant)
+        for grant in sight.grants.get(field.entity, ())
+        if grant.may("read") and grant.rows is not None
+        for part in _alternatives(grant.rows)
+        if (over := _over_parent(part, field.via)) is not None
+    ]
+    if not open_to:
+        return frozenset()
+    kept = w.statements.cache.get(
+        (w.seen.key, "open to", entity.key, field.key),
+        lambda: _holding(w, sight, entity, tuple(tree for tree, _ in open_to)),
+    )
+    moment = viewer_values(viewer(w.app, w.caller.actor, w.now))
+    rows = yield Query(kept, {**moment, "id": record_id})
+    held = [grant.plain for (_, grant), holds in zip(open_to, rows[0], strict=True) if holds] if rows else []
+    target = w.seen.app.entities[field.entity]
+    return frozenset((*frozenset().union(*held), *target.system)) if held else frozenset()
+
+
+def _alternatives(tree: Tree) -> Iterator[Tree]:
+    if isinstance(tree, Call) and tree.function == "or":
+        for part in tree.args:
+            yield from _alternatives(part)
+    else:
+        yield tree
+
+
+def _over_parent(tree: Tree, via: str) -> Tree | None:
+    """Return a condition of a child as one of its parent; None if it reads anything of the child itself."""
+    if isinstance(tree, Path):
+        return Path(tree.steps[1:], tree.type) if tree.steps[0] == via and len(tree.steps) > 1 else None
+    if isinstance(tree, Rollup):
+        return None
+    parts = [_over_parent(part, via) for part in children(tree)]
+    known = tuple(part for part in parts if part is not None)
+    if len(known) < len(parts):
+        return None
+    return with_children(tree, known) if known else tree
+
+
+def _holding(w: Writing, sight: RoleSight, entity: CompiledEntity, trees: tuple[Tree, ...]) -> sa.Select[Any]:
+    joins = row_joins(w.seen.app, entity.key, entity.table, sql_dialect(w.statements.dialect))
+    conditions = [any_of((tree,), joins, joins.dialect, sight.context) for tree in trees]
+    flags = [sa.case((condition, sa.literal_column("1")), else_=sa.literal_column("0")) for condition in conditions]
+    chosen = sa.select(*flags).select_from(joins.from_clause())
+    return chosen.where(entity.table.c.id == sa.bindparam("id", type_=Identifier()))
 
 
 def _led_to(w: Writing, entity: CompiledEntity, record_id: str, step: str) -> Unit[str | None]:

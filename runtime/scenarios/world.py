@@ -301,8 +301,8 @@ class World:
         if isinstance(value, str) and value.startswith("@"):
             name = self.people.get(value[1:], value[1:])
             return say(name, name)
-        if isinstance(value, str) and isinstance(definition, ChoiceField) and value in definition.position:
-            return label_text(definition.options[definition.position[value]].label)
+        if isinstance(value, str) and isinstance(definition, ChoiceField):
+            return definition.option_label(value)
         if isinstance(value, str) and definition is not None and definition.type == "datetime":
             with contextlib.suppress(ValueError):
                 value = self.local(datetime.fromisoformat(value))

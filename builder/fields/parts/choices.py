@@ -8,10 +8,21 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from builder.fields.base import JSON, BothLanguages, Field, Invalid, Label, Model, Option, expect_text, wrong_option
+from builder.fields.base import (
+    JSON,
+    BothLanguages,
+    Field,
+    Invalid,
+    Label,
+    Model,
+    Option,
+    expect_text,
+    label_text,
+    wrong_option,
+)
 from builder.kernel.limits import KEY_LENGTH, OPTIONS_PER_FIELD
 from builder.kernel.problems import nearest_hint
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 
 OptionKey = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{KEY_LENGTH - 1}}}$")]
 
@@ -52,6 +63,11 @@ class ChoiceField(Field):
     def position(self) -> Mapping[str, int]:
         """Where each key stands in the order."""
         return {key: index for index, key in enumerate(self.option_keys)}
+
+    def option_label(self, key: str) -> Text:
+        """Return what people read for an option; the key itself for one that is not there (any more)."""
+        place = self.position.get(key)
+        return say(key, key) if place is None else label_text(self.options[place].label)
 
     @cached_property
     def _key_of_label(self) -> Mapping[str, str]:

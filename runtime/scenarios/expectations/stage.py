@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from builder.compiled.pipelines import CompiledPipeline
 from builder.definition.scenarios.expectations.stage import Stage
-from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.text import Text, say
 from runtime.scenarios.world import StoryBroken, World
@@ -46,6 +45,4 @@ def _pipeline(world: World, expected: Stage) -> CompiledPipeline:
 def _label(world: World, expected: Stage, stage: str) -> Text:
     """What people call a stage: its option of the pipeline's field."""
     field = world.entity_of(expected.record).find_field(_pipeline(world, expected).definition.field)
-    if not isinstance(field, ChoiceField) or stage not in field.position:
-        return say(stage, stage)
-    return label_text(field.options[field.position[stage]].label)
+    return field.option_label(stage) if isinstance(field, ChoiceField) else say(stage, stage)

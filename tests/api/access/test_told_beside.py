@@ -148,3 +148,33 @@ async def test_a_reminder_over_a_record_that_is_hidden_is_not_told_of(told: Trad
     assert (await told["money"].send("GET", path)).json()["data"]["timers"] == []  # the field, not this customer
     await root.change("customer", ids["alpha"], level="A")
     assert [t["reminder"] for t in (await told["money"].send("GET", path)).json()["data"]["timers"]] == ["over"]
+
+
+async def test_a_reminder_over_children_is_told_of_where_the_parent_opens_all_of_them(told: Trading) -> None:
+    """Whoever sees every order that a customer could have learns of a reminder over them; that those there are seen would not do."""
+    made = document()
+    made["reminders"] += [_reminder("stale", "customer", "seen_on")]
+    made["reminders"][-1]["when"] = {"type": "unchanged", "fields": ["name", "orders"]}
+    made["reminders"][-1]["steps"][0]["after"] = "9 d"
+    told["root"].publish(made)
+    alpha = told.ids["alpha"]
+    path = f"records/customer/{alpha}/timers"
+
+    async def sees_it(name: str) -> bool:
+        listed = (await told[name].send("GET", path)).json()["data"]["timers"]
+        return "stale" in [timer["reminder"] for timer in listed]
+
+    await told["root"].change("customer", alpha, level="A", name="Alpha 2")
+    assert await sees_it("wang")  # orders: customer.owner = CURRENTUSER()
+    assert await sees_it("eastboss")  # orders: INTEAM(customer.owner)
+    assert (await told["zhao"].get("customer", alpha))["name"] == "Alpha 2"
+    assert not await sees_it("zhao")  # sees the customer by its level, and none of its orders
+    orders = [grant for grant in made["roles"][0]["grants"] if grant["entity"] == "order"]
+    orders[0]["rows"] = "customer.owner = CURRENTUSER() AND ISBLANK(state)"
+    told["root"].publish(made)
+    assert not await sees_it("wang")  # the order itself decides, too
+    orders[0]["rows"] = "customer.owner = CURRENTUSER() OR owner = CURRENTUSER()"
+    told["root"].publish(made)
+    assert await sees_it("wang")
+    wrote = await told["wang"].send("POST", f"{path}/stale/acknowledge")
+    assert wrote.status_code == 200, wrote.text

@@ -27,6 +27,7 @@ class Team(Desk):
     def __init__(self, service: Service, client: httpx.AsyncClient) -> None:
         super().__init__(service, client)
         self.ids: dict[str, str] = {}
+        self.document: JSON = {}
 
     def rule(self, *steps: JSON, **members: JSON) -> None:
         """Publish the rule ``r`` for customers, and an automation that asks it for every new one."""
@@ -44,6 +45,7 @@ class Team(Desk):
                 "on_error": "refuse",
             }
         ]
+        self.document = document
         publish_definition(self.registry, document)
 
     async def owners(self, count: int, **values: JSON) -> list[str | None]:
@@ -187,6 +189,65 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
     assert "24 小时内未跟进" in notice["text"]
     kinds = [told["kind"] for told in await team.why(customers[1]["id"])]
     assert kinds == ["reclaimed", "claimed", "pooled"]
+
+
+async def test_the_pool_keeps_step_with_whoever_writes_the_person(team: Team):
+    """Given by hand it can be claimed by nobody; blanked by hand it lies in the pool; closed it does not; gone it is forgotten."""
+    pool = {"reclaim_hours": 24, "kept_if": 'level = "A"', "again_hours": 12}
+    team.rule({"when": 'name = "x"', "people": ALL}, otherwise="pool", open_if='level <> "C"', pool=pool)
+    first, second, closed = [await team.create("customer", name=f"公海{n}", level="B") for n in range(3)]
+
+    async def in_pool() -> set[str]:
+        return {row["record_id"] for row in (await team.send("GET", "pools/r")).json()["data"]}
+
+    await team.change("customer", first["id"], owner=team.ids["ann"])
+    await team.change("customer", closed["id"], owner=team.ids["bob"], level="C")
+    assert await in_pool() == {second["id"]}
+    path = f"/api/shop/records/customer/{first['id']}/claim"
+    own = {"origin": "http://dougong.test"}
+    async with team.service.client_of("cai") as cai, team.service.client_of("ann") as ann:
+        problem(await cai.post(path, headers=own), "pool.refused")
+        await team.change("customer", first["id"], owner=None)
+        await team.change("customer", closed["id"], owner=None)
+        assert await in_pool() == {first["id"], second["id"]}
+        told = (await team.why(first["id"]))[0]
+        assert (told["kind"], told["former"], "进入公海" in told["text"]) == ("released", "Ann", True)
+        problem(await ann.post(path, headers=own), "pool.refused")  # not again so soon
+        assert (await cai.post(path, headers=own)).status_code == 204
+    await team.change("customer", second["id"], owner=team.ids["bob"])
+    assert (await team.delete("customer", second["id"])).status_code == 204
+    team.service.clock.advance(timedelta(hours=25))
+    assert await team.service.app.services.assignments.reclaim_due() == 1
+    assert await in_pool() == {first["id"]}
+
+
+async def test_a_record_that_cannot_go_back_waits_a_day_and_stands_in_no_others_way(team: Team):
+    pool = {"reclaim_hours": 24, "kept_if": 'level = "A"'}
+    team.rule({"people": ALL}, pool=pool)
+    team.service.add_user("chief", "admin")
+    given = [await team.create("customer", name=name) for name in ("钉子", "甲", "乙")]
+    document = team.document
+    for entity in document["entities"]:
+        if entity["key"] == "customer":
+            held = {"key": "held", "formula": 'NOT(name = "钉子" AND ISBLANK(owner))', "message": "须有负责人"}
+            entity["rules"] = [*entity.get("rules", ()), held]
+    publish_definition(team.registry, document)
+    team.service.clock.advance(timedelta(hours=25))
+    assignments = team.service.app.services.assignments
+    assert (await assignments.reclaim_due(), await assignments.reclaim_due()) == (2, 0)
+    owners = [(await team.get("customer", customer["id"]))["owner"] for customer in given]
+    assert (owners[0] is not None, owners[1:]) == (True, [None, None])
+    kept, first = await team.why(given[0]["id"])
+    assert (kept["kind"], kept["user_id"], first["kind"]) == ("kept", given[0]["owner"], "assigned")
+    assert "须有负责人" in kept["text"]
+    async with team.service.client_of("chief") as chief:
+        (told,) = (await chief.get("/api/inbox")).json()["data"]
+    assert (told["subject"], told["record_id"]) == ("有customer表收不回公海", given[0]["id"])
+    document["entities"] = shop.definition()["entities"]
+    publish_definition(team.registry, document)
+    team.service.clock.advance(timedelta(hours=25))
+    assert await assignments.reclaim_due() == 1
+    assert (await team.get("customer", given[0]["id"]))["owner"] is None
 
 
 async def test_steps_counts_and_the_pool_ask_the_directory(team: Team):

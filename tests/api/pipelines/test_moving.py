@@ -208,7 +208,8 @@ async def test_nodes_returning_ends_and_reopening(desk: Desk) -> None:
     await moved(desk, deal["id"], "meet")
     at_quote = await moved(desk, deal["id"], "offer")
     assert (at_quote["stage"], at_quote["node"]) == ("quote", "drafting")
-    assert problem(await take(desk, deal["id"], "win"), "transition.unavailable")["place"] == "quote.drafting"
+    here = problem(await take(desk, deal["id"], "win"), "transition.unavailable")
+    assert (here["place"], "“quote项 / drafting项”" in here["detail"]) == ("quote.drafting", True)
     sent = await moved(desk, deal["id"], "send")
     assert (sent["stage"], sent["node"]) == ("quote", "sent")
     refusal = problem(await take(desk, deal["id"], "back"), "transition.refused")

@@ -17,6 +17,7 @@ from builder.publish.publish import lock_app
 from builder.publish.reindexing import drop_index
 from builder.registry.busy import told_when_busy
 from builder.registry.drafts import load_draft, lock_draft, replace_draft
+from builder.registry.followers import find_followers
 from builder.registry.preconditions import ANYTHING, Precondition
 from builder.registry.registry import Registry, find_published, no_app
 from builder.store import tables
@@ -122,7 +123,7 @@ def export_app(registry: Registry, app: str, version: int | None = None) -> Defi
 
 
 def describe_deletion(registry: Registry, app: str) -> dict[str, JSON]:
-    """Say what deleting an app would destroy."""
+    """Say what deleting an app would destroy, and which automations of others would have nothing to follow any more."""
     with registry.database.snapshot() as connection:
         return _describe_deletion(registry, connection, app)
 
@@ -138,6 +139,7 @@ def _describe_deletion(registry: Registry, connection: sa.Connection, app: str) 
         "kept_records": {table: count_rows(connection, table) for table in aside},
         "events": _count_own(connection, tables.event, app),
         "versions": _count_own(connection, tables.version, app),
+        "followed_by": [f"{one.app}/{one.automation}" for one in find_followers(connection, app)],
     }
 
 

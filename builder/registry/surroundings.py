@@ -1,4 +1,4 @@
-"""What an app expects around it: other apps whose events it follows, connections it sends through. Doubts, no errors: they may come later."""
+"""What an app expects around it: other apps that it follows or that follow it, connections it sends through. Doubts, no errors: they may come later."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from builder.definition.actions.call_connector import CallConnector
 from builder.definition.actions.notify import Notify
 from builder.definition.actions.send_webhook import SendWebhook
 from builder.definition.automation import Automation
-from builder.definition.kinds import Definition
+from builder.definition.entity import SYSTEM_KEYS
+from builder.definition.kinds import APP, ENTITIES, Definition, DocumentId
 from builder.definition.references import find_models
 from builder.definition.triggers.app_event import AppEvent
 from builder.kernel.canonical import parse_json
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
+from builder.registry.followers import find_followers, find_unknown, package_fields, published_versions
 from builder.registry.registry import get_package
-from builder.store import delivery_tables, tables
+from builder.store import delivery_tables
 
 
 def look_around(connection: sa.Connection, definition: Definition) -> Iterator[Finding]:
-    """Yield a warning for every app, entity and connection that a definition names and that is not there now."""
+    """Yield a warning for every app, entity, field and connection that a definition names and that is not there now, and for what other
+    apps' automations name in it in vain."""
     yield from _apps(connection, definition)
+    yield from _followers(connection, definition)
     yield from _connections(connection, definition)
 
 
@@ -32,10 +36,7 @@ def _apps(connection: sa.Connection, definition: Definition) -> Iterator[Finding
     followed = [(place, trigger) for place, trigger in followed if isinstance(trigger, AppEvent)]
     if not followed:
         return
-    row = tables.app.c
-    published = {
-        key: version for key, version in connection.execute(sa.select(row.key, row.published_version)) if version
-    }
+    published = published_versions(connection)
     for place, trigger in followed:
         if trigger.app not in published:
             hint = nearest_hint(trigger.app, published)
@@ -46,14 +47,33 @@ def _apps(connection: sa.Connection, definition: Definition) -> Iterator[Finding
             yield warning("trigger.elsewhere", place.document, "/trigger/app", message)
             continue
         package = parse_json(get_package(connection, trigger.app, published[trigger.app]))
-        entities = [entity["key"] for entity in package.get("entities", ())]
-        if trigger.of_entity not in entities:
-            hint = nearest_hint(trigger.of_entity, entities)
+        for unknown in find_unknown(trigger, package_fields(package)):
+            yield warning("trigger.elsewhere", place.document, unknown.pointer, unknown.message)
+
+
+def _followers(connection: sa.Connection, definition: Definition) -> Iterator[Finding]:
+    """What other apps' automations name here, find as it is published, and will not find any more."""
+    version = published_versions(connection).get(definition.key)
+    followers = find_followers(connection, definition.key) if version else []
+    if not followers or version is None:
+        return
+    former = package_fields(parse_json(get_package(connection, definition.key, version)))
+    entities = {
+        entity.key: frozenset((*SYSTEM_KEYS, *(field.key for field in entity.fields))) for entity in definition.entities
+    }
+    for follower in followers:
+        known = {unknown.pointer for unknown in find_unknown(follower.trigger, former)}
+        for unknown in find_unknown(follower.trigger, entities):
+            if unknown.pointer in known:
+                continue  # it is wrong there already
+            there = f"{follower.app}/{follower.automation}"
             message = say(
-                f"应用“{trigger.app}”没有实体“{trigger.of_entity}”{hint.zh}",
-                f'The app "{trigger.app}" has no entity "{trigger.of_entity}"{hint.en}',
+                f"自动化“{there}”跟随本应用的事件,发布后要改它:{unknown.message.zh}",
+                f'The automation "{there}" follows events of this app and has to be changed: {unknown.message.en}',
             )
-            yield warning("trigger.elsewhere", place.document, "/trigger/of_entity", message)
+            entity = definition.find_entity(follower.trigger.of_entity)
+            document = DocumentId(ENTITIES.name, entity.key) if entity else DocumentId(APP.name, definition.key)
+            yield warning("app.followed", document, "", message)
 
 
 def _connections(connection: sa.Connection, definition: Definition) -> Iterator[Finding]:

@@ -200,6 +200,7 @@ def test_deleting_an_app_leaves_nothing_of_it(registry):
         "app": "shop",
         "records": {"b": 1},
         "kept_records": {"shop__a__kept2": 1},
+        "followed_by": [],
         "events": 0,
         "versions": 2,
     }

@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from formulas.errors import FormulaError, FormulaErrors, Message
 from formulas.functions import find_function
+from formulas.locate import find_call
 from formulas.schema import Context
 from formulas.sqlforms import arithmetic, choices, compare, postgresql, rollups
 from formulas.sqlforms.calls import call_python
@@ -29,7 +31,7 @@ from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted, fitted_within
 from formulas.sqlforms.shortcuts import WITHIN_64_BITS, Shortcuts
 from formulas.sqlforms.template import pieces
-from formulas.tree import Call, Rollup, Tree
+from formulas.tree import Call, Rollup, Tree, walk
 from formulas.types import Type
 
 __all__ = [
@@ -167,6 +169,18 @@ def zone_name(zone: tzinfo, context: Context) -> str:
         return key
     offset = zone.utcoffset(context.now) or timedelta(0)
     return str(int(offset.total_seconds())) if offset else "UTC"
+
+
+def require_sql_form(tree: Tree, text: str) -> None:
+    """Let a condition pass that both databases can judge; `text` is how it was written, to point into. Raises `FormulaErrors`."""
+    for node in walk(tree):
+        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")):
+            name = getattr(node, "function", "")
+            zh, en = (
+                f"数据库不能计算 {name}，请先做成公式字段",
+                f"the database cannot compute {name}; put it into a formula field",
+            )
+            raise FormulaErrors([FormulaError("TYPE", Message(zh, en), find_call(text, name))])
 
 
 def has_sql_form(tree: Tree, dialect: Dialect) -> bool:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.checks.finding import Finding, error
-from builder.compiled.computing import ComputationInvalid, FieldId, FormulaFault, compute, draft_schema, has_computed
+from builder.compiled.computing import (
+    ComputationInvalid,
+    FieldId,
+    FormulaFault,
+    compute,
+    draft_schema,
+    has_computed,
+    with_variables,
+)
 from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.definition.references import FormulaPlace, find_formulas
 from builder.definition.templating import pieces
@@ -15,6 +23,8 @@ from formulas.checker import check
 from formulas.errors import FormulaError, FormulaErrors
 from formulas.filters import parse_filter
 from formulas.schema import Schema
+from formulas.sql import require_sql_form
+from formulas.tree import Tree
 from formulas.types import Type
 
 
@@ -63,14 +73,21 @@ def _formulas_of(place: FormulaPlace) -> Iterator[tuple[int, FormulaPlace]]:
 
 def _errors_of(place: FormulaPlace, schema: Schema) -> tuple[FormulaError, ...]:
     try:
+        judge = _judge if place.in_database else None
         if isinstance(place.text, str):
             expected = None if place.gives == "any" else Type(place.gives)  # type: ignore[arg-type] # a kind by name
-            check(place.text, schema, place.entity, expected=expected)
+            tree = check(place.text, schema, place.entity, expected=expected).tree
+            if judge is not None:
+                judge(tree, place.text)
         else:
-            parse_filter(place.text, schema, place.entity)
+            parse_filter(place.text, schema, place.entity, judge=judge)
     except FormulaErrors as errors:
         return errors.errors
     return ()
+
+
+def _judge(tree: Tree, text: str) -> None:
+    require_sql_form(with_variables(tree), text)
 
 
 def _positioned(wrong: FormulaError, offset: int = 0) -> Text:

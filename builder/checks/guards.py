@@ -1,4 +1,4 @@
-"""Guards can be asked: their formulas can be said to a database, their fields are of the right type."""
+"""Guards can be asked: their fields are of the right type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from builder.checks.finding import Finding, error
-from builder.compiled.computing import draft_schema, with_variables
+from builder.compiled.computing import draft_schema
 from builder.definition.guards import AnyGuard
 from builder.definition.guards.checklist import ChecklistGuard
 from builder.definition.guards.evidence import EvidenceGuard
@@ -15,12 +15,7 @@ from builder.definition.guards.records import RecordsGuard
 from builder.definition.kinds import PIPELINES, Definition, DocumentId
 from builder.definition.pipeline import Pipeline
 from builder.kernel.text import say
-from formulas.checker import check
-from formulas.errors import FormulaErrors
-from formulas.filters import parse_filter
 from formulas.schema import FieldInfo, Schema
-from formulas.sql import has_sql_form
-from formulas.tree import walk
 
 
 class _Place(NamedTuple):
@@ -61,28 +56,11 @@ def _check(schema: Schema, entity: str, place: _Place) -> Iterator[Finding]:
         yield from _kind(schema, entity, guard.field, "geo", place, "field")
         yield from _kind(schema, entity, guard.target, "geo", place, "target")
     elif isinstance(guard, RecordsGuard):
-        if guard.condition is not None:
-            yield from _sayable(schema, guard.entity, guard.condition, place.document, f"{place.pointer}/condition")
         yield from _alike(schema, entity, guard, place)
         if guard.within_hours is not None:
             yield from _kind(schema, guard.entity, guard.at, "datetime", place, "at")
     elif isinstance(guard, ChecklistGuard):
-        yield from _sayable(schema, guard.entity, guard.red, place.document, f"{place.pointer}/red")
         yield from _alike(schema, entity, guard, place)
-
-
-def _sayable(schema: Schema, entity: str, text: object, document: DocumentId, pointer: str) -> Iterator[Finding]:
-    """A condition that is right has a form in SQL; one that is wrong is reported by its mark."""
-    try:
-        tree = check(text, schema, entity).tree if isinstance(text, str) else parse_filter(text, schema, entity)
-    except FormulaErrors:
-        return
-    for node in walk(with_variables(tree)):
-        if not (has_sql_form(node, "postgresql") and has_sql_form(node, "sqlite")):
-            name = getattr(node, "function", "")
-            message = say(f"{name} 不能用于条件", f"{name} cannot be used in a condition")
-            yield error("guard.formula", document, pointer, message)
-            return
 
 
 def _kind(schema: Schema, entity: str, path: str | None, kind: str, place: _Place, member: str) -> Iterator[Finding]:

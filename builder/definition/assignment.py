@@ -49,7 +49,7 @@ class Measure(Model):
     entity: Annotated[Key, Refers("entity")] | None = None
     person: Annotated[Key, Refers("field", of="entity")] | None = None
     """With ``records``: the field of that entity that holds the person."""
-    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean")] = None
+    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean", in_database=True)] = None
     """With ``records``: which of them count."""
 
     @model_validator(mode="after")

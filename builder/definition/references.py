@@ -41,6 +41,8 @@ class FormulaPlace(NamedTuple):
     text: str | dict[str, JSON]
     is_template: bool = False
     """A text for people with formulas inside (``builder/definition/templating.py``)."""
+    in_database: bool = False
+    """The database judges it."""
 
 
 def find_references(definition: Definition) -> Iterator[Reference]:
@@ -57,7 +59,10 @@ def find_formulas(definition: Definition) -> Iterator[FormulaPlace]:
     """Yield every formula and filter of an app's documents that is marked as one (computed fields have their own way of checking)."""
     for found in _find_marks(definition):
         if isinstance(found.mark, Formula):
-            yield FormulaPlace(found.document, found.pointer, found.owner, found.mark.gives, found.value)
+            mark = found.mark
+            yield FormulaPlace(
+                found.document, found.pointer, found.owner, mark.gives, found.value, in_database=mark.in_database
+            )
         elif isinstance(found.mark, Template):
             yield FormulaPlace(found.document, found.pointer, found.owner, "any", found.value, is_template=True)
 

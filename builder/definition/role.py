@@ -37,7 +37,7 @@ class Grant(Model):
     """What a role may do with certain records of an entity. Several grants of one entity add up, record by record and field by field."""
 
     entity: Annotated[Key, Refers("entity")]
-    rows: Annotated[Condition | None, Formula(of="entity", gives="boolean")] = None
+    rows: Annotated[Condition | None, Formula(of="entity", gives="boolean", in_database=True)] = None
     """Which records: a formula over the record and the actor, such as ``owner = CURRENTUSER() OR INDEPT(department)``; all if left out."""
     words: Label | None = None
     """The rows in words, for explanations: "their own customers"."""
@@ -55,7 +55,7 @@ class Grant(Model):
     """Fields that may be given and changed; those shown whole if left out."""
     fixed: GrantFields = ()
     """Fields that may not be changed, where ``writable`` is left out."""
-    after: Annotated[Condition | None, Formula(of="entity", gives="boolean")] = None
+    after: Annotated[Condition | None, Formula(of="entity", gives="boolean", in_database=True)] = None
     """What a record has to be after it was created or changed; its rows if left out. To hand records over, say ``TRUE``."""
     defaults: tuple[Default, ...] = ()
     """Values of new records."""

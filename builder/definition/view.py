@@ -21,7 +21,9 @@ class View(Model):
     label: Label
     entity: Annotated[Key, Refers("entity")]
     help: Annotated[str, StringConstraints(max_length=2_000)] | BothLanguages | None = None
-    filter: Annotated[FilterText | dict[str, Any] | None, Formula(of="entity", gives="boolean")] = None
+    filter: Annotated[FilterText | dict[str, Any] | None, Formula(of="entity", gives="boolean", in_database=True)] = (
+        None
+    )
     """Which records: a formula, or conditions as JSON."""
     sort: Annotated[tuple[Annotated[SortPath, Refers("order", of="entity")], ...], Option(max_length=SORT_KEYS)] = ()
     """Field paths; ``-`` in front for descending. The newest first if left out."""

@@ -94,12 +94,14 @@ class Formula:
     """Marks a member that holds a formula over the records of an entity: ``Annotated[str, Formula(of="/entity", gives="boolean")]``.
 
     ``of`` names the entity as in ``Refers``. ``gives`` is the kind of type it has to have (``formulas/types.py``), or ``any``; a
-    condition (``boolean``) may also be a JSON filter tree where the member allows an object. Checks and renames go by these marks.
+    condition (``boolean``) may also be a JSON filter tree where the member allows an object. ``in_database``: the database judges it,
+    so every function in it needs a form there. Checks and renames go by these marks.
     """
 
-    def __init__(self, *, of: str, gives: str = "any") -> None:
+    def __init__(self, *, of: str, gives: str = "any", in_database: bool = False) -> None:
         self.of = of
         self.gives = gives
+        self.in_database = in_database
 
 
 class Template:

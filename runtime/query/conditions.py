@@ -12,14 +12,13 @@ from builder.kernel.limits import QUERY_RELATIONS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
 from formulas.checker import check_condition
-from formulas.errors import FormulaError, FormulaErrors, Message
+from formulas.errors import FormulaErrors
 from formulas.filters import parse_filter
-from formulas.locate import find_call
 from formulas.moments import bind_context
 from formulas.nodes import asks_directory
 from formulas.schema import Context
-from formulas.sql import has_sql_form
-from formulas.tree import Param, Tree, children, join, lift, paths, walk, with_children
+from formulas.sql import require_sql_form
+from formulas.tree import Param, Tree, children, join, lift, paths, with_children
 from runtime.access.gate import FieldMap
 from runtime.query.literals import settle
 from runtime.query.problems import filter_problem, invalid, together, too_many_relations, unknown_field
@@ -78,7 +77,7 @@ def _read_filter(app: CompiledApp, entity: CompiledEntity, given: Any, context: 
         if isinstance(given, str):
             tree = _read_condition(app, entity, given, context)
         else:
-            tree = parse_filter(given, app, entity.key, context, pointer=pointer, judge=_sayable)
+            tree = parse_filter(given, app, entity.key, context, pointer=pointer, judge=require_sql_form)
     except FormulaErrors as errors:
         raise filter_problem(errors, pointer) from None
     return settle(tree, app, entity.key, given, pointer)
@@ -101,17 +100,8 @@ def _read_condition(app: CompiledApp, entity: CompiledEntity, text: str, context
         FormulaErrors: with places in the text.
     """
     tree = bind_context(check_condition(text, app, entity.key), context)
-    _sayable(tree, text)
+    require_sql_form(tree, text)
     return tree
-
-
-def _sayable(tree: Tree, text: str) -> None:
-    """Let a condition pass that both databases can be asked; others raise ``FormulaErrors``."""
-    for node in walk(tree):
-        if not (has_sql_form(node, "sqlite") and has_sql_form(node, "postgresql")):
-            name = getattr(node, "function", "")
-            zh, en = f"{name} 不能用于筛选", f"{name} cannot be used in a filter"
-            raise FormulaErrors([FormulaError("TYPE", Message(zh, en), find_call(text, name))])
 
 
 def note_path(app: CompiledApp, entity: str, path: tuple[str, ...], field_map: FieldMap, *, use: Any) -> None:

@@ -113,7 +113,7 @@ class Each(Model):
     """A path to a children field."""
     entity: Annotated[Key, Refers("entity")] | None = None
     """With ``relation``: the entity of its records."""
-    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean")] = None
+    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean", in_database=True)] = None
     """With ``relation``: which of them."""
     list: Annotated[FormulaText | None, Formula(of="/entity", gives="set")] = None
     """A formula that gives a set: chosen options, tags, people."""

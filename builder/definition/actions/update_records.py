@@ -15,6 +15,6 @@ class UpdateRecords(RecordAction):
     entity: Annotated[Key, Refers("entity")]
     match: Annotated[tuple[Match, ...], Option(min_length=1, max_length=8)]
     """All of these are equal; a blank on our side matches nothing."""
-    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean")] = None
+    where: Annotated[FormulaText | None, Formula(of="entity", gives="boolean", in_database=True)] = None
     """And the records meet this."""
     set: TargetSettings

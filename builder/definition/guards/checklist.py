@@ -17,7 +17,7 @@ class ChecklistGuard(GuardModel):
     """Their field that has to be equal to …"""
     ours: OwnPath = "id"
     """… this path of the record."""
-    red: Annotated[FormulaText | dict[str, Any], Formula(of="entity", gives="boolean")]
+    red: Annotated[FormulaText | dict[str, Any], Formula(of="entity", gives="boolean", in_database=True)]
     """Which items are red."""
     remedy: Annotated[Key, Refers("field", of="entity")]
     """What a red item has to say."""

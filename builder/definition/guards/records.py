@@ -19,7 +19,9 @@ class RecordsGuard(GuardModel):
     """Their field that has to be equal to …"""
     ours: OwnPath = "id"
     """… this path of the record: ``id`` for its children, ``customer`` for those of the same customer. Blank: there are none."""
-    condition: Annotated[FormulaText | dict[str, Any] | None, Formula(of="entity", gives="boolean")] = None
+    condition: Annotated[
+        FormulaText | dict[str, Any] | None, Formula(of="entity", gives="boolean", in_database=True)
+    ] = None
     """Which of them count."""
     within_hours: Annotated[int, Option(ge=1, le=87_600)] | None = None
     """Only those whose ``at`` is no longer ago than this."""

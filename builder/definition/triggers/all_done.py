@@ -17,5 +17,5 @@ class AllDone(TriggerModel):
     """The children field."""
     entity: Annotated[Key, Refers("entity")]
     """The entity of the children."""
-    done: Annotated[FormulaText, Formula(of="entity", gives="boolean")]
+    done: Annotated[FormulaText, Formula(of="entity", gives="boolean", in_database=True)]
     """When a child is done."""

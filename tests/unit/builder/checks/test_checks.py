@@ -192,3 +192,26 @@ def processed(*automations, **approval):
     return {
         finding.pointer: finding.code for finding in run_checks(parse_definition(parsed)) if finding.severity == "error"
     }
+
+
+def test_what_the_database_judges_it_has_to_be_able_to_compute():
+    text = 'LEN(x) > 1 AND REGEXMATCH(x, "^a")'
+    rule = {"entity": "a", "rows": {"_or": [{"x": "b"}, {"_formula": text}]}, "after": "ISCHANGED(x)"}
+    mine = {"entity": "a", "rows": 'x = "a" AND created_by = CURRENTUSER() AND created_at < NOW() AND HASROLE("r")'}
+    views = [
+        {"key": "v", "label": "v", "entity": "a", "filter": text},
+        {"key": "w", "label": "w", "entity": "a", "filter": {"_not": {"_formula": text}}},
+    ]
+    app: dict[str, Any] = package(entity("a", field("x")))
+    app |= {"roles": [{"key": "r", "label": "r", "grants": [rule, mine]}], "views": views}
+    findings = run_checks(parse_definition(app))
+    assert {(f.document.key, f.pointer, f.code) for f in findings} == {
+        ("r", "/grants/0/rows/_or/1/_formula", "formula.type"),
+        ("r", "/grants/0/after", "formula.type"),
+        ("v", "/filter", "formula.type"),
+        ("w", "/filter/_not/_formula", "formula.type"),
+    }
+    assert next(f for f in findings if f.document.key == "w").message == (
+        "数据库不能计算 REGEXTEST，请先做成公式字段(第 16 个字符起)",
+        "the database cannot compute REGEXTEST; put it into a formula field (from character 16)",
+    )

@@ -55,6 +55,7 @@ def shared_filters() -> dict[str, Schema]:
     """Return the schemas that the filters of all apps have."""
     made = {name: _either(value, _operators(kind, value)) for kind, (name, value) in _SHARED.items()}
     made["FilterBlank"] = _object(_blank_operators())
+    made["FilterFormula"] = _FORMULA
     return made
 
 
@@ -65,7 +66,7 @@ def filter_schema(app: CompiledApp, entity: str, names: Mapping[str, str]) -> Sc
         "_and": {"type": "array", "items": own},
         "_or": {"type": "array", "items": own},
         "_not": own,
-        FORMULA: _FORMULA,
+        FORMULA: _ref("FilterFormula"),
     }
     for key, _ in app.fields(entity):
         info = app.find_field(entity, key)

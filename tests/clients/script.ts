@@ -12,7 +12,7 @@ const level: "A" | "B" | null = made.level;
 assert.equal(level, "A");
 for (const amount of [10.5, 20, 30]) await crm.deal.create({ title: `Deal ${amount}`, customer: made.id, amount });
 
-const filter: DealFilter = { "customer.level": "A", amount: { _gte: 20 }, _not: { stage: { _in: ["won"] } } };
+const filter: DealFilter = { "customer.level": "A", amount: { _gte: 20 }, _not: { stage: { _in: ["won"] } }, _formula: "ROUND(amount * 1.13, 1) > 5" };
 const page = await crm.deal.list({ filter, sort: ["-amount"], limit: 1, count: "exact" });
 assert.equal(page.meta.count, 2);
 assert.equal(page.data[0]?.amount, 30);
@@ -62,6 +62,8 @@ export async function wrong(): Promise<void> {
   await crm.deal.list({ filter: { titel: "x" } });
   // @ts-expect-error a number
   await crm.deal.list({ filter: { amount: { _gte: true } } });
+  // @ts-expect-error a formula is a text
+  await crm.deal.list({ filter: { _formula: 5 } });
   // @ts-expect-error no such entity
   crm.customers;
 }

@@ -144,6 +144,8 @@ with Client(sys.argv[1], sys.argv[2], language="en") as crm:
         crm.deal.create({"title": f"Deal {amount}", "customer": made["id"], "amount": amount})
     page = crm.deal.list(filter={"customer.level": "A", "amount": {"_gte": 20}}, sort=["-amount"], limit=1, count="exact")
     assert (page["meta"]["count"], page["data"][0]["amount"]) == (2, 30)
+    formula = {"customer": {"_formula": "LEN(name) = 4"}, "_formula": "amount * 2 > 50"}
+    assert [deal["title"] for deal in crm.deal.all(filter=formula)] == ["Deal 30"]
     exact = crm.deal.create({"title": "Exact", "amount": Decimal("0.10")})
     read = exact["amount"]
     assert isinstance(read, Decimal), read

@@ -192,5 +192,6 @@ async def test_measures_are_not_computed_with(desk: Desk) -> None:
 
 async def test_the_openapi_document_describes_it(desk: Desk) -> None:
     document = parse_json((await desk.send("GET", "openapi.json")).text)
-    filters = document["components"]["schemas"]["OrderFilter"]["properties"]
-    assert (filters["_formula"]["type"], filters["_formula"]["maxLength"]) == ("string", LENGTH_LIMIT)
+    schemas = document["components"]["schemas"]
+    assert schemas["OrderFilter"]["properties"]["_formula"] == {"$ref": "#/components/schemas/FilterFormula"}
+    assert (schemas["FilterFormula"]["type"], schemas["FilterFormula"]["maxLength"]) == ("string", LENGTH_LIMIT)

@@ -34,7 +34,10 @@ class Answer(NamedTuple):
 
 
 def may_give(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str, approval: str) -> Unit[Answer]:
-    """Tell whether a person may give an approval of a record: one of their grants names it for such records."""
+    """Tell whether a person may give an approval of a record: one of their grants names it for such records.
+
+    One that a later version has taken away runs on as it began, and no grant can name it any more: then who reads the record may.
+    """
     app = w.app.whole
     if actor.role == "admin":
         return Answer(True, say("管理员可以做一切", "An admin may do everything"))
@@ -42,6 +45,8 @@ def may_give(w: Writing, actor: Actor, entity: CompiledEntity, record_id: str, a
         return Answer(True, say("此应用没有角色", "The app has no roles"))
     granted = ready_grants(app, roles_of(app, actor)).get(entity.key, ())
     naming = tuple(grant for grant in granted if grant.grant.approvals == "all" or approval in grant.grant.approvals)
+    if app.definition.find(APPROVALS, approval) is None:
+        naming = tuple(grant for grant in granted if grant.may("read"))
     if not naming:
         return Answer(False, say("没有角色允许给出这个审批", "No role lets give this approval"))
     holds = yield from holding_grants(w, actor, entity, record_id, naming)

@@ -18,7 +18,7 @@ from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.approvals import rows
 from runtime.approvals.rights import FindActor, refuse_unable, require_roles, sees_field, unable
-from runtime.approvals.rows import APPROVED, JUST_DECIDED, REJECTED, RUNNING, Running, Task
+from runtime.approvals.rows import APPROVED, JUST_DECIDED, REJECTED, RUNNING, WITHDRAWN, Running, Task
 from runtime.automations.actions.base import ActionFailed, Occasion, audience
 from runtime.automations.following import follow
 from runtime.automations.ports import Letter, Ports
@@ -37,6 +37,7 @@ _LETTERS = {
     APPROVED: say("审批已通过", "Approved"),
     REJECTED: say("审批未通过", "Rejected"),
     "returned": say("审批被退回", "Sent back"),
+    WITHDRAWN: say("审批已撤回", "Withdrawn"),
 }
 
 
@@ -172,7 +173,7 @@ class Course:
         yield from rows.insert_act(w, a.id, state, comment=comment)
         yield from self._tell(w, a, act, comment)
         if act == "return":
-            yield from self.end(w, a, "returned")
+            yield from self.end(w, a, "returned", comment)
             return
         tasks = [t for t in (yield from rows.tasks_of(w, a.id)) if t.step == a.step]
         for other in tasks:  # of one place the first answer counts
@@ -183,7 +184,7 @@ class Course:
             yield from self._close_step(w, tasks, task.place)
             yield from self._open(w, a, a.step + 1)
         elif verdict == REJECTED:
-            yield from self.end(w, a, REJECTED)
+            yield from self.end(w, a, REJECTED, comment)
         else:
             yield from self._open_next(w, a, tasks)
 
@@ -297,24 +298,28 @@ class Course:
 
     # -- the end ---------------------------------------------------------------------------------------------------------
 
-    def end(self, w: Writing, a: Running, state: str) -> Unit[None]:
-        """End an approval and do what follows, in the same transaction.
+    def end(self, w: Writing, a: Running, state: str, comment: str | None = None) -> Unit[None]:
+        """End an approval and do what follows, in the same transaction; a move that follows has the comment as its reason.
 
         Raises:
             Problem: what an action raises; then nothing of the answer is kept.
         """
+        told = [a.asked_by] if a.asked_by else []
+        if state == WITHDRAWN:  # whoever asked knows; those who were to answer do not
+            told = [task.user_id for task in (yield from rows.tasks_of(w, a.id)) if task.state == "open"]
         yield from rows.close_tasks(w, a.id)
         yield from rows.change_approval(w, a.id, state=state, decided_at=w.now)
         w.course.warrants[JUST_DECIDED, a.id] = {}
         yield from self._tell(w, a, state, None)
-        yield from self._write_to(w, a, [a.asked_by] if a.asked_by else [], state, a.id)
+        yield from self._write_to(w, a, told, state, a.id, comment)
         entity = w.app.entities.get(a.entity)
         actions: Sequence[ActionModel] = getattr(_read(a), f"on_{state}")
         if entity is None or not actions:
             return
         held = yield from hold_record(w, entity, a.record_id)
         key = f"approval:{a.id}:{state}"
-        occasion = Occasion(w.for_the_app(key), self._ports(), Subject(entity, a.record_id, held.shown), key)
+        because = say(comment, comment) if comment else _LETTERS[state]
+        occasion = Occasion(w.for_the_app(key), self._ports(), Subject(entity, a.record_id, held.shown), key, because)
         try:
             yield from follow(occasion, actions, "approval", f"{a.approval}.{state}")
         except ActionFailed as failed:
@@ -337,7 +342,9 @@ class Course:
         for task in tasks:
             yield from self._write_to(w, a, [task["user_id"]], "task", task["id"])
 
-    def _write_to(self, w: Writing, a: Running, people: Sequence[str], what: str, name: str) -> Unit[None]:
+    def _write_to(
+        self, w: Writing, a: Running, people: Sequence[str], what: str, name: str, comment: str | None = None
+    ) -> Unit[None]:
         outward = self._ports().outward
         words = _LETTERS.get(what)
         if outward is None or not people or words is None:
@@ -350,8 +357,10 @@ class Course:
         title = str(a.body.get("title") or "")
         named = say(f"{label.zh}:{title}", f"{label.en}: {title}")
         about = (w.app.key, a.entity, a.record_id)
-        for text, some in ((named, titled), (label, [person for person in people if person not in titled])):
+        said = f"\n{comment}" if comment else ""
+        for about_it, some in ((named, titled), (label, [person for person in people if person not in titled])):
             if some:
+                text = say(about_it.zh + said, about_it.en + said)
                 letter = Letter(f"approval:{name}:{what}", tuple(some), None, words, text, *about)
                 yield from outward.post_letter(w, letter)
 

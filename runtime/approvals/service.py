@@ -154,7 +154,7 @@ class Approvals:
                 raise Problem("access.denied", say("只有提交人可以撤回", "Only who asked may withdraw"))
             _allowed(document.get("allow_withdraw", True))
             yield from rows.insert_act(w, a.id, WITHDRAWN, comment=comment)
-            yield from self._course.end(w, a, WITHDRAWN)
+            yield from self._course.end(w, a, WITHDRAWN, comment)
             return
         task = _own_task(a, tasks, actor.user_id, task_id if act == "delegate" and actor.role == "admin" else None)
         if act in ANSWERS:

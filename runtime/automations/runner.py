@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from builder.definition.actions.base import ActionModel
 from builder.definition.automation import Automation
 from builder.definition.kinds import AUTOMATIONS
+from builder.fields.base import label_text
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.ids import find_uuid
@@ -131,12 +132,12 @@ class Runner:
             names, known = self._ports.names, find_uuid(waiting.actor or "")
             actor = (yield from names.find_actor(known)) if names is not None and known is not None else None
             caller = replace(w.caller, actor=actor or SYSTEM, cause=waiting.cause, depth=waiting.depth)
-            return Occasion(w.acting_as(caller), self._ports, subject, waiting.cause)
+            return Occasion(w.acting_as(caller), self._ports, subject, waiting.cause, waiting.reason)
         caused_by = replace(w.caller, depth=waiting.depth)
         if automation.run_as == "actor":
             caused_by = replace(caused_by, actor=(yield from get_actor(self._ports, waiting.actor)))
         acts = yield from acting(w, self._ports, automation, subject, caused_by, run_id)
-        return Occasion(acts, self._ports, subject, f"run:{run_id}")
+        return Occasion(acts, self._ports, subject, f"run:{run_id}", label_text(automation.label))
 
     def _failed(self, w: Writing, automation: Automation | None, waiting: _Waiting, reason: Text) -> Unit[None]:
         """Count a failure of an automation, which is switched off in the end; of anything else those who build the app are told."""

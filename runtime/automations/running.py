@@ -152,7 +152,9 @@ def _run(w: Writing, ports: Ports, start: Start, before: Sequence[Run | None]) -
         return run
     try:
         acts = yield from acting(w, ports, automation, subject, start.caller, run.id)
-        carried = yield from carry_out(Occasion(acts, ports, subject, f"run:{run.id}"), automation.actions)
+        carried = yield from carry_out(
+            Occasion(acts, ports, subject, f"run:{run.id}", label_text(automation.label)), automation.actions
+        )
     except (ActionFailed, Problem, ConstraintRefused) as failed:
         if automation.on_error == "log":
             raise

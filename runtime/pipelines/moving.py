@@ -228,7 +228,7 @@ class Mover:
         if not actions:
             return
         key = f"move:{subject.record_id}:{step.pipeline.key}:{number}"
-        occasion = Occasion(w.for_the_app(key), ports, subject, key)
+        occasion = Occasion(w.for_the_app(key), ports, subject, key, label_text(step.transition.label))
         try:
             yield from follow(occasion, actions, "move", f"{step.pipeline.key}.{step.transition.key}")
         except ActionFailed as failed:

@@ -81,7 +81,7 @@ class ActionEffects:
         step = firing.rule.document.steps[firing.rule.steps[firing.place].place]
         if not step.actions:
             return _NOTHING
-        occasion = Occasion(w, self._ports, subject, firing.key)
+        occasion = Occasion(w, self._ports, subject, firing.key, label_text(firing.rule.document.label))
         return _words((yield from follow(occasion, step.actions, "reminder", firing.rule.key)))
 
     def _start(self, w: Writing, automation: Automation, subject: Subject) -> Unit[Text]:

@@ -14,3 +14,4 @@ class MoveStage(RecordAction):
     type: Literal["move_stage"] = "move_stage"
     transition: Key
     reason: Wording | None = None
+    """What occasions it if left out: the comment of an answer, the name of the automation, reminder or transition."""

@@ -55,6 +55,8 @@ class Occasion:
     subject: Subject
     key: str
     """Begins the keys of what leaves the house: the same occasion never does it twice."""
+    because: Text | None = None
+    """Why all this happens: the reason of a move that gives none of its own."""
 
     @property
     def entity(self) -> CompiledEntity:

@@ -18,7 +18,7 @@ class MoveStageKind:
         """Move the record."""
         if o.ports.stages is None:
             raise missing_port("流程阶段", "pipelines")
-        reason = None if action.reason is None else (yield from o.render(action.reason))
+        reason = o.because if action.reason is None else (yield from o.render(action.reason))
         yield from o.ports.stages.move(o.w, o.subject, action.transition, reason)
         o.saw((yield from hold_record(o.w, o.entity, o.subject.record_id)).shown)
         text = say(f"已执行流转“{action.transition}”", f'Carried out the transition "{action.transition}"')

@@ -197,8 +197,14 @@ class Timers:
             if at <= w.now:
                 raise Problem("timer.refused", say("推迟到的时间已过", "That moment has passed"))
             found = w.app.reminders.by_key.get(timer.rule)
-            put_off = timer._replace(snoozed_until=at)
-            return put_off if found is None else counted(w, found, put_off)
+            if found is None:
+                return timer._replace(snoozed_until=at)
+            due = counted(w, found, timer._replace(snoozed_until=None)).due_at
+            if due is not None and at <= due:
+                when = due.astimezone(w.app.zone).strftime("%Y-%m-%d %H:%M")
+                zh = f"下一步本来就要到 {when},推迟到更早没有作用"
+                raise Problem("timer.refused", say(zh, f"The next step comes at {when} anyway, which is later"))
+            return counted(w, found, timer._replace(snoozed_until=at))
 
         return await self._change(caller, app, entity, record_id, rule, change)
 

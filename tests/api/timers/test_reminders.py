@@ -193,6 +193,8 @@ async def test_acknowledge_snooze_and_why(migrated_database_url: str):
         once = {"idempotency-key": "s1"}
         reply = await desk.send("POST", f"{place}/snooze", {"for": "30 h"}, headers=once)
         assert reply.status_code == 200, reply.text
+        early = problem(await desk.send("POST", f"{place}/snooze", {"for": "2 h"}), "timer.refused")
+        assert "2026-11-24 09:00" in early["detail"]  # when it comes anyway
         again = await desk.send("POST", f"{place}/snooze", {"for": "30 h"}, headers=once)
         assert (again.headers["idempotency-replayed"], again.json()) == ("true", reply.json())
         problem(await desk.send("POST", f"{place}/snooze", {"for": "31 h"}, headers=once), "request.key_reused")

@@ -137,7 +137,10 @@ class _Check:
         if found is None:
             return
         expected = field.formula_type()
-        if not fits(found.type, expected):
+        named = (
+            expected.kind == "option" and found.type.kind == "text"
+        )  # the key of an option, looked at when it is filled in
+        if not (fits(found.type, expected) or named):
             zh, en = expected.name.zh, expected.name.en
             yield self._error("formula.type", at, say(f"默认公式的结果应为{zh}", f"The default must be {en}"))
         if not self._is_known_before(found):

@@ -73,7 +73,7 @@ class Transition(Model):
     leaves: Annotated[tuple[PlaceName, ...], Option(max_length=STAGES)] = ()
     """Where it can be taken: stages (all their nodes) or single nodes; every stage that is not an end if left out."""
     enters: PlaceName
-    """Where it leads: a stage (its first node, or the one asked for) or a node."""
+    """Where it leads: a stage (its first node, or one asked for that no other transition leads to) or a node."""
     roles: Annotated[tuple[Key, ...], Option(max_length=50)] = ()
     """Who may take it; everybody who may change the record if left out."""
     guards: Guards = ()

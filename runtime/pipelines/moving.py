@@ -134,12 +134,26 @@ def target_of(pipeline: CompiledPipeline, transition: Transition, node: str | No
         target = named if named.node is not None else pipeline.entrance(named.stage)
         if node is None or node == target.node:
             return target
-    elif Place(named.stage, node) in pipeline.nodes:
-        return Place(named.stage, node)
+    elif (target := Place(named.stage, node)) in pipeline.nodes:
+        _refuse_own_way(pipeline, target)
+        return target
     message = say(
         f"这个流转不进入节点“{node[:_NAME_SHOWN]}”", f'The transition does not lead to "{node[:_NAME_SHOWN]}"'
     )
     raise Problem("request.malformed", message, violations=[Violation("unknown", "/node", message)])
+
+
+def _refuse_own_way(pipeline: CompiledPipeline, target: Place) -> None:
+    """Refuse to choose a node to which a way of its own leads: its guards, roles and approvals would be passed by.
+
+    Raises:
+        Problem: ``request.malformed``.
+    """
+    own = [way for way in pipeline.transitions.values() if place_named(way.enters) == target]
+    if own:
+        label = label_text(own[0].label)
+        zh, en = f"节点“{target.node}”要由流转“{label.zh}”进入", f'The node "{target.node}" is entered by {label.en}'
+        raise Problem("request.malformed", violations=[Violation("unknown", "/node", say(zh, en))])
 
 
 class Mover:

@@ -345,3 +345,21 @@ async def test_what_is_to_run_after_the_commit_waits_with_all_behind_it(shop: Sh
     )
     assert acting.waiting_from == 1
     assert [(o["serial"], o["note"]) for o in await shop.every("order")] == [(1, None)]
+
+
+async def test_a_default_names_an_option_by_its_key(shop: Shop):
+    """A made record gets it as any other; a key that is none is refused beside the field."""
+    document = definition()
+    fields = next(entity for entity in document["entities"] if entity["key"] == "region")["fields"]
+    options = [{"key": key, "label": key} for key in ("urgent", "normal")]
+    urgency = {"key": "urgency", "type": "select", "label": "急", "options": options}
+    urgency["default_formula"] = 'IFS(LEN(name) > 3, "urgent", name = "无", "none", TRUE, "normal")'
+    fields.append(urgency)
+    publish_definition(shop.service.app.services.registry, document)
+    made = [{"type": "create_record", "entity": "region", "values": [{"field": "name", "formula": "title"}]}]
+    for title in ("首单", "很长的标题"):
+        await an_order(shop, made, title=title)
+    assert {r["name"]: r["urgency"] for r in await shop.every("region")} == {"首单": "normal", "很长的标题": "urgent"}
+    with pytest.raises(Problem) as refused:
+        await shop.create("region", name="无")
+    assert [violation.pointer for violation in refused.value.violations] == ["/urgency"]

@@ -239,6 +239,11 @@ async def test_a_node_may_be_chosen_and_only_one_of_the_stage(desk: Desk) -> Non
     await moved(desk, deal["id"], "meet")
     assert problem(await take(desk, deal["id"], "offer", node="nowhere"), "request.malformed")["errors"]
     problem(await take(desk, deal["id"], "lose", node="sent", reason="x"), "request.malformed")
+    own_way = problem(await take(desk, deal["id"], "offer", node="sent"), "request.malformed")
+    assert "send步" in own_way["errors"][0]["detail"]  # its guards are not to be passed by
+    flow = deals.pipeline()
+    flow["transitions"] = [way for way in flow["transitions"] if way["key"] != "send"]
+    desk.publish(deals.definition(flow))
     assert (await moved(desk, deal["id"], "offer", node="sent"))["node"] == "sent"
 
 

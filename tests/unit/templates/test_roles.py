@@ -190,7 +190,7 @@ def masked(phone: str) -> str:
 @pytest.mark.parametrize(
     "app, expected",
     [
-        ("lead", {"seller", "supervisor", "director", "marketing", "finance"}),
+        ("lead", {"seller", "supervisor", "director", "marketing", "finance", "support"}),
         ("receivables", {"seller", "supervisor", "director", "finance", "legal", "delivery", "customer"}),
         ("store_sales", {"seller", "supervisor", "director", "marketing", "finance", "dealer"}),
     ],

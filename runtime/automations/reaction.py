@@ -41,11 +41,12 @@ class AutomationReaction:
         if w.caller.door == "install":  # what comes in with an app has happened already
             return
         watching, ports = self._watching.of(w.app), self._ports()
+        whole = w.for_the_app("automation")  # who finishes the last child need not see the parent
         starts: list[Start] = []
         for fact in facts:
             for automation in watching.get(fact.entity.key, ()):
                 kind = BY_MODEL[type(automation.trigger)]
-                subject = yield from kind.find(w, ports, automation, automation.trigger, fact)
+                subject = yield from kind.find(whole, ports, automation, automation.trigger, fact)
                 if subject is not None:
                     starts.append(Start(automation, subject, fact.caller, _reason(fact, kind.title)))
         yield from run_all(w, ports, starts)

@@ -65,12 +65,14 @@ async def house(anyio_backend: str, migrated_database_url: str, tmp_path: Path) 
         departments = service.identity.departments
         sales = departments.create_department("sales", "销售").id
         east = departments.create_department("sales_east", "华东", sales).id
-        people = {
+        people: dict[str, tuple[str, str | None]] = {
             "director": (sales, None),
             "wang": (east, "director"),
             "zhang": (east, "wang"),
             "lina": (east, "wang"),
         }
+        for name, key in (("gong", "delivery"), ("qian", "finance")):
+            people[name] = (departments.create_department(key, key).id, None)
         made.ids["admin"] = service.add_user("admin", "admin").id
         for number, (name, (department, above)) in enumerate(people.items()):
             values: JSON = {
@@ -82,6 +84,7 @@ async def house(anyio_backend: str, migrated_database_url: str, tmp_path: Path) 
         package = dump_package(get_template("lead"))
         publish_definition(service.app.services.registry, {k: v for k, v in package.items() if k != "sample"})
         roles = {"director": "director", "wang": "supervisor", "zhang": "seller", "lina": "seller"}
+        roles |= {"gong": "support", "qian": "support"}
         for name, role in roles.items():
             service.identity.grants.give("lead", role, "user", made.ids[name])
         for name in made.ids:
@@ -150,3 +153,28 @@ async def test_who_takes_a_lead_from_the_pool_has_it_assigned_until_it_goes_back
     subjects = [notice["subject"] for notice in (await zhang.client.get("/api/inbox")).json()["data"]]
     assert "线索“北1”已收回公海" in subjects
     assert house.service.lines("tick.failed") == []
+
+
+async def test_support_reaches_departments_that_do_not_see_the_lead_and_its_end_reaches_the_seller(
+    house: House,
+) -> None:
+    zhang, gong, qian = house["zhang"], house["gong"], house["qian"]
+    values = {"owner": house.ids["zhang"], "budget": 500_000, "company": "第一医院"}
+    lead = await house["wang"].create("lead", title="手术室", **values, **LEAD)
+    assert lead["stage"] == "assigned"  # it comes with its owner
+    await zhang.change("lead", lead["id"], support_needed=["technical", "finance"])
+
+    async def subjects(name: str) -> list[str]:
+        return [notice["subject"] for notice in (await house[name].client.get("/api/inbox")).json()["data"]]
+
+    assert (await subjects("gong"), await subjects("qian")) == (["急:手术室 支援"], ["急:手术室 支援"])
+    tasks = {task["kind"]: task for task in await gong.page("support_task")}
+    assert tasks["technical"]["context"]["values"]["company"] == "第一医院"
+    assert tasks["technical"]["context"]["names"]["product_line"]["zh"] == "康复设备"
+    assert (await gong.send("GET", f"records/lead/{lead['id']}")).status_code == 404
+    done = {"state": "done", "result": "好"}
+    await gong.change("support_task", tasks["technical"]["id"], owner=house.ids["gong"], **done)
+    problem(await qian.patch("support_task", tasks["technical"]["id"], {"result": "x"}), "record.not_found")
+    assert "“手术室”的支援已全部完成" not in await subjects("zhang")
+    await qian.change("support_task", tasks["finance"]["id"], owner=house.ids["qian"], **done)
+    assert "“手术室”的支援已全部完成" in await subjects("zhang")

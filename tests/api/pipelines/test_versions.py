@@ -43,7 +43,8 @@ async def test_places_that_go_block_the_publish_until_it_says_where_their_record
     quoting = await desk.create("deal", name="B", contact="李")
     for deal in (visiting, quoting):
         await moved(desk, deal["id"], "meet")
-    await moved(desk, quoting["id"], "offer", node="sent")
+    await moved(desk, quoting["id"], "offer")
+    await moved(desk, quoting["id"], "send")
     with pytest.raises(Problem) as blocked:
         desk.publish(without_visit())
     assert blocked.value.code == "publish.blocked"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from builder.kernel.problems import Problem
+from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
 from runtime import channels
 from runtime.access.gate import require_role
@@ -194,6 +194,13 @@ async def test_connection(key: str, body: TestBody, here: Here, caller: Caller, 
             "The connection is switched off, or a directory: try its sync with dry_run",
         )
         raise Problem("connection.failed", detail)
+    needed = ready.channel.to_each
+    says_whom = needed == "email" or needed in str(
+        getattr(ready.options, "body", "")
+    )  # an API that no letter goes to asks for nobody
+    if needed != "none" and says_whom and not getattr(body, needed):
+        message = say(f"请给出 {needed}:发给谁", f"Give {needed}: to whom it goes")
+        raise Problem("request.malformed", violations=[Violation("required", f"/{needed}", message)])
     payload: Payload = _test_letter(body, speaks)
     if ready.channel.carries == "calls":
         payload = Call("POST", "", {}, {"test": True})

@@ -335,7 +335,15 @@ async def test_a_test_message_tells_what_the_other_side_says(desk: Desk, admin: 
         assert (await admin.post("/api/connections/group/test", json={})).status_code == 204
         receiver.answer = lambda _: Reply(200, {"errcode": 310000, "errmsg": "keywords not in content"})
         reply = await admin.post("/api/connections/group/test", json={})
-    assert "keywords not in content" in problem(reply, "connection.failed")["detail"]
+        assert "keywords not in content" in problem(reply, "connection.failed")["detail"]
+        receiver.answer = lambda _: Reply(200, {})
+        await connect(admin, "sms", "http", url=receiver.url, body={"to": "{{phone}}"})
+        nobody = problem(await admin.post("/api/connections/sms/test", json={}), "request.malformed")
+        assert [error["pointer"] for error in nobody["errors"]] == ["/phone"]
+        assert (await admin.post("/api/connections/sms/test", json={"phone": "13900000000"})).status_code == 204
+        assert receiver.requests[-1].json == {"to": "13900000000"}
+        await connect(admin, "erp", "http", url=receiver.url)
+        assert (await admin.post("/api/connections/erp/test", json={})).status_code == 204
 
 
 async def test_only_admins_see_connections_and_deliveries(desk: Desk) -> None:

@@ -159,6 +159,28 @@ async def test_update_records_finds_by_equal_values_and_a_condition(shop: Shop):
     assert len(acting.outcomes[1].records) == 0  # a blank matches nothing
 
 
+async def test_update_records_reaches_the_record_that_is_pointed_to(shop: Shop):
+    up = {"type": "update_records", "entity": "customer", "match": [{"field": "id", "formula": "customer"}]}
+    await shop.create("customer", name="旁人")
+    acting = await an_order(
+        shop, [{**up, "set": [{"field": "level", "value": "B"}, {"field": "name", "own": 'name & "!"'}]}]
+    )
+    assert {(c["name"], c["level"]) for c in await shop.every("customer")} == {("旁人", None), ("华东医疗!", "B")}
+    assert len(acting.outcomes[0].records) == 1
+    with pytest.raises(ActionFailed):
+        await an_order(
+            shop, [{**up, "match": [{"field": "id", "value": "x"}], "set": [{"field": "level", "value": "B"}]}]
+        )
+    document = {
+        **definition(),
+        "automations": [{"key": "a", "label": "a", "entity": "order", "trigger": {"type": "created"}}],
+    }
+    for field, codes in (("id", []), ("ids", ["reference.path"])):
+        action = {**up, "match": [{"field": field, "formula": "customer"}], "set": [{"field": "level", "value": "B"}]}
+        document["automations"][0]["actions"] = [action]
+        assert [f.code for f in run_checks(parse_definition(document)) if f.severity == "error"] == codes
+
+
 async def test_create_task_keeps_what_was_known_and_makes_it_once(shop: Shop):
     task = {
         "type": "create_task",

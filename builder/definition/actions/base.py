@@ -91,7 +91,8 @@ class TargetSetting(_Value):
 class Match(_Value):
     """A field of the records looked for, and what it has to be equal to."""
 
-    field: Annotated[Key, Refers("field", of="../entity")]
+    field: Annotated[Key, Refers("path", of="../entity")]
+    """``id`` finds the record that a reference points to: ``{"field": "id", "formula": "customer"}``."""
 
 
 class Member(_Value):

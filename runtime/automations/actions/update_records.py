@@ -37,7 +37,7 @@ class UpdateRecordsKind:
         entity = o.w.app.entities[action.entity]
         equal: dict[str, Any] = {}
         for one in (yield from value_all(o, action.match)):
-            field = field_of(entity, one.given.field)
+            field = entity.system.get(one.given.field) or field_of(entity, one.given.field)
             equal[field.key] = canonical_value(field, one.value, o, is_constant=one.is_constant)
         if None in equal.values():  # a blank matches nothing
             return Outcome("done", count_text(0, entity, "已更新", "Updated"))

@@ -366,6 +366,18 @@ def with_variables(tree: Tree) -> Tree:
     return with_children(tree, parts) if parts else tree
 
 
+def without_variables(tree: Tree) -> Tree:
+    """Put the moment and the viewer back in place of their parameters, for Python to run."""
+    if isinstance(tree, Param) and tree.index in _VARIABLE_AT:
+        return Call(_VARIABLE_AT[tree.index], (), tree.type)
+    parts = children(tree)
+    if isinstance(tree, Call) and tree.function == "in" and isinstance(parts[1], Param):
+        return Call(_LISTED_AT[parts[1].index], (without_variables(parts[0]),), BOOLEAN)
+    return with_children(tree, tuple(without_variables(part) for part in parts)) if parts else tree
+
+
+_VARIABLE_AT = {place: name for name, place in VARIABLES.items()}
+_LISTED_AT = {place: name for name, place in _LISTED.items()}
 VIEWER_NAMES = frozenset(f"p{place}" for place in (*VARIABLES.values(), *_LISTED.values()))
 """What ``viewer_values`` gives."""
 

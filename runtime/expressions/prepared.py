@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import kept_type, with_variables
 from builder.compiled.resolver import Joins
-from builder.fields.base import Field, Invalid
+from builder.fields.base import Field
 from builder.fields.parts.computed import ComputedField
 from formulas.checker import check
 from formulas.evaluate import Program, program
@@ -23,6 +23,7 @@ from formulas.sql import Dialect, to_stored
 from formulas.tree import Call, Path, Rollup, Tree, children, with_children
 from formulas.types import BOOLEAN, Type
 from runtime.query.fetched import stored_type_of
+from runtime.records.own_values import shown_value
 
 JSON = Any
 
@@ -184,12 +185,12 @@ class RecordRow:
         """The value of a field, or of what the database brought."""
         first = steps[0]
         if first[0] != "#":
-            return _canonical(self._subject.entity, first, self._subject.shown)
+            return shown_value(self._subject.entity, first, self._subject.shown)
         if first == BROUGHT:
             return self._brought[int(steps[1])] if self._brought else None
         if first == CHANGED:
             return self._changed(steps)
-        return _canonical(self._subject.entity, steps[1], self._former())
+        return shown_value(self._subject.entity, steps[1], self._former())
 
     def rows(self, relation: tuple[str, ...]) -> tuple[RecordRow, ...]:
         """Rollups are computed by the database."""
@@ -207,17 +208,4 @@ class RecordRow:
         if before is None or not key:
             return False
         entity = self._subject.entity
-        return bool(_canonical(entity, key, before) != _canonical(entity, key, self._subject.shown))
-
-
-def _canonical(entity: CompiledEntity, key: str, shown: Mapping[str, JSON]) -> Any:
-    definition = entity.find_field(key)
-    if definition is not None and definition.shows is not None:
-        key, definition = definition.shows, entity.system[definition.shows]
-    given = shown.get(key)
-    if given is None or definition is None:
-        return None
-    try:
-        return definition.coerce(given)
-    except Invalid:  # a value that no rule would take any more
-        return None
+        return bool(shown_value(entity, key, before) != shown_value(entity, key, self._subject.shown))

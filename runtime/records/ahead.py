@@ -115,11 +115,12 @@ class Ahead:
             return True
         if statement.sql.startswith("SAVEPOINT "):
             return True  # whoever goes back to it ends the attempt
-        if statement.reads is None or not statement.reads.isdisjoint(self._written()):
+        if statement.reads is None or not statement.reads.isdisjoint(self.written()):
             raise CannotAhead
         return False
 
-    def _written(self) -> set[str | None]:
+    def written(self) -> set[str | None]:
+        """Return the tables of which rows are to be written."""
         changed: set[str | None] = {entity.table.name for entity, _ in self._changes.values()}
         return changed.union(*((q.statement.inserts, q.statement.updates) for q in self.pending))
 

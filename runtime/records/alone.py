@@ -105,7 +105,10 @@ async def write_ahead(
     """
     key = (w.published.pin, entity.key, deed)
     reactions = w.course.reactions_of(entity)
-    pays = any(reaction.rewrites for reaction in reactions) if database.dialect == SQLITE else bool(reactions)
+    if database.dialect == SQLITE:
+        pays = any(reaction.rewrites for reaction in reactions)
+    else:
+        pays = bool(reactions) or w.sight is not None
     if not pays or not attempts.worth(key):
         return None
     begin(w)

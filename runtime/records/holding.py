@@ -39,11 +39,13 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
         return known
     reading = w.statements.hold(entity) if ahead is None else w.statements.look(entity)
     rows = yield Query(reading, {"id": record_id})
-    if not rows or not (yield from require_seen(w, entity, record_id)):
+    if not rows:
         raise not_found(entity, record_id)
     held = Held(rows[0][0], parse_json(rows[0][1]))
     if ahead is not None:
         ahead.saw(entity, record_id, held)
+    if not (yield from require_seen(w, entity, record_id)):
+        raise not_found(entity, record_id)
     return held
 
 

@@ -35,6 +35,7 @@ from runtime.query.statements import as_text, sql_dialect
 from runtime.query.variables import viewer
 from runtime.records.linking import pointer_in
 from runtime.records.lookups import Lookups, looked_up
+from runtime.records.rights_at_hand import holds_at_hand, is_at_hand
 
 if TYPE_CHECKING:
     from runtime.records.seams import Intent
@@ -261,16 +262,43 @@ def _judged(
     w: Writing, sight: RoleSight, entity: CompiledEntity, name: str, wanted: tuple[_Rows, ...], ids: Iterable[str]
 ) -> Unit[dict[str, tuple[bool, ...]]]:
     """Return for each record that is there which of the conditions hold (each: any of some rows)."""
+    listed = sorted(set(ids))
+    known = _known_ahead(w, entity, wanted, listed)
+    if known is not None:
+        return (yield from _judged_at_hand(w, entity, wanted, known))
     statement = w.statements.kept(
         ("rights", sight.key, entity.key, name),
         lambda dialect: conditions_statement(w.app, sight.context, entity, wanted, dialect),
     )
     moment = viewer_values(viewer(w.app, w.caller.actor, w.now))
-    listed = sorted(set(ids))
     found: dict[str, tuple[bool, ...]] = {}
     for start in range(0, len(listed), _CHUNK):
         rows = yield Query(statement, {**moment, "ids": dump_json(listed[start : start + _CHUNK]).decode()})
         found |= {str(row[0]): tuple(bool(value) for value in row[1:]) for row in rows}
+    return found
+
+
+def _known_ahead(
+    w: Writing, entity: CompiledEntity, wanted: tuple[_Rows, ...], ids: Sequence[str]
+) -> dict[str, Mapping[str, Any]] | None:
+    """Return records as a write that is run ahead knows them, if they can be judged so."""
+    ahead = w.course.ahead
+    if ahead is None or not all((entity.key, record_id) in ahead.known for record_id in ids):
+        return None
+    if not all(is_at_hand(w, entity, rows) for rows in wanted):
+        return None
+    return {record_id: ahead.known[entity.key, record_id].shown for record_id in ids}
+
+
+def _judged_at_hand(
+    w: Writing, entity: CompiledEntity, wanted: tuple[_Rows, ...], known: Mapping[str, Mapping[str, Any]]
+) -> Unit[dict[str, tuple[bool, ...]]]:
+    found: dict[str, tuple[bool, ...]] = {}
+    for record_id, shown in known.items():
+        fine = []
+        for rows in wanted:
+            fine.append((yield from holds_at_hand(w, entity, rows, shown)))
+        found[record_id] = tuple(fine)
     return found
 
 

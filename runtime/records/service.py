@@ -222,7 +222,7 @@ class Records:
                 return replace(written, duplicates=tuple((yield from find_duplicates(w, owner, record.id, shown))))
 
             try:
-                alone = self._may_be_alone(w, owner) and not owner.definition.duplicates
+                alone = w.sight is None and self._may_be_alone(w, owner) and not owner.definition.duplicates
                 if alone and await create_alone(self._database, w, record):
                     return as_written(owner, record_json(w, record))
                 return await self.write(w, owner, "create", unit)
@@ -328,7 +328,7 @@ class Records:
                 return (yield from diagnose(w, suspects_of_change(change)))
 
             try:
-                if self._may_be_alone(w, owner):
+                if w.sight is None and self._may_be_alone(w, owner):
                     after = await update_alone(self._database, w, owner, known, body, if_match)
                     if after is not None:
                         return as_written(owner, after)
@@ -412,7 +412,7 @@ class Records:
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""
-        return w.sight is None and w.caller.once is None and not (w.caller.dry_run or needs_reading(owner))
+        return w.caller.once is None and not (w.caller.dry_run or needs_reading(owner))
 
     def writing(self, published: PublishedApp, caller: Caller) -> Writing:
         """Return what a write stands on; ``published`` as the caller sees it."""

@@ -9,9 +9,11 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.store.statement import Unit
+from runtime.access.sight import RoleSight
 from runtime.query.kept import Kept
 from runtime.query.variables import variables
 from runtime.records.reader import OnePlan, kept_plan, read_one
+from runtime.records.rights_at_hand import holds_at_hand, seen_at_hand
 from runtime.records.targets import needs_reading
 from runtime.records.values import record_body
 from runtime.records.writer import Writing
@@ -41,6 +43,24 @@ def as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
     return Written(shown, record_body(owner, shown))
 
 
+def _as_seen(w: Writing, sight: RoleSight, owner: CompiledEntity, shown: dict[str, JSON]) -> Unit[Written]:
+    """Return a record that is still to be written as its writer will see it.
+
+    Raises:
+        CannotAhead: only the database can tell.
+    """
+    narrowed = w.seen.app.entities.get(owner.key)
+    rows = sight.rows_for(owner.key, "read")
+    if narrowed is None or not (yield from holds_at_hand(w, owner, rows, shown)):
+        brief = {"id": shown["id"], "revision": shown["revision"]}
+        return Written(brief, dump_json(brief))
+    record = {key: value for key, value in shown.items() if narrowed.find_field(key) is not None}
+    for key in narrowed.fields:
+        if not sight.is_plain(owner.key, key) and key in record:
+            record[key] = yield from seen_at_hand(w, owner, key, sight.fields[owner.key, key], shown)
+    return as_written(narrowed, record)
+
+
 def read_written(
     w: Writing, owner: CompiledEntity, shown: list[dict[str, JSON]], plans: Kept[OnePlan]
 ) -> Unit[list[Written]]:
@@ -50,7 +70,12 @@ def read_written(
     """
     if w.course.ahead is not None:
         shown = [w.course.ahead.known[owner.key, str(record["id"])].shown for record in shown]
-        return [as_written(owner, record) for record in shown]
+        if w.sight is None:
+            return [as_written(owner, record) for record in shown]
+        seen: list[Written] = []
+        for record in shown:
+            seen.append((yield from _as_seen(w, w.sight, owner, record)))
+        return seen
     is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
     if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):
         return [as_written(owner, record) for record in shown]

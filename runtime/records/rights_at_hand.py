@@ -1,0 +1,151 @@
+"""Rows of roles, judged by Python of a record that a write which is run ahead has at hand: the database does not have it as it will be.
+
+The conditions are those that statements ask (``runtime/access/sight.py``); both back ends of the language mean the same. A condition that
+reads what only the database knows (rollups, values that change by themselves) is not judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.computing import without_variables
+from builder.fields.reference import ReferenceField
+from builder.store.statement import Unit
+from formulas.evaluate import Program, program
+from formulas.tree import Path, Rollup, Tree, join, walk
+from runtime.access.sight import FieldSight, mask_text
+from runtime.query.variables import viewer
+from runtime.records.ahead import CannotAhead
+from runtime.records.lookups import Lookups, looked_up
+from runtime.records.own_values import shown_value
+from runtime.records.per_app import PerApp
+
+if TYPE_CHECKING:
+    from runtime.records.writer import Writing
+
+JSON = Any
+Rows = Sequence[Tree | None]
+"""Any of these; None: every record."""
+
+
+class _Ready(NamedTuple):
+    """Some rows, ready to be judged."""
+
+    always: bool
+    program: Program | None
+    """None: there is nothing to compute."""
+    tables: frozenset[str]
+    """What it reads besides the record."""
+
+
+def is_at_hand(w: Writing, entity: CompiledEntity, rows: Rows) -> bool:
+    """Whether rows can be judged of records that the write knows: nothing that they read besides is to be written."""
+    ready = _ready(w.app, entity, rows)
+    return w.course.ahead is not None and ready is not None and ready.tables.isdisjoint(w.course.ahead.written())
+
+
+def holds_at_hand(w: Writing, entity: CompiledEntity, rows: Rows, shown: Mapping[str, JSON]) -> Unit[bool]:
+    """Whether any of some rows holds of a record, as it is shown; statements only for what it points to and where people stand.
+
+    Raises:
+        CannotAhead: they cannot be judged here.
+    """
+    ready = _ready(w.app, entity, rows)
+    if ready is None or not is_at_hand(w, entity, rows):
+        raise CannotAhead
+    if ready.program is None:
+        return ready.always
+    made, context = ready.program, viewer(w.app, w.caller.actor, w.now)
+
+    def run(lookups: Lookups) -> bool:
+        return made.run(_Row(entity, shown, lookups), replace(context, directory=lookups)) is True
+
+    return (yield from looked_up(w, run))
+
+
+def seen_at_hand(
+    w: Writing, entity: CompiledEntity, field: str, sight: FieldSight, shown: Mapping[str, JSON]
+) -> Unit[JSON]:
+    """Return what is seen of a field that is not plain: itself, its mask, or nothing.
+
+    Raises:
+        CannotAhead: as ``holds_at_hand``.
+    """
+    value = shown[field]
+    if (yield from holds_at_hand(w, entity, sight.whole, shown)):
+        return value
+    if sight.mask is None or not (yield from holds_at_hand(w, entity, sight.masked, shown)):
+        return entity.fields[field].blank_json()
+    if value is not None and not isinstance(value, str):
+        raise CannotAhead
+    return None if value is None else mask_text(value, sight.mask)
+
+
+class _Row:
+    """A record as it will be, and what it points to, as the evaluator reads them."""
+
+    __slots__ = ("_entity", "_lookups", "_shown")
+
+    def __init__(self, entity: CompiledEntity, shown: Mapping[str, JSON], lookups: Lookups) -> None:
+        self._entity, self._shown, self._lookups = entity, shown, lookups
+
+    def value(self, steps: tuple[str, ...]) -> Any:
+        """The value of a field, or at the end of a path."""
+        first, *rest = steps
+        own = shown_value(self._entity, first, self._shown)
+        field = self._entity.fields[first] if rest else None
+        return self._lookups.reach(field.entity, own, tuple(rest)) if isinstance(field, ReferenceField) else own
+
+    def rows(self, relation: tuple[str, ...]) -> Sequence[_Row]:
+        """Rollups are asked of the database."""
+        raise AssertionError(relation)
+
+
+_made: PerApp[dict[tuple[str, tuple[Tree | None, ...]], _Ready | None]] = PerApp(lambda _: {})
+
+
+def _ready(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None:
+    """Return rows ready to be judged, None if Python cannot; each is looked at once per version."""
+    kept, key = _made.of(app), (entity.key, tuple(rows))
+    if key not in kept:
+        kept[key] = _make(app, app.entities[entity.key], rows)
+    return kept[key]
+
+
+def _make(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None:
+    trees = [tree for tree in rows if tree is not None]
+    if len(trees) < len(rows) or not trees:
+        return _Ready(bool(rows), None, frozenset())
+    tree = without_variables(trees[0] if len(trees) == 1 else join("or", trees))
+    tables: set[str] = set()
+    for node in walk(tree):
+        if isinstance(node, Rollup):
+            return None
+        if isinstance(node, Path):
+            read = _read_by(app, entity, node.steps)
+            if read is None:
+                return None
+            tables |= read
+    return _Ready(False, program(tree), frozenset(tables))
+
+
+def _read_by(app: CompiledApp, entity: CompiledEntity, steps: tuple[str, ...]) -> set[str] | None:
+    """Return the tables that a path reads besides its record's own; None if its end is not simply stored."""
+    tables: set[str] = set()
+    for place, step in enumerate(steps):
+        computed = app.computed.get((entity.key, step))
+        if computed is not None and computed.place != ("local" if place == 0 else computed.place):
+            return None
+        if computed is not None and computed.place == "volatile":
+            return None
+        if place == len(steps) - 1:
+            return tables if entity.find_field(step) is not None else None
+        field = entity.fields.get(step)
+        if not isinstance(field, ReferenceField):
+            return None
+        entity = app.entities[field.entity]
+        tables.add(entity.table.name)
+    return tables

@@ -103,6 +103,7 @@ class Feeds:
             return await self._take(published, caller, listener)
 
         while not listener.is_over:
+            listener.begin()
             stretch = await self._pinned(listener.feed.app, caller, run)
             listener.position = stretch.reached
             if stretch.events or (not stretch.has_more and not await listener.wait(until - loop.time())):

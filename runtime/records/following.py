@@ -27,7 +27,7 @@ _BREATH_SECONDS = 0.01  # between two reads when writes come all the time
 class Listener:
     """Somebody who follows an app's feed: where they stand, and what they want to see."""
 
-    __slots__ = ("_turn", "feed", "is_over", "owner", "position", "wanted")
+    __slots__ = ("_missed", "_turn", "feed", "is_over", "owner", "position", "wanted")
 
     def __init__(self, app_feed: AppFeed, owner: str, position: FeedPosition, wanted: Wanted) -> None:
         self.feed = app_feed
@@ -36,15 +36,20 @@ class Listener:
         self.wanted = wanted
         self.is_over = False
         self._turn: asyncio.Future[None] | None = None
+        self._missed = False
 
     @property
     def is_waiting(self) -> bool:
-        """Whether everything up to its position was taken."""
-        return self._turn is not None
+        """Whether everything up to its position was taken, and nothing came since."""
+        return self._turn is not None and not self._turn.done()
+
+    def begin(self) -> None:
+        """It looks at the feed now: what comes from here on it may miss."""
+        self._missed = False
 
     async def wait(self, seconds: float) -> bool:
-        """Wait until there may be something new; False if there was nothing for so long."""
-        if self.is_over:
+        """Wait until there may be something new since ``begin``; False if there was nothing for so long."""
+        if self.is_over or self._missed:
             return True
         loop = asyncio.get_running_loop()
         self._turn = loop.create_future()
@@ -59,7 +64,8 @@ class Listener:
         return True
 
     def wake(self) -> None:
-        """Let it look again."""
+        """Let it look again; if it is still busy with what it saw, when it is done with that."""
+        self._missed = True
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
 

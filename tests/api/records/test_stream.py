@@ -98,6 +98,26 @@ async def test_only_what_was_asked_for_arrives_and_the_id_moves_all_the_same(des
             assert beat.data is None
 
 
+async def test_what_comes_while_an_event_for_others_is_looked_at_is_not_lost(desk: Desk, monkeypatch):
+    feeds = desk.service.app.services.records.feeds
+    plain = feeds._seen
+
+    async def slowly(published: Any, caller: Any, events: Any) -> Any:
+        if not any(b"for others" in event.body for event in events):
+            return await plain(published, caller, events)
+        await desk.create("region", name="next")
+        app_feed = feeds.following._feeds["shop"]
+        while b"next" not in app_feed._events[-1].body:
+            await app_feed.look_again()
+        await app_feed.look_again()
+        return []
+
+    monkeypatch.setattr(feeds, "_seen", slowly)
+    async with follow(desk) as stream:
+        await desk.create("region", name="for others")
+        assert names(await asyncio.wait_for(stream.events(1), 20)) == ["next"]
+
+
 async def test_pages_take_the_same_filters_and_say_where_to_go_on(desk: Desk):
     region = await desk.create("region", name="one")
     await desk.create_many("customer", [{"name": name} for name in "abc"])

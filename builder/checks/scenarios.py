@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from builder.checks.finding import Finding, error
-from builder.definition.kinds import AUTOMATIONS, PIPELINES, SCENARIOS, Definition, DocumentId
+from builder.definition.kinds import PIPELINES, SCENARIOS, Definition, DocumentId
 from builder.definition.scenarios import Scenario
 from builder.definition.scenarios.base import PersonalAct
+from builder.definition.stories import made_entity
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
 
@@ -85,7 +86,7 @@ class _Names:
             yield from self._move(step.transition, entity, f"{pointer}/transition")
         made = getattr(step, "name", None)
         if made is not None:
-            yield from self._take(made, self._made_entity(step), f"{pointer}/name")
+            yield from self._take(made, made_entity(self._definition, step), f"{pointer}/name")
 
     def _move(self, transition: str, entity: str, pointer: str) -> Iterator[Finding]:
         known = [t.key for p in self._definition.of(PIPELINES) if p.entity == entity for t in p.transitions]
@@ -117,17 +118,6 @@ class _Names:
     def _no_name(self, name: str, known: Any) -> Text:
         hint = nearest_hint(name, known)
         return say(f"此时还没有“{name}”{hint.zh}", f'There is no "{name}" by then{hint.en}')
-
-    def _made_entity(self, step: Any) -> str:
-        if step.type in ("create", "records"):
-            return str(step.entity)
-        if step.type == "request":
-            parts = step.path.split("/")
-            return parts[1] if parts[0] == "records" and len(parts) > 1 else ""
-        if step.type in ("message", "app_event"):
-            found = self._definition.find(AUTOMATIONS, step.automation)
-            return "" if found is None else found.entity
-        return ""
 
     def _wrong(self, code: str, pointer: str, text: Text) -> Finding:
         return error(f"scenario.{code}", self._here, pointer, text)

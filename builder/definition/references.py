@@ -171,12 +171,18 @@ def _is_arm(arm: Any, value: Any) -> bool:
     return isinstance(outer, type) and isinstance(value, outer)
 
 
+def get_at(document: JSON, pointer: str) -> JSON:
+    """Return the value a JSON pointer points to."""
+    node = document
+    for part in (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]):
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    return node
+
+
 def set_at(document: JSON, pointer: str, value: JSON) -> None:
     """Replace the value a JSON pointer points to, in place."""
-    *path, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    node = document
-    for part in path:
-        node = node[int(part)] if isinstance(node, list) else node[part]
+    above, _, last = pointer.rpartition("/")
+    last, node = last.replace("~1", "/").replace("~0", "~"), get_at(document, above)
     if isinstance(node, list):
         node[int(last)] = value
     else:

@@ -13,8 +13,9 @@ from typing import Any
 from builder.compiled.computing import draft_schema, look_through
 from builder.definition import templating
 from builder.definition.entity import Entity
-from builder.definition.kinds import Definition, DocumentId
-from builder.definition.references import find_formulas, find_references, set_at
+from builder.definition.kinds import SCENARIOS, Definition, DocumentId
+from builder.definition.references import find_formulas, find_references, get_at, set_at
+from builder.definition.stories import parts_of
 from builder.fields.parts.computed import ComputedField
 from builder.fields.parts.many import side_of
 from formulas.checker import check
@@ -57,6 +58,10 @@ def rewrite_texts(definition: Definition, bodies: dict[DocumentId, JSON], rename
     for reference in find_references(definition):
         if reference.kind in ("path", "order"):
             set_at(bodies[reference.document], reference.pointer, rewriting.path(reference.field, reference.key))
+    for scenario in definition.of(SCENARIOS):
+        body = bodies[DocumentId(SCENARIOS.name, scenario.key)]
+        for part in parts_of(definition, scenario):
+            rewriting.part_of_story(get_at(body, part.pointer), part.entity)
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,28 @@ class _Rewriting:
             if step == self.rename.key and passes(".".join(changed)):
                 new[place] = self.rename.new_key
         return ".".join(new)
+
+    def part_of_story(self, part: dict[str, JSON], entity: str) -> None:
+        """Put the new name into the values, the condition and what is missing of a part of a scenario, in place."""
+        if "values" in part:
+            part["values"] = self._values(part["values"], entity)
+        if isinstance(part.get("where"), str):
+            part["where"] = self.formula(part["where"], entity)
+        if "missing" in part and entity == self.rename.entity:
+            part["missing"] = [self._own_key(key, entity) for key in part["missing"]]
+
+    def _values(self, values: dict[str, JSON], entity: str) -> dict[str, JSON]:
+        found: dict[str, JSON] = {}
+        for key, value in values.items():
+            info = self.schema.find_field(entity, key)
+            rows = info.rows if info is not None else None
+            if rows is not None and isinstance(value, list):
+                value = [self._values(row, rows) if isinstance(row, dict) else row for row in value]
+            found[self._own_key(key, entity)] = value
+        return found
+
+    def _own_key(self, key: str, entity: str) -> str:
+        return self.rename.new_key if (entity, key) == (self.rename.entity, self.rename.key) else key
 
     def path(self, path: str, entity: str) -> str:
         """Return a field path from an entity with the new name."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from builder.definition.kinds import APP, ENTITIES, VIEWS, dump_definition
+from builder.definition.kinds import APP, ENTITIES, SCENARIOS, VIEWS, dump_definition
 from builder.definition.parse import parse_definition
+from builder.definition.stories import Part, parts_of
 from builder.kernel.problems import Problem
+from builder.packages import get_template
 from builder.registry.apps import create_app, export_app, get_app, import_draft, list_apps, put_draft
 from builder.registry.drafts import (
     delete_document,
@@ -239,6 +241,31 @@ def test_a_rename_reaches_formulas_conditions_and_views_and_only_what_is_meant(r
     assert first["columns"] == ["client.grade", "amount", "level"]
     assert second["filter"] == {"_and": [{"client": {"grade": {"_eq": "A"}}}, {"level": "x"}]}
     assert check_draft(registry, "shop") == []
+
+
+def test_a_rename_reaches_the_stories(registry):
+    """Fields that the stories of the lead app give, expect or miss, one after the other."""
+    lead = get_template("lead").definition
+    told = {(part.entity, key) for story in lead.of(SCENARIOS) for part in parts_of(lead, story) for key in _told(part)}
+    own = {(entity.key, field.key) for entity in lead.entities for field in entity.fields}
+    chosen = sorted(told & own)[::14]  # a rename of so large an app takes a second
+    assert len(chosen) >= 3
+    create_app(registry, lead, None)
+    before = [finding.code for finding in check_draft(registry, "lead")]
+    for number, (owner, key) in enumerate(chosen):
+        rename_field(registry, "lead", owner, key, f"renamed_{number}", None)
+    assert [finding.code for finding in check_draft(registry, "lead")] == before
+    draft = export_app(registry, "lead")
+    again = {
+        (part.entity, key) for story in draft.of(SCENARIOS) for part in parts_of(draft, story) for key in _told(part)
+    }
+    assert again.isdisjoint(chosen)
+    assert len(again) == len(told)
+    assert {f"renamed_{number}" for number in range(len(chosen))} <= {key for _, key in again}
+
+
+def _told(part: Part) -> set[str]:
+    return {*getattr(part.model, "values", {}), *getattr(part.model, "missing", ())}
 
 
 def test_a_rename_reaches_the_texts_inside_json_filters_and_paths_in_their_keys(registry):

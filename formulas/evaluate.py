@@ -111,38 +111,29 @@ class Program:
     ) -> Any:
         """The same inside of `exact_numbers`, for several formulas one after the other."""
         if backend == "compiled" and self.plain is not None:
-            return self._direct(row)
+            return self._direct(row.value, self.plain)
         return self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], sandbox))
 
     def run_many(self, rows: Iterable[Row], context: Context, backend: Backend = "compiled") -> Iterator[Any]:
         """The values on many records, for bulk work. Consume it before computing anything else in this thread."""
         with exact_numbers():
             if backend == "compiled" and self.plain is not None:
-                yield from map(self._direct, rows)
+                for row in rows:
+                    yield self._direct(row.value, self.plain)
                 return
             for row in rows:
                 yield self.evaluate(_Run((row,), context, backend, [ROW_BUDGET], None))
 
-    def _direct(self, row: Row) -> Any:
-        """The compiled value of a formula that reads nothing but fields of the record."""
-        assert self.plain is not None
-        errors: list[CellError] = []
-        value = row.value
-        try:
-            found = self.function(*[errors if steps is None else value(steps) for steps in self.plain])
-        except decimal.DecimalException:
-            return NUM
-        except (RecursionError, MemoryError):
-            return TOO_MUCH
-        return errors[0] if errors else found
-
     def run_on(self, values: Mapping[str, Any]) -> Any:
         """The compiled value of a formula with ``keys``, of a record's own values; inside of `exact_numbers`."""
         assert self.keys is not None
+        return self._direct(values.get, self.keys)
+
+    def _direct(self, value: Callable[[Any], Any], places: tuple[Any, ...]) -> Any:
+        """The compiled value of a formula that reads nothing but fields of the record; ``value`` is asked for each place."""
         errors: list[CellError] = []
-        value = values.get
         try:
-            found = self.function(*[errors if key is None else value(key) for key in self.keys])
+            found = self.function(*[errors if place is None else value(place) for place in places])
         except decimal.DecimalException:
             return NUM
         except (RecursionError, MemoryError):

@@ -12,11 +12,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from builder.definition.parse import parse_definition
 from builder.kernel.clock import MovableClock
 from builder.kernel.problems import Problem
-from builder.registry.apps import create_app
-from builder.registry.publishing import publish_draft
 from builder.store import process_tables, tables
 from runtime.app import create_app as compose
 from runtime.identity.actors import Actor
@@ -26,6 +23,7 @@ from runtime.records.ahead import Attempts
 from runtime.records.caller import Caller, system_caller
 from runtime.services import Services
 from runtime.settings import Settings
+from tests.support.started import asked_of_postgresql, started
 
 pytestmark = pytest.mark.anyio
 
@@ -203,15 +201,8 @@ class _World:
 @asynccontextmanager
 async def _opened(url: str, folder: Any) -> AsyncIterator[Services]:
     settings = Settings(database_url=url, log_level="error", files_folder=folder, secret_file=folder / "secret")
-    services: Services = compose(settings, clock=MovableClock(_AT)).services
-    create_app(services.registry, parse_definition(_package()), None)
-    publish_draft(services.registry, "shop", base_version=0, plan_hash=None)
-    await services.database.start()
-    try:
+    async with started(compose(settings, clock=MovableClock(_AT)).services, _package()) as services:
         yield services
-    finally:
-        await services.database.stop()
-        services.database.close()
 
 
 def _left(services: Services) -> list[str]:
@@ -278,17 +269,7 @@ async def test_a_seller_asks_postgresql_once_to_create_and_twice_to_change(
     migrated_database_url, tmp_path, monkeypatch
 ):
     async with _opened(migrated_database_url, tmp_path) as services:
-        import asyncpg
-
-        asked: list[str] = []
-        for name in ("fetch", "execute", "executemany"):
-            plain = getattr(asyncpg.Connection, name)
-
-            def counting(self: Any, sql: str, *values: Any, _plain: Any = plain, **more: Any) -> Any:
-                asked.append(sql)
-                return _plain(self, sql, *values, **more)
-
-            monkeypatch.setattr(asyncpg.Connection, name, counting)
+        asked = asked_of_postgresql(monkeypatch)
         ann = _World(services).people[0]
         body = {"name": "x", "amount": 7, "owner": ann.actor_id}
         await services.records.create(ann, "shop", "deal", body)  # looks up what every process looks up once

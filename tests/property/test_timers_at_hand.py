@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from builder.definition.parse import parse_definition
 from builder.kernel.clock import MovableClock
-from builder.registry.apps import create_app
-from builder.registry.publishing import publish_draft
 from builder.store import tables
 from builder.store.statement import Unit
 from runtime.app import create_app as compose
@@ -29,6 +26,7 @@ from runtime.settings import Settings
 from runtime.timers.at_hand import AtHand
 from runtime.timers.audit import audit
 from runtime.timers.looking import Sight, look
+from tests.support.started import started
 
 pytestmark = pytest.mark.anyio
 
@@ -80,15 +78,8 @@ async def opened(
     url: str, folder: Any, clock: MovableClock, reminders: list[dict[str, Any]] = REMINDERS
 ) -> AsyncIterator[Services]:
     settings = Settings(database_url=url, log_level="error", files_folder=folder, secret_file=folder / "secret")
-    services: Services = compose(settings, clock=clock).services
-    create_app(services.registry, parse_definition(_package(reminders)), None)
-    publish_draft(services.registry, "shop", base_version=0, plan_hash=None)
-    await services.database.start()
-    try:
+    async with started(compose(settings, clock=clock).services, _package(reminders)) as services:
         yield services
-    finally:
-        await services.database.stop()
-        services.database.close()
 
 
 def _values(chance: random.Random, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
-from builder.registry.apps import create_app, put_draft
+from builder.registry.apps import put_draft
 from builder.registry.publishing import publish_draft
 from builder.store import process_tables, sqlite, tables
 from runtime.app import create_app as compose
@@ -21,6 +21,7 @@ from runtime.records.ahead import Attempts
 from runtime.records.caller import system_caller
 from runtime.services import Services
 from runtime.settings import Settings
+from tests.support.started import asked_of_postgresql, started
 
 pytestmark = pytest.mark.anyio
 
@@ -71,15 +72,8 @@ def _package(*more: str) -> dict[str, Any]:
 @asynccontextmanager
 async def opened(url: str, folder: Any) -> AsyncIterator[Services]:
     app = compose(Settings(database_url=url, log_level="error", files_folder=folder, secret_file=folder / "secret"))
-    services: Services = app.services
-    create_app(services.registry, parse_definition(_package()), None)
-    publish_draft(services.registry, "shop", base_version=0, plan_hash=None)
-    await services.database.start()
-    try:
+    async with started(app.services, _package()) as services:
         yield services
-    finally:
-        await services.database.stop()
-        services.database.close()
 
 
 def _rows(services: Services, table: sa.Table, *names: str, order: str) -> list[tuple[Any, ...]]:
@@ -162,17 +156,7 @@ def _forget(services: Services) -> None:
 @pytest.mark.parametrize("dialect", ["postgresql"])
 async def test_a_creation_that_starts_automations_asks_postgresql_once(migrated_database_url, tmp_path, monkeypatch):
     async with opened(migrated_database_url, tmp_path) as services:
-        import asyncpg
-
-        asked: list[str] = []
-        for name in ("fetch", "execute", "executemany"):
-            plain = getattr(asyncpg.Connection, name)
-
-            def counting(self: Any, sql: str, *values: Any, _plain: Any = plain, **more: Any) -> Any:
-                asked.append(sql)
-                return _plain(self, sql, *values, **more)
-
-            monkeypatch.setattr(asyncpg.Connection, name, counting)
+        asked = asked_of_postgresql(monkeypatch)
         body = {"name": "x", "amount": 15}
         await services.records.create(CALLER, "shop", "order", body)  # looks up what every process looks up once
         asked.clear()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
-from builder.registry.apps import create_app, put_draft
+from builder.registry.apps import put_draft
 from builder.registry.publishing import publish_draft
 from builder.store import tables
 from runtime.app import make_services
@@ -20,6 +20,7 @@ from runtime.query.request import ListRequest
 from runtime.records.caller import system_caller
 from runtime.services import Services
 from runtime.settings import Settings
+from tests.support.started import started
 
 pytestmark = pytest.mark.anyio
 
@@ -39,15 +40,8 @@ def _package(*more: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Services]:
-    services = make_services(Settings(database_url=url, log_level="error"))
-    create_app(services.registry, parse_definition(_package()), None)
-    publish_draft(services.registry, "shop", base_version=0, plan_hash=None)
-    await services.database.start()
-    try:
+    async with started(make_services(Settings(database_url=url, log_level="error")), _package()) as services:
         yield services
-    finally:
-        await services.database.stop()
-        services.database.close()
 
 
 async def test_no_update_is_lost_among_writers_who_look_first(migrated_database_url):

@@ -8,7 +8,7 @@ from typing import Any
 
 from formulas.errors import CellError
 from formulas.functions.declare import Family, first_error
-from formulas.literals import to_instant
+from formulas.literals import WrongValueError, to_instant
 from formulas.numbers import EXACT, divide, is_bounded
 from formulas.schema import Context
 from formulas.types import BOOLEAN, DATE, DATETIME, DURATION, decimal, integer
@@ -232,6 +232,9 @@ def time_between(left: datetime, right: datetime) -> timedelta:
 
 
 @OPERATORS.add("to_instant", "d", DATETIME, "to_instant", "to_instant", needs_context=True, fails=True)
-def day_start(context: Context, day: date) -> datetime:
+def day_start(context: Context, day: date) -> Any:
     """The instant at which a day begins in the context's zone."""
-    return to_instant(datetime.combine(day, time()), context.zone)
+    try:
+        return to_instant(datetime.combine(day, time()), context.zone)
+    except WrongValueError:  # the first day there is begins, east of Greenwich, before there is any
+        return BAD_DATE

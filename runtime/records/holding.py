@@ -36,6 +36,8 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
     """
     ahead = w.course.ahead
     if ahead is not None and (known := ahead.known.get((entity.key, record_id))) is not None:
+        if not (yield from require_seen(w, entity, record_id)):  # by whoever acts now
+            raise not_found(entity, record_id)
         return known
     reading = w.statements.hold(entity) if ahead is None else w.statements.look(entity)
     rows = yield Query(reading, {"id": record_id})

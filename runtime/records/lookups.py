@@ -59,6 +59,10 @@ class Lookups(Directory):
             if len(steps) == 1 or not isinstance(field, ReferenceField):
                 return value
             entity, record_id, steps = field.entity, value, steps[1:]
+        return self.stored(entity, record_id, steps)
+
+    def stored(self, entity: str, record_id: str | None, steps: tuple[str, ...]) -> Any:
+        """Return the value at the end of a path as the database has it, whatever this write is about to make of it."""
         return None if record_id is None else self._find((entity, steps), record_id)
 
     def _of_new(self, entity: str, values: Mapping[str, Any], key: str) -> Any:

@@ -15,13 +15,15 @@ from builder.compiled.computing import without_variables
 from builder.fields.reference import ReferenceField
 from builder.store.statement import Unit
 from formulas.evaluate import Program, program
-from formulas.tree import Path, Rollup, Tree, join, walk
+from formulas.moments import CONTEXTUAL, context_value
+from formulas.tree import Call, Path, Rollup, Tree, join, walk
 from runtime.access.sight import FieldSight, mask_text
 from runtime.query.variables import viewer
 from runtime.records.ahead import CannotAhead
 from runtime.records.lookups import Lookups, looked_up
 from runtime.records.own_values import shown_value
 from runtime.records.per_app import PerApp
+from runtime.records.values import field_json, same_json
 
 if TYPE_CHECKING:
     from runtime.records.writer import Writing
@@ -39,12 +41,20 @@ class _Ready(NamedTuple):
     """None: there is nothing to compute."""
     tables: frozenset[str]
     """What it reads besides the record."""
+    viewer: frozenset[str]
+    """What it asks of the viewer: ``CURRENTDEPARTMENT`` and its like."""
 
 
 def is_at_hand(w: Writing, entity: CompiledEntity, rows: Rows) -> bool:
-    """Whether rows can be judged of records that the write knows: nothing that they read besides is to be written."""
-    ready = _ready(w.app, entity, rows)
-    return w.course.ahead is not None and ready is not None and ready.tables.isdisjoint(w.course.ahead.written())
+    """Whether rows can be judged of records that the write knows: nothing that they read besides is to be written.
+
+    A viewer without a department is left to the database: a blank parameter equals nothing there, not even a blank.
+    """
+    ready, ahead = _ready(w.app, entity, rows), w.course.ahead
+    if ready is None or ahead is None or not ready.tables.isdisjoint(ahead.written()):
+        return False
+    context = viewer(w.app, w.caller.actor, w.now)
+    return all(context_value(name, context) is not None for name in ready.viewer)
 
 
 def holds_at_hand(w: Writing, entity: CompiledEntity, rows: Rows, shown: Mapping[str, JSON]) -> Unit[bool]:
@@ -93,11 +103,18 @@ class _Row:
         self._entity, self._shown, self._lookups = entity, shown, lookups
 
     def value(self, steps: tuple[str, ...]) -> Any:
-        """The value of a field, or at the end of a path."""
+        """The value of a field, or at the end of a path.
+
+        Raises:
+            CannotAhead: no rule would take the value any more, so it reads otherwise than it is kept.
+        """
         first, *rest = steps
         own = shown_value(self._entity, first, self._shown)
-        field = self._entity.fields[first] if rest else None
-        return self._lookups.reach(field.entity, own, tuple(rest)) if isinstance(field, ReferenceField) else own
+        field = self._entity.find_field(first)
+        assert field is not None
+        if not same_json(field_json(field, own), self._shown[field.shows or first]):
+            raise CannotAhead
+        return self._lookups.stored(field.entity, own, tuple(rest)) if rest and isinstance(field, ReferenceField) else own
 
     def rows(self, relation: tuple[str, ...]) -> Sequence[_Row]:
         """Rollups are asked of the database."""
@@ -118,7 +135,7 @@ def _ready(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | Non
 def _make(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None:
     trees = [tree for tree in rows if tree is not None]
     if len(trees) < len(rows) or not trees:
-        return _Ready(bool(rows), None, frozenset())
+        return _Ready(bool(rows), None, frozenset(), frozenset())
     tree = without_variables(trees[0] if len(trees) == 1 else join("or", trees))
     tables: set[str] = set()
     for node in walk(tree):
@@ -129,7 +146,8 @@ def _make(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None
             if read is None:
                 return None
             tables |= read
-    return _Ready(False, program(tree), frozenset(tables))
+    asked = frozenset(node.function for node in walk(tree) if isinstance(node, Call) and node.function in CONTEXTUAL)
+    return _Ready(False, program(tree), frozenset(tables), asked)
 
 
 def _read_by(app: CompiledApp, entity: CompiledEntity, steps: tuple[str, ...]) -> set[str] | None:

@@ -15,7 +15,7 @@ from runtime.query.variables import variables
 from runtime.records.reader import OnePlan, kept_plan, read_one
 from runtime.records.rights_at_hand import holds_at_hand, seen_at_hand
 from runtime.records.targets import needs_reading
-from runtime.records.values import record_body
+from runtime.records.values import record_body, with_aliases
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -69,7 +69,8 @@ def read_written(
     Under roles, of many records, and of one that its writer sees no more, only id and revision are returned.
     """
     if w.course.ahead is not None:
-        shown = [w.course.ahead.known[owner.key, str(record["id"])].shown for record in shown]
+        known = w.course.ahead.known
+        shown = [with_aliases(owner, known[owner.key, str(record["id"])].shown) for record in shown]
         if w.sight is None:
             return [as_written(owner, record) for record in shown]
         seen: list[Written] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +17,7 @@ from formulas.functions import known_function, list_functions
 from formulas.moments import bind_context
 from formulas.parser import parse
 from formulas.tree import lift
+from formulas.values import BAD_DATE
 from tests.unit.formulas.world import CONTEXT, DEALS, WORLD, Base, nested
 from tests.unit.formulas.world_batch import answer, open_batch
 
@@ -212,6 +216,12 @@ VALUES: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize("id_, text, expected", VALUES)
 def test_values(id_: str, text: str, expected: Any) -> None:
     assert program(check(text, WORLD, "deal").tree).run(ROWS[id_], CONTEXT) == expected
+
+
+def test_a_day_that_begins_before_there_are_days_is_an_error_of_one_cell() -> None:
+    row = DictRow({"due_on": date(1, 1, 1), "touched_at": CONTEXT.now})
+    east = replace(CONTEXT, zone=ZoneInfo("Asia/Shanghai"))
+    assert program(check("due_on < touched_at", WORLD, "deal").tree).run(row, east) == BAD_DATE
 
 
 def test_blank_as_zero_can_be_switched_off() -> None:

@@ -114,7 +114,9 @@ class _Row:
         assert field is not None
         if not same_json(field_json(field, own), self._shown[field.shows or first]):
             raise CannotAhead
-        return self._lookups.stored(field.entity, own, tuple(rest)) if rest and isinstance(field, ReferenceField) else own
+        if not rest or not isinstance(field, ReferenceField):
+            return own
+        return self._lookups.stored(field.entity, own, tuple(rest))
 
     def rows(self, relation: tuple[str, ...]) -> Sequence[_Row]:
         """Rollups are asked of the database."""

@@ -15,7 +15,7 @@ from formulas.dependencies import Dependency, dependencies
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
 from formulas.functions import find_function, function_names, known_function
 from formulas.functions.declare import LETTER_NAMES, SET_LETTERS, Function, Parameter, unify
-from formulas.names import Relation, Scope, find_field, resolve
+from formulas.names import Relation, Scope, find_field, find_relation, resolve
 from formulas.nodes import DEPTH_LIMIT, chain, constant, names_in, number_literal, tree_depth, written_size
 from formulas.parser import parse
 from formulas.recordcalls import record_function
@@ -251,6 +251,7 @@ class _Checker:
             relation = self.relation_of(function, node, scope)
             if relation is not None:
                 return self.rollup(function, node, scope, relation)
+            self.stop_lost(node, ROLLUPS[function.name].value_place, scope)
         return self.plain(function, node, scope)
 
     def meant_label(self, node: Node, scope: Scope) -> str | None:
@@ -331,9 +332,19 @@ class _Checker:
                     args[place] = literal_for(args[place], common, nodes[place])
             if "datetime" in (kinds := {args[place].type.kind for place in group}) and "date" in kinds:
                 args = [as_instant(arg) if place in group else arg for place, arg in enumerate(args)]
-            if unify([args[place].type for place in group]) is None:
-                raise self.stop("TYPE", nodes[group[-1]], "这些值的类型不一致", "these values differ in type")
+            self.alike([(args[place].type, nodes[place]) for place in group])
         return args
+
+    def alike(self, given: Sequence[tuple[Type, Node]]) -> None:
+        """Say of the first value that does not go with those before it what both are."""
+        before: Type = BLANK
+        for type_, node in given:
+            common = unify((before, type_))
+            if common is None:
+                zh = f"这些值的类型不一致：前面是{before.name.zh}，这里是{type_.name.zh}"
+                en = f"these values differ in type: {before.name.en} before, {type_.name.en} here"
+                raise self.stop("TYPE", node, zh, en)
+            before = common
 
     # --- rollups ------------------------------------------------------------------------------------------------------
 
@@ -344,14 +355,20 @@ class _Checker:
             return None
         found: Relation | None = None
         for name in names_in(node.args[place]):
-            try:
-                relation = resolve(self.schema, scope, name).relation
-            except FormulaError:
-                continue
+            relation = find_relation(self.schema, scope, name)
             if found is not None and relation is not None and relation != found:
                 raise self.stop("TYPE", name, "一个汇总只能用一个一对多关联", "an aggregate is over one relation only")
             found = found or relation
         return found
+
+    def stop_lost(self, node: Node, place: int, scope: Scope) -> None:
+        """Where a condition follows a name that nobody knows, that was to be a relation: its rows cannot be asked about."""
+        if any(part.kind == "binary" and part.value in (*_COMPARE, *_LOGIC) for part in node.args[place + 1 :]):
+            known = len(self.errors)
+            self.guarded(node.args[place], scope)
+            if any(error.kind == "NAME" for error in self.errors[known:]):
+                raise _Stop
+            del self.errors[known:]
 
     def rollup(self, function: Function, node: Node, scope: Scope, relation: Relation) -> Tree:
         known = len(self.errors)

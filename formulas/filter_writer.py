@@ -13,7 +13,7 @@ from formulas.literals import write_value
 from formulas.moments import write_variable
 from formulas.schema import Schema
 from formulas.tree import Call, Literal, Path, Rollup, Tree, children, with_children
-from formulas.types import BLANK, BOOLEAN
+from formulas.types import BLANK, BOOLEAN, set_of
 from formulas.writer import write
 
 _COMPARE = {"eq": "_eq", "ne": "_ne", "lt": "_lt", "le": "_lte", "gt": "_gt", "ge": "_gte"}
@@ -56,9 +56,9 @@ class _Writer:
         if isinstance(tree, Rollup):
             return self.related(tree)
         if isinstance(tree, Call) and tree.function == "not":
-            found = self.natural(tree, _negated, positive=positive)
+            found = self.natural(replace(tree, args=(_listed(tree.args[0]),)), _negated, positive=positive)
             return found or {"_not": self.write(tree.args[0], positive=not positive)}
-        return self.natural(tree, _leaf, positive=positive) or self.text(tree)
+        return self.natural(_listed(tree), _leaf, positive=positive) or self.text(tree)
 
     def joined(self, tree: Call, *, positive: bool) -> Any:
         """Several conditions; those that change nothing are left out, as they are when it is read."""
@@ -136,6 +136,17 @@ def _leaf(tree: Tree) -> Any:
     if writer is None or not isinstance(tree, Call):
         raise _NoForm
     return writer(tree)
+
+
+def _listed(tree: Tree) -> Tree:
+    """`IN` over different constants that are there, as JSON has it: one list."""
+    if not isinstance(tree, Call) or tree.function != "IN":
+        return tree
+    subject, *choices = tree.args
+    values = [choice.value if isinstance(choice, Literal) else None for choice in choices]
+    if len(values) < 2 or None in values or "" in values or len(dict.fromkeys(values)) < len(values):
+        return tree
+    return Call("in", (subject, Literal(tuple(values), set_of(subject.type))), BOOLEAN)
 
 
 def _comparison(tree: Call) -> Any:

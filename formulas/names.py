@@ -80,6 +80,16 @@ def resolve(schema: Schema, scope: Scope, node: Node) -> Found:
     return _walk(schema, scope, node, names, up)
 
 
+def find_relation(schema: Schema, scope: Scope, node: Node) -> Relation | None:
+    """The to-many relation that a name crosses, also where what follows it is no field; None if it crosses none."""
+    for count in range(len(node.value), 0, -1):
+        try:
+            return resolve(schema, scope, replace(node, value=node.value[:count])).relation
+        except FormulaError:
+            continue
+    return None
+
+
 def _starts_with_relation(schema: Schema, scope: Scope, names: tuple[str, ...]) -> bool:
     """`payments.status` inside a rollup over payments means the status of its row."""
     relation = scope.relation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from formulas.errors import Message
@@ -39,7 +39,8 @@ class Type:
     """What a value can be.
 
     `scale` is the number of decimal places and `digits` the bound of all digits of a number; `entity` names what a
-    record points to, `options` the keys of a choice, `element` what a set holds.
+    record points to, `options` the keys of a choice, `element` what a set holds. `labels` are what people call the options,
+    as (label, key): messages help with them, and types are equal without.
     """
 
     kind: TypeKind
@@ -48,6 +49,7 @@ class Type:
     entity: str | None = None
     options: tuple[str, ...] = ()
     element: Type | None = None
+    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def is_number(self) -> bool:
@@ -110,9 +112,9 @@ def decimal(scale: int, digits: int = DEFAULT_DIGITS) -> Type:
     return Type("decimal", scale=scale, digits=max(digits, scale))
 
 
-def option(keys: Iterable[str]) -> Type:
-    """The key of one of these options."""
-    return Type("option", options=tuple(keys))
+def option(keys: Iterable[str], labels: Iterable[tuple[str, str]] = ()) -> Type:
+    """The key of one of these options; `labels` are pairs of a label and its key."""
+    return Type("option", options=tuple(keys), labels=tuple(labels))
 
 
 def set_of(element: Type) -> Type:

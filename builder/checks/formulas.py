@@ -18,6 +18,7 @@ from builder.definition.kinds import ENTITIES, Definition, DocumentId
 from builder.definition.references import FormulaPlace, find_formulas
 from builder.definition.templating import pieces
 from builder.fields.parts.computed import ComputedField
+from builder.fields.rollup import RollupField
 from builder.kernel.text import Text, say
 from formulas.checker import check
 from formulas.errors import FormulaError, FormulaErrors
@@ -35,7 +36,8 @@ def check_formulas(definition: Definition) -> Iterator[Finding]:
     try:
         computation = compute(definition)
     except ComputationInvalid as invalid:
-        yield from (_finding(definition, fault) for fault in invalid.faults)
+        found = (_finding(definition, fault) for fault in invalid.faults)
+        yield from (finding for finding in found if finding is not None)
     else:
         volatile = {computed.id for computed in computation.fields.values() if computed.place == "volatile"}
         yield from _indexed_volatile(definition, volatile)
@@ -92,9 +94,13 @@ def _judge(tree: Tree, text: str) -> None:
 
 def _positioned(wrong: FormulaError, offset: int = 0) -> Text:
     """Say what is wrong and, in a text, from where on."""
-    if wrong.at is None:
+    return _told(wrong, None if wrong.at is None else offset + wrong.at[0])
+
+
+def _told(wrong: FormulaError, begin: int | None) -> Text:
+    if begin is None:
         return say(wrong.message.zh, wrong.message.en)
-    place = offset + wrong.at[0] + 1
+    place = begin + 1
     return say(f"{wrong.message.zh}(第 {place} 个字符起)", f"{wrong.message.en} (from character {place})")
 
 
@@ -112,14 +118,19 @@ def _indexed_volatile(definition: Definition, volatile: set[FieldId]) -> Iterato
                 yield error("field.not_stored", DocumentId(ENTITIES.name, entity.key), f"/fields/{index}", message)
 
 
-def _finding(definition: Definition, fault: FormulaFault) -> Finding:
+def _finding(definition: Definition, fault: FormulaFault) -> Finding | None:
+    """The finding where the wrong text stands; none where a relation does not exist, which the check of references reports."""
     entity, key = fault.id
-    owner = definition.find_entity(entity)
-    index = next((place for place, field in enumerate(owner.fields if owner else ()) if field.key == key), 0)
-    member = {"lookup": "path", "rollup": "relation"}.get(owner.fields[index].type if owner else "", "formula")
-    return error(
-        f"formula.{fault.error.kind.lower()}",
-        DocumentId(ENTITIES.name, entity),
-        f"/fields/{index}/{member}",
-        _positioned(fault.error),
-    )
+    wrong = fault.error
+    fields = [field for owner in definition.entities if owner.key == entity for field in owner.fields]
+    known = {field.key for field in fields}
+    pointer, begin = "/fields", None
+    for index, field in enumerate(fields):
+        if field.key == key and isinstance(field, ComputedField):
+            member, begin = field.origin(wrong.at or (0, 0))
+            if isinstance(field, RollupField) and field.relation not in known:
+                return None
+            pointer = f"/fields/{index}/{member}"
+            break
+    message = _told(wrong, None if wrong.at is None else begin)
+    return error(f"formula.{wrong.kind.lower()}", DocumentId(ENTITIES.name, entity), pointer, message)

@@ -22,3 +22,7 @@ class LookupField(ComputedField):
     def expression(self) -> str:
         """The path is a formula already."""
         return self.path
+
+    def origin(self, at: tuple[int, int]) -> tuple[str, int | None]:
+        """The path is all there is."""
+        return "path", at[0]

@@ -119,7 +119,7 @@ class MultiSelectField(ChoiceField):
 
     def formula_type(self) -> formula_types.Type:
         """A set of options."""
-        return formula_types.set_of(formula_types.option(self.option_keys))
+        return formula_types.set_of(formula_types.option(self.option_keys, self.option_labels))
 
     def value_schema(self) -> dict[str, Any]:
         """A list of keys."""

@@ -37,7 +37,20 @@ class RollupField(ComputedField):
 
     def expression(self) -> str:
         """The rollup as a formula."""
+        return "".join(text for _, text in self._pieces()) + ")"
+
+    def origin(self, at: tuple[int, int]) -> tuple[str, int | None]:
+        """The member in which the place ends: a type is wrong of `orders.name` because of its last part."""
+        begin, member, since = 0, "relation", 0
+        for name, text in self._pieces():
+            if name and begin < at[1]:
+                member, since = name, begin
+            begin += len(text)
+        return member, at[0] - since if member != "relation" and at[0] >= since else None
+
+    def _pieces(self) -> list[tuple[str, str]]:
+        """The formula piece by piece, each with the member it comes from; empty for what none says."""
         name = {"count_unique": "COUNTUNIQUE"}.get(self.function, self.function.upper())
-        rows = self.relation if self.value is None else f"{self.relation}.{self.value}"
-        condition = "" if self.condition is None else f", {self.condition}"
-        return f"{name}({rows}{condition})"
+        pieces = [("", f"{name}("), ("relation", self.relation)]
+        pieces += [] if self.value is None else [("", "."), ("value", self.value)]
+        return pieces if self.condition is None else [*pieces, ("", ", "), ("condition", self.condition)]

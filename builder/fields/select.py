@@ -62,7 +62,7 @@ class SelectField(ChoiceField):
 
     def formula_type(self) -> formula_types.Type:
         """An option with its keys."""
-        return formula_types.option(self.option_keys)
+        return formula_types.option(self.option_keys, self.option_labels)
 
     def value_schema(self) -> dict[str, Any]:
         """One of the keys."""

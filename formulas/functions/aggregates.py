@@ -369,26 +369,6 @@ def _percent_of(value: Number | None, *args: Any) -> Number | CellError | None:
 
 
 @AGGREGATES.add(
-    "RANK",
-    "n, N...",
-    integer(9),
-    "排名：数在列表中的降序名次",
-    "The place of a number in a list, the largest first; NA if it is not there.",
-    ("RANK(7, [9, 7, 7, 1])", 2),
-    ("RANK(5, [1])", "#NA"),
-    nulls="S",
-    portable=False,
-    fails=True,
-    gives_blank=True,
-)
-def _rank(value: Number | None, *args: Any) -> Any:
-    values = numbers(args)
-    if value is None:
-        return None
-    return sum(other > value for other in values) + 1 if value in values else NA
-
-
-@AGGREGATES.add(
     "EXISTS",
     "A",
     BOOLEAN,

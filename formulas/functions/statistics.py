@@ -101,20 +101,23 @@ def _place(value: Number, values: tuple[Any, ...], ascending: Number = 0) -> tup
     return before, sum(other == value for other in all_)
 
 
-@STATISTICS.add(
-    "RANK.EQ",
-    "n, K, n?",
-    integer(9),
-    "排名并列取前：数在集合中的名次，第三个参数不为 0 时从小到大",
-    "The place of a number in a list, the largest first unless the third argument says otherwise.",
-    ("RANK.EQ(3, [7, 3.5, 3.5, 1, 2, 3], 1)", 3),
-    ("RANK.EQ(7, [7, 3.5, 3.5, 1, 2])", 1),
-    ("RANK.EQ(9, [1])", "#NA"),
-    fails=True,
-)
 def _rank_first(value: Number, values: tuple[Any, ...], ascending: Number = 0) -> Any:
     before, equal = _place(value, values, ascending)
     return before + 1 if equal else NA
+
+
+for _name, _zh in (("RANK", "排名"), ("RANK.EQ", "排名并列取前")):
+    STATISTICS.add(
+        _name,
+        "n, K, n?",
+        integer(9),
+        f"{_zh}：数在集合中的名次，第三个参数不为 0 时从小到大",
+        "The place of a number in a list, the largest first unless the third argument says otherwise; NA if it is not there.",
+        (f"{_name}(3, [7, 3.5, 3.5, 1, 2, 3], 1)", 3),
+        (f"{_name}(7, [7, 3.5, 3.5, 1, 2])", 1),
+        (f"{_name}(9, [1])", "#NA"),
+        fails=True,
+    )(_rank_first)
 
 
 @STATISTICS.add(

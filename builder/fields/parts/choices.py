@@ -60,6 +60,12 @@ class ChoiceField(Field):
         return tuple(option.key for option in self.options)
 
     @cached_property
+    def option_labels(self) -> tuple[tuple[str, str], ...]:
+        """Every label in either language, with its key."""
+        shown = ((label_text(option.label), option.key) for option in self.options)
+        return tuple((words, key) for label, key in shown for words in dict.fromkeys((label.zh, label.en)))
+
+    @cached_property
     def position(self) -> Mapping[str, int]:
         """Where each key stands in the order."""
         return {key: index for index, key in enumerate(self.option_keys)}

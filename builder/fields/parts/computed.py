@@ -30,6 +30,10 @@ class ComputedField(Field):
         """Return the formula's text."""
         raise NotImplementedError(type(self).__name__)
 
+    def origin(self, at: tuple[int, int]) -> tuple[str, int | None]:
+        """The member that a place of ``expression`` was written in, and where it begins there; None if it begins before."""
+        return "formula", at[0]
+
     @property
     def blanks_are_zero(self) -> bool:
         """Whether blank numbers count as 0 in ``+ - *``."""

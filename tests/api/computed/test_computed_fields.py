@@ -174,3 +174,33 @@ def test_wrong_formulas_are_found_before_a_publish(entity: int, field: str, form
     found = [finding for finding in run_checks(parse_definition(wrong)) if finding.severity == "error"]
     assert code in {finding.code for finding in found}
     assert all(finding.message.zh and finding.message.en for finding in found)
+
+
+@pytest.mark.parametrize(
+    "given, code, pointer, message",
+    [
+        ({"relation": "paymnts"}, "reference.field", "relation", 'The entity "customer" has no field "paymnts"'),
+        ({"value": "amuont"}, "formula.name", "value", 'no field "amuont"; did you mean "amount"? (from character 1)'),
+        ({"value": "level"}, "formula.type", "value", "SUM does not apply to text"),
+        ({"condition": "done AND dune"}, "formula.name", "condition", 'did you mean "done"? (from character 10)'),
+        (
+            {"condition": "amount"},
+            "formula.type",
+            "condition",
+            "the condition must be true or false (from character 1)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_rollup_is_found_once_and_where_it_was_written(
+    given: dict[str, str], code: str, pointer: str, message: str
+):
+    wrong = copy.deepcopy(APP)
+    fields = wrong["entities"][1]["fields"]
+    place = next(index for index, field in enumerate(fields) if field["key"] == "paid")
+    fields[place] |= given
+    found = [
+        finding for finding in run_checks(parse_definition(wrong)) if finding.pointer.startswith(f"/fields/{place}")
+    ]
+    assert [(finding.code, finding.pointer) for finding in found] == [(code, f"/fields/{place}/{pointer}")]
+    assert message in found[0].message.en
+    assert message.endswith(")") or "from character" not in found[0].message.en

@@ -64,6 +64,8 @@ def exact(tree: Tree) -> Tree:
     function = tree.function
     if function in _SWAPPED and isinstance(parts[1], Path) and not isinstance(parts[0], Path):
         function, parts = _SWAPPED[function], parts[::-1]
+    if function == "IN" and all(isinstance(part, Literal) and part.value is not None for part in parts[1:]):
+        function, parts = "in", (parts[0], Literal(tuple(part.value for part in parts[1:]), BLANK))  # type: ignore[union-attr]
     return Call(function, parts, replace(tree.type, digits=0))
 
 

@@ -54,7 +54,11 @@ def test_types(text: str, type_: Type) -> None:
         ("LEN(amount)", "TYPE", (4, 10), "argument 1 of LEN: expected text, found number"),
         ("ROUND(1, 2, 3)", "TYPE", (0, 14), "wrong number of arguments; use ROUND(number, [integer])"),
         ("IF(amount, 1, 2)", "TYPE", (3, 9), "argument 1 of IF: expected condition, found number"),
-        ("IF(won, 1, \"a\")", "TYPE", (11, 14), "these values differ in type"),
+        ("IF(won, 1, \"a\")", "TYPE", (11, 14), "these values differ in type: integer before, text here"),
+        ("MAX(1, due_on, name)", "TYPE", (7, 13), "these values differ in type: integer before, date here"),
+        ("level = \"重点\"", "TYPE", (8, 12), 'no option "重点"; did you mean "A"?'),
+        ("SUM(payments.amuont, status = \"paid\")", "NAME", (13, 19), 'no field "amuont"; did you mean "amount"?'),
+        ("COUNT(paymnts, status = \"paid\" AND amount > this.count)", "NAME", (6, 13), 'did you mean "payments"?'),
         ("IFS(won, 1, won)", "TYPE", (0, 16), "wrong number of arguments"),
         ("payments.amount + 1", "TYPE", (0, 15), '"payments.amount" has several records'),
         ("SUM(payments)", "TYPE", (4, 12), "SUM needs a field of the related records"),
@@ -82,6 +86,15 @@ def test_every_error_at_once() -> None:
     with pytest.raises(FormulaErrors) as caught:
         check("IF(amout > 1, LEN(count), SUMM(1))", WORLD, "deal")
     assert [error.at for error in caught.value.errors] == [(3, 8), (18, 23), (26, 33)]
+
+
+@pytest.mark.parametrize(
+    "text", ['COUNT(paymnts, status = "paid" AND amount > this.count)', 'SUM(payments.amuont, status = "paid")']
+)
+def test_a_lost_relation_or_value_is_the_only_error(text: str) -> None:
+    with pytest.raises(FormulaErrors) as caught:
+        check(text, WORLD, "deal")
+    assert len(caught.value.errors) == 1
 
 
 def test_a_result_of_the_wrong_type() -> None:

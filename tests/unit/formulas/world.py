@@ -27,7 +27,7 @@ SCHEMA: dict[str, dict[str, FieldInfo]] = {
     "deal": {
         "id": FieldInfo("id", TEXT, label="编号"),
         "name": FieldInfo("name", TEXT, label="名称"),
-        "level": FieldInfo("level", option(("A", "B", "C")), label="客户等级"),
+        "level": FieldInfo("level", option(("A", "B", "C"), (("重点", "A"),)), label="客户等级"),
         "amount": FieldInfo("amount", MONEY, label="金额（元）"),
         "count": FieldInfo("count", integer(9), label="数量"),
         "won": FieldInfo("won", BOOLEAN, label="已赢单"),

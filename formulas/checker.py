@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from formulas.arithmetic_types import arithmetic, combine, negative, percent
-from formulas.coercion import as_instant, compare, literal_for
+from formulas.coercion import as_instant, compare, literal_for, without_empty_texts
 from formulas.dependencies import Dependency, dependencies
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
 from formulas.functions import find_function, function_names, known_function
@@ -325,6 +325,9 @@ class _Checker:
         if function.name == "HAS" and not _may_hold(*(arg.type for arg in args)):
             raise self.stop("TYPE", nodes[1], "集合中不会有这种类型的值", "the set holds no values of this type")
         for group in _groups(function, letters):
+            if letters[group[0]] in "TU":
+                for place, tree in zip(group, without_empty_texts([args[place] for place in group]), strict=True):
+                    args[place] = tree
             typed = [args[place].type for place in group if not isinstance(args[place], Literal)]
             common = unify(typed) if typed else None
             for place in group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -63,6 +64,8 @@ def _read(value: str, type_: Type, node: Node) -> object:
 
 def compare(function: str, left: Tree, right: Tree, node: Node) -> Tree:
     """A comparison of two typed trees. Raises `FormulaError` (TYPE) if they cannot be compared."""
+    if function in ("eq", "ne"):
+        left, right = without_empty_texts((left, right))
     left, right = _neighbours(left, right, node)
     common = unify((left.type, right.type))
     if common is None or {left.type.kind, right.type.kind} == {"option", "boolean"}:
@@ -84,6 +87,15 @@ def _neighbours(left: Tree, right: Tree, node: Node) -> tuple[Tree, Tree]:
     if {left.type.kind, right.type.kind} == {"date", "datetime"}:
         return as_instant(left), as_instant(right)
     return left, right
+
+
+def without_empty_texts(trees: Sequence[Tree]) -> list[Tree]:
+    """`""` means a blank where the other values are no texts: `amount = ""`, `IF(amount > 3, "", amount)`."""
+    empty = [isinstance(tree, Literal) and tree.type == TEXT and tree.value == "" for tree in trees]
+    others = unify([tree.type for tree, is_empty in zip(trees, empty, strict=True) if not is_empty])
+    if others is None or others == BLANK or others.is_textual:
+        return list(trees)
+    return [Call("BLANK", (), BLANK) if is_empty else tree for tree, is_empty in zip(trees, empty, strict=True)]
 
 
 def as_instant(tree: Tree) -> Tree:

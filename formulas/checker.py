@@ -15,7 +15,7 @@ from formulas.dependencies import Dependency, dependencies
 from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
 from formulas.functions import find_function, function_names, known_function
 from formulas.functions.declare import LETTER_NAMES, SET_LETTERS, Function, Parameter, unify
-from formulas.names import Relation, Scope, find_field, find_relation, resolve
+from formulas.names import Relation, Scope, find_field, find_relation, is_braced, resolve
 from formulas.nodes import DEPTH_LIMIT, chain, constant, names_in, number_literal, tree_depth, written_size
 from formulas.parser import parse
 from formulas.recordcalls import record_function
@@ -142,7 +142,7 @@ class _Checker:
 
     def name(self, node: Node, scope: Scope) -> Tree:
         word = node.value[0].upper()
-        if len(node.value) == 1 and word in ("TRUE", "FALSE"):
+        if len(node.value) == 1 and word in ("TRUE", "FALSE") and not is_braced(node, 0):
             return Literal(word == "TRUE", BOOLEAN)
         if node.value in _TRUTHS and find_field(self.schema, scope.entity, node.value[0]) is None:
             return Literal(_TRUTHS[node.value], BOOLEAN)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from formulas.errors import FormulaError, Message, did_you_mean, nearest
 from formulas.schema import FieldInfo, Schema
-from formulas.syntax import Node
+from formulas.syntax import JOINING, Node
 from formulas.tree import Path, Tree
 
 HOP_LIMIT = 5
@@ -72,7 +72,7 @@ def resolve(schema: Schema, scope: Scope, node: Node) -> Found:
     """The meaning of a name node. Raises `FormulaError` (NAME) with the nearest name."""
     names: tuple[str, ...] = node.value
     up = 0
-    if names[0].lower() == "this" and len(names) > 1 and len(scope.entities) > 1:
+    if names[0].lower() == "this" and len(names) > 1 and len(scope.entities) > 1 and not is_braced(node, 0):
         names, up = names[1:], 1
     elif _starts_with_relation(schema, scope, names):
         assert scope.relation is not None
@@ -139,6 +139,12 @@ def _walk(schema: Schema, scope: Scope, node: Node, names: tuple[str, ...], up: 
     return Found(tree, crossed, info)
 
 
+def is_braced(node: Node, place: int) -> bool:
+    """Whether a name of a path stands in braces, so that it is a field and no word of the language."""
+    begin, end = node.steps[place] if node.steps else node.at
+    return end - begin > len(node.value[place])
+
+
 def span(node: Node, names: tuple[str, ...], place: int) -> tuple[int, int]:
     """Where the name at a place of the last names of a path stands."""
     return node.steps[len(node.value) - len(names) + place] if node.steps else node.at
@@ -164,4 +170,7 @@ def _unknown(schema: Schema, scope: Scope, at: tuple[int, int], name: str, entit
     known = [text for pair in schema.fields(entity) for text in pair if text]
     zh, en = did_you_mean(nearest(name, known))
     shown = name[:100]
+    joining = next((word for word in JOINING if find_field(schema, entity, name.partition(word)[0]) is not None), None)
+    if joining is not None and joining in name:
+        zh, en = f"，“{joining}”前请空一格", f'; write a space before "{joining}"'
     return _error(at, f"没有字段“{shown}”{zh}", f'no field "{shown}"{en}')

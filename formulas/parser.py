@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from formulas.errors import FormulaError, Message
-from formulas.syntax import Node, Token, parse_error, tokenize, unexpected
+from formulas.syntax import WORDS, Node, Token, parse_error, tokenize, unexpected
 
 DEPTH_LIMIT = 64
 NODE_LIMIT = 500
@@ -29,7 +29,6 @@ _BINARY = {
 }
 _NOT = 30
 _SIGN = 90
-_WORDS = {"AND": "AND", "OR": "OR", "且": "AND", "或": "OR"}
 _OPENING = {"(": ")", "[": "]"}
 
 
@@ -82,8 +81,8 @@ class _Parser:
         return left
 
     def binding(self, token: Token) -> int:
-        if token.kind == "name" and token.text.upper() in _WORDS:
-            return _BINARY[_WORDS[token.text.upper()]]
+        if token.kind == "name" and token.text.upper() in WORDS:
+            return _BINARY[WORDS[token.text.upper()]]
         return _BINARY.get(token.text, 0) if token.kind == "sign" else 0
 
     def operand(self) -> Node:
@@ -92,11 +91,20 @@ class _Parser:
             self.take()
             inner = self.expression(_SIGN)
             return self.node("unary", token.text, (inner,), token.start, inner.end)
-        if token.kind == "name" and token.text.upper() == "NOT" and self.tokens[self.place + 1].text != "(":
+        if self.negates(token):
             self.take()
             inner = self.expression(_NOT)
             return self.node("call", "NOT", (inner,), token.start, inner.end)
         return self.percents(self.primary())
+
+    def negates(self, token: Token) -> bool:
+        """`NOT x` and `非 x`; before a bracket both are functions, and 非 alone may be a field."""
+        if token.kind != "name":
+            return False
+        following = self.tokens[self.place + 1]
+        if following.kind == "sign" and following.text == "(":
+            return False
+        return token.text.upper() == "NOT" or (token.text == "非" and following.kind in ("name", "label"))
 
     def percents(self, node: Node) -> Node:
         while self.peek.kind == "sign" and self.peek.text == "%":
@@ -183,7 +191,7 @@ class _Parser:
 
 
 def _operator(token: Token) -> str:
-    return _WORDS.get(token.text.upper(), token.text)
+    return WORDS.get(token.text.upper(), token.text)
 
 
 def _limit(zh: str, en: str, start: int, end: int) -> FormulaError:

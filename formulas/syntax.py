@@ -24,6 +24,9 @@ _TOKEN = re.compile(
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<sign><>|<=|>=|==|!=|[=<>≠≤≥+\-*/^%&(),.\[\]])"
 )
+#: What stands between conditions; the Chinese ones need no space behind them.
+WORDS = {"AND": "AND", "OR": "OR", "并且": "AND", "且": "AND", "或者": "OR", "或": "OR"}
+JOINING = tuple(word for word in WORDS if not word.isascii())
 _SAME = {"==": "=", "!=": "<>", "≠": "<>", "≤": "<=", "≥": ">="}
 _CLOSING = {'"': '"', "“": "”", "”": "”"}
 
@@ -67,7 +70,7 @@ _QUOTES = ("文本请用双引号", "texts stand in double quotes")
 _COMPARING = ("比较符号是 = <> < <= > >=", "comparisons are = <> < <= > >=")
 #: What people write who know other languages, and how it is said here.
 _MEANT = {
-    **dict.fromkeys((";", "；"), ("参数之间请用逗号", "arguments are separated by commas")),
+    **dict.fromkeys((";", "；", "、"), ("参数之间请用逗号", "arguments are separated by commas")),
     **dict.fromkeys(("'", "‘", "’", "`", "「", "『"), _QUOTES),
     **dict.fromkeys((">", "<", "=", "<>"), _COMPARING),
     **dict.fromkeys(("THEN", "ELSE", "?"), _CHOICE),
@@ -118,11 +121,20 @@ def tokenize(text: str) -> list[Token]:
                 place, spaced = found.end(), True
                 continue
             word = text[place : found.end()] if found.lastgroup == "name" else found.group()
-            token = Token(str(found.lastgroup), _SAME.get(word, word), place, found.end(), spaced)
+            if found.lastgroup == "name" and tokens and _is_operand_end(tokens[-1]):
+                word = next((joining for joining in JOINING if word.startswith(joining)), word)
+            token = Token(str(found.lastgroup), _SAME.get(word, word), place, place + len(word), spaced)
         tokens.append(token)
         place, spaced = token.end, False
     tokens.append(Token("end", "", len(text), len(text)))
     return tokens
+
+
+def _is_operand_end(token: Token) -> bool:
+    """Whether a name may not follow: in `预算>5且结果="open"` 且 is a word of its own, as nobody writes a space there."""
+    if token.kind == "sign":
+        return token.text in (")", "]", "%")
+    return token.kind != "name" or token.text.upper() not in ("NOT", "非", *WORDS)
 
 
 def _text(text: str, start: int) -> Token:

@@ -169,6 +169,8 @@ def test_cycles_are_refused(formulas: dict[tuple[str, str], list[Dependency]]) -
         ("name = null", (7, 11), "空值请写 BLANK()", "write BLANK()"),
         ('name + "!"', (0, 10), "拼接文本请用 &", "texts are joined with &"),
         ("ROUND()", (0, 7), "用法：ROUND(数字, [整数])", "use ROUND(number, [integer])"),
+        ("MAX(1、2)", (5, 6), "参数之间请用逗号", "arguments are separated by commas"),
+        ("won且won", (0, 7), "“且”前请空一格", 'write a space before "且"'),
         ("customer.customer.nme", (9, 17), "没有字段“customer”", 'no field "customer"'),
     ],
 )

@@ -251,6 +251,9 @@ def test_every_function_may_be_called_by_its_chinese_name() -> None:
     [
         ("如果（1＜2 且 非（假），“对”，“错”）", "对"),
         ("1 ＞ 2 或 真", True),
+        ("{预算（元）}＞50且“大”＝“大”", True),
+        ("1＞2或者50%＜1并且非(假)", True),
+        ("{预算（元）} > 70 或非 假 且 真", True),
         ("求和（1，2）×3＋【4】", "#TYPE"),
         ("如果({预算（元）}≥50，“大”，“小”)＆“单”", "大单"),
         ("编号字符（65）＆ISO周数（日期（2024，12，30））", "A1"),
@@ -260,3 +263,12 @@ def test_a_formula_may_be_written_in_chinese(text: str, value: Any) -> None:
     batch = open_batch("compiled")
     assert answer(batch, text, {"预算（元）": 60}) == value
     assert answer(batch, "真 & 假", {"真": "a", "假": "b"}) == "ab"  # fields come first
+    assert answer(batch, "非 = 3 且 非 已付", {"非": 3, "已付": False}) is True
+    assert answer(batch, "NOT 且慢 或 或许", {"且慢": True, "或许": True}) is True
+
+
+def test_a_name_in_braces_is_a_field_whatever_it_is_called() -> None:
+    batch = open_batch("compiled")
+    assert answer(batch, "{true} & TRUE", {"true": "a"}) == "aTRUE"
+    assert answer(batch, "COUNT(a, {this}.x < this.x)", {"a": [{"this": {"x": 1}}, {"this": {"x": 2}}], "x": 2}) == 1
+    assert answer(batch, "1且", {}) == "#PARSE"

@@ -34,8 +34,19 @@ ROUNDS, EACH = 15, 40
 PENDING = int(os.environ.get("DOUGONG_BENCH_TIMERS", "1000000"))
 DATABASE = "dougong_bench_requests"
 POSTGRES = process_speed.POSTGRES
+_OWN_ROWS = {"rows": "created_by = CURRENTUSER()", "may": ["read", "create", "update"]}
+
+
+def _sold() -> JSON:
+    """The automations' app, with a role that sees and writes its own records only."""
+    made = process_speed.definition()
+    grants = [{"entity": entity["key"], **_OWN_ROWS} for entity in made["entities"]]
+    return {**made, "roles": [{"key": "seller", "label": "seller", "grants": grants}]}
+
+
 _APPS = {
     "automated": process_speed.definition,
+    "sold": _sold,
     "moved": transitions_speed.definition,
     "reminded": timers_speed.definition,
     "computed": formulas_writes.definition,
@@ -48,9 +59,9 @@ _FACTS = {"rate": 0.13, "due_on": "2024-02-29"}
 class Client:
     """One connection that stays open."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, token: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", server.launch.port, timeout=60)
-        self._headers = {"authorization": f"Bearer {server.launch.token}", "content-type": "application/json"}
+        self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
     def send(self, method: str, path: str, body: JSON) -> JSON:
         """Send a request and return the JSON of the answer, which has to be a success."""
@@ -87,10 +98,12 @@ class Pair:
         return f"{database + ': ' + self.title:<58} {times}   by processor x{used / unused:.2f}   (goal x{self.goal})"
 
 
-def pairs(client: Client) -> Iterator[Pair]:
+def pairs(client: Client, seller: Client) -> Iterator[Pair]:
     """Return what is compared."""
     create = {name: _creating(client, f"automated/records/{name}") for name in ("plain", "busy")}
     yield Pair("create, starting three automations", 2, Side(create["busy"]), Side(create["plain"]))
+    create = {name: _creating(seller, f"sold/records/{name}") for name in ("plain", "busy")}
+    yield Pair("the same of a seller who sees own rows", 2, Side(create["busy"]), Side(create["plain"]))
     deal = _a_deal(client)
     yield Pair("move past five guards / an update", 1.5, Side(_moving(client, deal)), Side(_noting(client, deal)))
     for title, deed in (("create", _creating), ("change", _changing)):
@@ -144,10 +157,10 @@ def _child(client: Client, name: str) -> Callable[[int], JSON]:
     return lambda turn: client.send("PATCH", f"{path}/{child}", {"amount": turn + 2})
 
 
-def _prepare(url: str) -> str:
-    """Publish the apps, put pending timers there; return the secret of a token."""
+def _prepare(url: str) -> tuple[str, str]:
+    """Publish the apps, put pending timers there; return the tokens of an admin and of a seller."""
 
-    async def prepare() -> str:
+    async def prepare() -> tuple[str, str]:
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings(
                 database_url=url, files_folder=Path(folder), secret_file=Path(folder) / "secret", background=False
@@ -161,19 +174,23 @@ def _prepare(url: str) -> str:
                     publishing.publish_draft(registry, key, base_version=None, plan_hash=None, accept_lossy=True)
                 timers_speed.fill_pending(app, PENDING, "reminded")
                 seeding.settle(app.services.database.engine)
-                user = identity.users.create_user({"username": "bench", "name": "Bench", "role": "admin"})
-                secret, _ = identity.tokens.create_token(user, "bench", ["records:read", "records:write"])
-                return secret
+                secrets = []
+                for name, role in (("bench", "admin"), ("seller", "member")):
+                    user = identity.users.create_user({"username": name, "name": name, "role": role})
+                    identity.grants.give("sold", "seller", "user", user.id)
+                    scopes = ["records:read", "records:write"]
+                    secrets.append(identity.tokens.create_token(user, name, scopes)[0])
+                return secrets[0], secrets[1]
 
     return asyncio.run(prepare())
 
 
 def measure(url: str, database: str) -> None:
     """Start a server on an empty database, measure every pair and print it."""
-    token = _prepare(url)
+    token, sellers = _prepare(url)
     server = Server(servers.ours(url, token, "/api/automated/records/plain", durable=True))
     try:
-        for pair in pairs(Client(server)):
+        for pair in pairs(Client(server, token), Client(server, sellers)):
             _measure(pair, server, url, database)
             print(pair.line(database), flush=True)
     finally:

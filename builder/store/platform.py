@@ -14,3 +14,8 @@ metadata = sa.MetaData(
 )
 
 PREFIX = "dougong_"
+
+
+def partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """An index of some rows only."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))

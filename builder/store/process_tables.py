@@ -37,7 +37,7 @@ automation_run = sa.Table(
     ),
     sa.Index("ix_dougong_automation_run_app", "app", "automation", "at"),
     sa.Index("ix_dougong_automation_run_record", "record_id", "at"),
-    sa.Index("ix_dougong_automation_run_due", "due_at"),
+    platform.partial_index("ix_dougong_automation_run_due", "due_at", where="due_at IS NOT NULL"),
     sa.Index("ix_dougong_automation_run_request", "request_id"),
 )
 

@@ -10,10 +10,6 @@ from builder.store.types import Identifier, Instant, Whole, Words, YesNo
 PREFIX, metadata = platform.PREFIX, platform.metadata
 
 
-def _partial_index(name: str, *columns: str, where: str) -> sa.Index:
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
-
-
 timer = sa.Table(
     PREFIX + "timer",
     metadata,
@@ -37,8 +33,8 @@ timer = sa.Table(
     sa.Column("snoozed_until", Instant),
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", Words, comment="user id"),
-    _partial_index("ix_dougong_timer_record", "app", "entity", "record_id", where="record_id <> subject"),
-    _partial_index("ix_dougong_timer_due_at", "app", "due_at", where="due_at IS NOT NULL"),
+    platform.partial_index("ix_dougong_timer_record", "app", "entity", "record_id", where="record_id <> subject"),
+    platform.partial_index("ix_dougong_timer_due_at", "app", "due_at", where="due_at IS NOT NULL"),
     sqlite_with_rowid=False,  # every page that a write touches is written once more: the row stands in the tree of its key
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 _AXIS = 6378245.0  # Krasovsky 1940
 _ECCENTRICITY = 0.00669342162296594323
@@ -23,6 +24,7 @@ def to_gcj02(latitude: float, longitude: float) -> tuple[float, float]:
     return latitude + north, longitude + east
 
 
+@lru_cache(maxsize=4_096)  # shops and customers stand where they stand: a visit asks for the same place again
 def to_wgs84(latitude: float, longitude: float) -> tuple[float, float]:
     """Turn GCJ-02 degrees into WGS-84, by approaching the point that ``to_gcj02`` brings here."""
     lat, lng = latitude, longitude

@@ -124,3 +124,16 @@ def test_timers_keep_their_rows_when_their_key_changes(database_url: str) -> Non
         with database.snapshot() as connection:
             timer = connection.execute(sa.select(tables.timer)).one()
         assert (timer.subject, timer.step, timer.paused_seconds) == (row["subject"], 1, 7)
+
+
+def test_runs_that_wait_are_found_by_their_index(migrated_database_url: str) -> None:
+    """It leaves out the others, which are nearly all."""
+    asked = "SELECT id FROM dougong_automation_run WHERE due_at <= {} ORDER BY due_at, id LIMIT 5"
+    with opened(migrated_database_url) as database, database.transaction() as connection:
+        if database.dialect == "sqlite":
+            explain = "EXPLAIN QUERY PLAN " + asked.format("'2026-11-29T00:00:00.000Z'")
+        else:
+            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+            explain = "EXPLAIN " + asked.format("now()")
+        plan = " ".join(str(row[-1]) for row in connection.execute(sa.text(explain)))
+    assert "ix_dougong_automation_run_due" in plan

@@ -322,6 +322,8 @@ class _Checker:
     def agreed(self, function: Function, args: list[Tree], nodes: Sequence[Node]) -> list[Tree]:
         """Arguments of one letter T agree in type; text constants become what the others are."""
         letters = [parameter_at(function, place).letter for place in range(len(args))]
+        if function.name == "HAS" and (held := args[0].type.element) is not None and held.kind == "option":
+            args[1] = literal_for(args[1], held, nodes[1])
         if function.name == "HAS" and not _may_hold(*(arg.type for arg in args)):
             raise self.stop("TYPE", nodes[1], "集合中不会有这种类型的值", "the set holds no values of this type")
         for group in _groups(function, letters):

@@ -51,8 +51,10 @@ def _read(value: str, type_: Type, node: Node) -> object:
     except WrongValueError:
         pass
     if type_.kind == "option":
-        labelled = next((key for label, key in type_.labels if label == value), None)
-        zh, en = did_you_mean(labelled or nearest(value, type_.options))
+        labelled = type_.key_of(value)
+        if labelled is not None:
+            return labelled
+        zh, en = did_you_mean(nearest(value, [*type_.options, *(label for label, _ in type_.labels)]))
         if not zh and len(type_.options) <= _FEW:
             zh, en = f"，可选：{'、'.join(type_.options)}", f"; options are {', '.join(type_.options)}"
         message = Message(f"没有选项“{value[:60]}”{zh}", f'no option "{value[:60]}"{en}')

@@ -40,7 +40,7 @@ class Type:
 
     `scale` is the number of decimal places and `digits` the bound of all digits of a number; `entity` names what a
     record points to, `options` the keys of a choice, `element` what a set holds. `labels` are what people call the options,
-    as (label, key): messages help with them, and types are equal without.
+    as (label, key): they may be written for the keys, and types are equal without.
     """
 
     kind: TypeKind
@@ -60,6 +60,15 @@ class Type:
     def is_textual(self) -> bool:
         """Read and compared as a text: a text or the key of an option."""
         return self.kind in ("text", "option")
+
+    def key_of(self, label: str) -> str | None:
+        """The option with this label; None where none or another one has it, or where it is the key of an option."""
+        found = [key for text, key in self.labels if text == label]
+        return found[0] if len(set(found)) == 1 and label not in self.options else None
+
+    def label_of(self, key: object) -> str | None:
+        """What people call an option, where that means no other."""
+        return next((label for label, of in self.labels if of == key and self.key_of(label) == key), None)
 
     @property
     def name(self) -> Message:

@@ -14,6 +14,7 @@ from formulas.literals import format_instant
 from formulas.numbers import MAX_SCALE, number_text
 from formulas.schema import Schema
 from formulas.tree import Call, Literal, Param, Path, Rollup, Tree
+from formulas.types import Type
 
 _WORD = re.compile(r"[^\W\d]\w*\Z")
 _RESERVED = {"AND", "OR", "NOT", "TRUE", "FALSE", "THIS"}
@@ -57,7 +58,7 @@ class _Writer:
 
     def node(self, tree: Tree) -> tuple[str, int]:
         if isinstance(tree, Literal):
-            return _literal(tree.value)
+            return _literal(_labelled(tree.value, tree.type) if self.labels else tree.value)
         if isinstance(tree, Path):
             return self.path(tree), _TIGHT
         if isinstance(tree, Rollup):
@@ -135,6 +136,14 @@ def write(
     `outer` are the entities of the rows that the record is related to, the outermost first.
     """
     return _Writer(schema, (*outer, entity), labels).write(tree)
+
+
+def _labelled(value: Any, type_: Type) -> Any:
+    """Options by their labels, as the checker reads them, too."""
+    if type_.kind == "set" and type_.element is not None and isinstance(value, tuple):
+        return tuple(_labelled(item, type_.element) for item in value)
+    label = type_.label_of(value) if type_.kind == "option" else None
+    return value if label is None else label
 
 
 def _literal(value: Any) -> tuple[str, int]:

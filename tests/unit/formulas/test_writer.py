@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from formulas.checker import check
+from formulas.errors import FormulaErrors
 from formulas.filters import parse_filter
 from formulas.parser import parse
 from formulas.writer import write
@@ -55,6 +56,18 @@ def test_with_labels() -> None:
     shown = write(tree, WORLD, "deal", labels=True)
     assert shown == '客户.等级 = "A" AND SUM(回款.金额, 状态 = "paid") > {金额（元）}'
     assert check(shown, WORLD, "deal").tree == tree
+
+
+def test_options_may_be_written_by_their_labels() -> None:
+    text = 'level = "重点" AND HAS(tags, "贵宾") OR IN(level, "重点", "B") AND HASANY(tags, ["cold", "贵宾"])'
+    tree = check(text, WORLD, "deal").tree
+    assert write(tree, WORLD, "deal") == text.replace("重点", "A").replace("贵宾", "vip")
+    shown = write(tree, WORLD, "deal", labels=True)
+    # a label that two options share, or that is another's key, would be read as something else
+    assert shown == text.replace("level", "客户等级").replace("tags", "标签")
+    assert check(shown, WORLD, "deal").tree == tree
+    with pytest.raises(FormulaErrors, match='no option "冷"'):
+        check('HAS(tags, "冷")', WORLD, "deal")
 
 
 def test_a_json_filter_as_text() -> None:

@@ -22,7 +22,7 @@ POSTGRES = os.environ.get("DOUGONG_FORMULA_POSTGRES", "postgresql://postgres@127
 CONTEXT = Context(now=datetime(2026, 11, 22, 12, 44, tzinfo=UTC), user="u1")
 
 MONEY = decimal(2)
-TAGS = option(("vip", "new", "cold"))
+TAGS = option(("vip", "new", "cold"), (("贵宾", "vip"), ("cold", "new"), ("冷", "cold"), ("冷", "new")))
 SCHEMA: dict[str, dict[str, FieldInfo]] = {
     "deal": {
         "id": FieldInfo("id", TEXT, label="编号"),

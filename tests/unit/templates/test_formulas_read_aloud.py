@@ -6,6 +6,7 @@ import re
 
 from builder.compiled.app import compile_app
 from builder.packages import get_template
+from formulas.checker import check
 from formulas.tree import Path, Rollup, walk
 from formulas.writer import write
 
@@ -32,4 +33,6 @@ def test_the_computed_fields_are_formulas_in_words():
 def test_the_score_adds_up():
     app = compile_app(get_template("lead").definition, 1)
     score = write(app.computed["lead", "score"].tree, app, "lead", labels=True)
-    assert score.startswith('SWITCH(客户等级, "A_plus", 40, "A", 30, "B", 20, 10) + IFS(预算 > 200000, 30')
+    assert score.startswith('SWITCH(客户等级, "A+", 40, "A", 30, "B", 20, 10) + IFS(预算 > 200000, 30')
+    assert score.endswith('IF(HAS(标签, "加急"), 10, 0)')
+    assert check(score, app, "lead").tree == app.computed["lead", "score"].tree

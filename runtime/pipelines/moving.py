@@ -233,12 +233,12 @@ class Mover:
 
     def _follow(self, w: Writing, subject: Subject, step: Step, number: int) -> Unit[None]:
         """Do what follows a move, in its transaction."""
-        ports = self._ports()
-        approval = step.transition.starts_approval
+        ports, approval, actions = self._ports(), step.transition.starts_approval, actions_of(step)
+        if approval is not None or actions:
+            w.course.rewritten.add(subject.record_id)  # whoever moved it is told how it is after all that
         if approval is not None:
             assert ports.approvals is not None, "the composition root fits approvals in with pipelines"
             yield from ports.approvals.start(w, subject, approval)
-        actions = actions_of(step)
         if not actions:
             return
         key = f"move:{subject.record_id}:{step.pipeline.key}:{number}"

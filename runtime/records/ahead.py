@@ -69,8 +69,11 @@ class Ahead:
         return self._believes
 
     def made(self, entity: CompiledEntity, record_id: str, row: dict[str, Any], shown: dict[str, JSON]) -> None:
-        """Remember a record that is to be inserted with the values ``row``."""
+        """Remember a record that is to be inserted with the values ``row``; as it would be held, without aliases."""
         self._rows[entity.key, record_id] = row
+        if entity.aliases:
+            aliases = {alias.key for alias in entity.aliases}
+            shown = {key: value for key, value in shown.items() if key not in aliases}
         self.known[entity.key, record_id] = Held(row["revision"], shown)
 
     def saw(self, entity: CompiledEntity, record_id: str, held: Held) -> None:

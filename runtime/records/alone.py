@@ -142,6 +142,9 @@ def _gathered(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
     events: list[Mapping[str, Any]] = []
     for statement, values in (*ahead.pending, *ahead.changes(w.statements)):  # changes may refer to what is new
         if statement is not told:
+            if events and statement.inserts == tables.event.name:  # of records that are alike: told in their order, too
+                yield Query(told, events)
+                events = []
             yield Query(statement, values)
         elif isinstance(values, Mapping):
             events.append(values)

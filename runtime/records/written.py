@@ -43,8 +43,13 @@ def as_written(owner: CompiledEntity, shown: dict[str, JSON]) -> Written:
     return Written(shown, record_body(owner, shown))
 
 
-def _as_seen(w: Writing, sight: RoleSight, owner: CompiledEntity, shown: dict[str, JSON]) -> Unit[Written]:
+def _as_seen(
+    w: Writing, sight: RoleSight, owner: CompiledEntity, shown: dict[str, JSON], revision: JSON
+) -> Unit[Written]:
     """Return a record that is still to be written as its writer will see it.
+
+    Args:
+        revision: which they wrote; told if they see no more, whatever follows.
 
     Raises:
         CannotAhead: only the database can tell.
@@ -52,7 +57,7 @@ def _as_seen(w: Writing, sight: RoleSight, owner: CompiledEntity, shown: dict[st
     narrowed = w.seen.app.entities.get(owner.key)
     rows = sight.rows_for(owner.key, "read")
     if narrowed is None or not (yield from holds_at_hand(w, owner, rows, shown)):
-        brief = {"id": shown["id"], "revision": shown["revision"]}
+        brief = {"id": shown["id"], "revision": revision}
         return Written(brief, dump_json(brief))
     record = {key: value for key, value in shown.items() if narrowed.find_field(key) is not None}
     for key in narrowed.fields:
@@ -70,12 +75,13 @@ def read_written(
     """
     if w.course.ahead is not None:
         known = w.course.ahead.known
-        shown = [with_aliases(owner, known[owner.key, str(record["id"])].shown) for record in shown]
-        if w.sight is None:
-            return [as_written(owner, record) for record in shown]
         seen: list[Written] = []
         for record in shown:
-            seen.append((yield from _as_seen(w, w.sight, owner, record)))
+            will_be = with_aliases(owner, known[owner.key, str(record["id"])].shown)
+            if w.sight is None:
+                seen.append(as_written(owner, will_be))
+            else:
+                seen.append((yield from _as_seen(w, w.sight, owner, will_be, record["revision"])))
         return seen
     is_final = not (needs_reading(owner) or w.course.rewritten.intersection(record["id"] for record in shown))
     if w.sight is None and (len(shown) > _SHOWN_COMPLETE or is_final):

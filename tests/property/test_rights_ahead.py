@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from builder.kernel.clock import MovableClock
 from builder.kernel.problems import Problem
-from builder.store import process_tables, tables
 from runtime.app import create_app as compose
 from runtime.identity.actors import Actor
 from runtime.pipelines.moving import Order
@@ -23,12 +20,12 @@ from runtime.records.ahead import Attempts
 from runtime.records.caller import Caller, system_caller
 from runtime.services import Services
 from runtime.settings import Settings
+from tests.support.both_ways import forget, left, numbered
 from tests.support.started import asked_of_postgresql, started
 
 pytestmark = pytest.mark.anyio
 
 _AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _STEPS = 120
 
 
@@ -205,36 +202,12 @@ async def _opened(url: str, folder: Any) -> AsyncIterator[Services]:
         yield services
 
 
-def _left(services: Services) -> list[str]:
-    event, run = tables.event, process_tables.automation_run
-    of_event = ("entity", "record_id", "kind", "actor", "door", "revision", "changes", "detail")
-    of_run = ("automation", "record_id", "state", "reason", "outcomes", "actor", "depth")
-    told, runs = (sa.select(*(t.c[name] for name in names)) for t, names in ((event, of_event), (run, of_run)))
-    with services.database.snapshot() as connection:
-        rows = [*connection.execute(told.order_by(event.c.id)), *connection.execute(runs.order_by(run.c.id))]
-    return [repr(tuple(row)).replace("UUID('", "").replace("')", "'") for row in rows]
-
-
-def _forget(services: Services) -> None:
-    with services.database.transaction() as connection:
-        for name in ("shop__deal", "shop__customer", "shop__log"):
-            connection.execute(sa.text(f"DELETE FROM {name}"))
-        for table in (tables.event, tables.stage, process_tables.automation_run, process_tables.automation_state):
-            connection.execute(sa.delete(table))
-
-
-def _numbered(told: list[Any]) -> list[str]:
-    """Put numbers in place of ids, in the order of their first appearance."""
-    numbers: dict[str, str] = {}
-    return [_ID.sub(lambda found: numbers.setdefault(found[0], f"id{len(numbers)}"), repr(one)) for one in told]
-
-
 async def _live(world: _World, seed: int) -> list[str]:
     chance = random.Random(seed)
     world.customers, world.deals = [], []
     await world.fill()
     told = [await world.step(chance) for _ in range(_STEPS)]
-    return _numbered([*told, *_left(world.services)])
+    return numbered([*told, *left(world.services)])
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -255,7 +228,7 @@ async def test_it_answers_and_leaves_what_the_long_form_does(migrated_database_u
         first = await _live(world, seed)
         written = sum("'id" in answer or "revision" in answer for answer in first[:_STEPS])
         assert ahead * 2 > written > 10, (ahead, written)
-        _forget(services)
+        forget(services, ("deal", "customer", "log"))
         monkeypatch.setattr(Attempts, "worth", lambda *_: False)
         tried = ahead
         again = await _live(world, seed)

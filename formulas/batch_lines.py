@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 LINE_LIMIT = 1_000_000
 #: Where the id of a broken line is looked for: so many characters from its beginning and its end.
 _NEAR = 2_000
+#: Far more digits than a number of the language has, and fewer than Python reads.
+_WHOLE_DIGITS = 4_000
 _ID = re.compile(r'[{,]\s*"id"\s*:\s*("(?:[^"\\]|\\.){0,200}"|-?[0-9][0-9.eE+-]{0,60}|true|false|null)')
 
 
@@ -73,4 +75,9 @@ NO_NUMBER = NoNumber()
 
 def parse_line(text: str) -> Any:
     """The JSON of a line, numbers exact. Raises `ValueError`, `ArithmeticError`, `RecursionError`."""
-    return json.loads(text, parse_float=Decimal, parse_constant=lambda _name: NO_NUMBER)
+    return json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=lambda _name: NO_NUMBER)
+
+
+def _whole(digits: str) -> Any:
+    """A whole number; one that Python would refuse to read for its length is no value either."""
+    return int(digits) if len(digits) <= _WHOLE_DIGITS else NO_NUMBER

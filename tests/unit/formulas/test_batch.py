@@ -193,6 +193,7 @@ HOSTILE: list[tuple[bytes, Any, str | None]] = [
     (b'{"id": 6, "expr": "x", "fields": {"x": "\\udfff"}}', 6, "TYPE"),
     (b'{"id": 7, "expr": "x", "fields": {"x": Infinity}}', 7, "TYPE"),
     (b'{"id": 8, "expr": "x", "fields": {"x": 1e999999999999}}', 8, "TYPE"),
+    (b'{"id": 81, "expr": "x", "fields": {"x": ' + b"9" * 5_000 + b"}}", 81, "TYPE"),
     (b'{"id": 1e999999999, "expr": "1"}', None, None),
     (b'{"id": NaN, "expr": "1"}', None, None),
     (b'{"id": 9, "expr": "1", "fields": 0}', 9, "TYPE"),

@@ -31,7 +31,7 @@ from formulas.sqlforms.kinds import error_kind
 from formulas.sqlforms.numbers import fitted, fitted_within
 from formulas.sqlforms.shortcuts import WITHIN_64_BITS, Shortcuts
 from formulas.sqlforms.template import pieces
-from formulas.tree import Call, Rollup, Tree, walk
+from formulas.tree import Call, Path, Rollup, Tree, walk
 from formulas.types import Type
 
 __all__ = [
@@ -111,9 +111,14 @@ def to_sql(tree: Tree, resolver: Resolver, dialect: Dialect, context: Context | 
 
 
 def to_stored(tree: Tree, type_: Type, resolver: Resolver, dialect: Dialect, context: Context | None = None) -> Element:
-    """The value of a tree in the storage form of a column of `type_` (at most `NARROW_DIGITS` digits); null where it does not fit."""
+    """The value of a tree in the storage form of a column of `type_` (at most `NARROW_DIGITS` digits); null where it does not fit.
+
+    An empty text is null: comparisons take it that columns hold none.
+    """
     emitter = _emitter(resolver, dialect, context)
     value = emitter.value(tree)
+    if type_.is_textual and not isinstance(tree, Path):
+        return sa.func.nullif(value.element, sa.literal_column("''"), type_=value.element.type)
     if not type_.is_number:
         return value.element
     if value.type.digits <= type_.digits:

@@ -75,8 +75,8 @@ class Computed:
         return self.entity, self.key
 
     def keep(self, value: Any) -> Any:
-        """Return a result of the program as the column keeps it; an error, or what does not fit, is blank."""
-        if value is None or isinstance(value, CellError):
+        """Return a result of the program as the column keeps it; an error, an empty text, or what does not fit, is blank."""
+        if value is None or value == "" or isinstance(value, CellError):
             return None
         if not self.is_number:
             return value

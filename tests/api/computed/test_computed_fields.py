@@ -75,6 +75,34 @@ async def test_errors_are_values_of_one_cell(service: Service):
         assert len((await client.get(f"{RECORDS}/payment?filter=ISERROR(amount / rate)")).json()["data"]) == 1
 
 
+async def test_an_empty_text_that_is_computed_is_a_blank(service: Service):
+    changed: dict[str, Any] = copy.deepcopy(APP)
+    changed["entities"][2]["fields"] += [
+        {"key": "mark", "type": "formula", "label": "标记", "formula": 'IF(amount > 5, "大", "")'},
+        {"key": "mark_of", "type": "formula", "label": "客户标记", "formula": 'IF(customer.level = "A", "重点", "")'},
+        {"key": "mark_now", "type": "formula", "label": "今日标记", "formula": 'IF(due_on < TODAY(), "过", "")'},
+    ]
+    create_app(service.app.services.registry, parse_definition(changed), None)
+    publish_draft(service.app.services.registry, "shop", base_version=0, plan_hash=None)
+    async with service.client_of("member", "records:read", "records:write") as client:
+        customer = await create(client, "customer", name="甲", level="B")
+        small = await create(client, "payment", customer=customer["id"], amount="1", due_on="2030-01-01")
+        assert [small[key] for key in ("mark", "mark_of", "mark_now")] == [None, None, None]
+        for condition in (
+            'mark = ""',
+            "ISBLANK(mark_of)",
+            'mark_now = ""',
+            '{"mark": {"_null": true}}',
+            'NOT(mark <> "")',
+        ):
+            found = await client.get(f"{RECORDS}/payment", params={"filter": condition})
+            assert [row["id"] for row in found.json()["data"]] == [small["id"]], condition
+        await client.patch(f"{RECORDS}/customer/{customer['id']}", json={"level": "A"})
+        assert (await read(client, "payment", small["id"]))["mark_of"] == "重点"
+        await client.patch(f"{RECORDS}/customer/{customer['id']}", json={"level": "B"})
+        assert (await read(client, "payment", small["id"]))["mark_of"] is None
+
+
 async def test_values_follow_what_is_written_over_two_relations(client: httpx.AsyncClient):
     east = await create(client, "region", name="华东")
     clinic = await create(client, "customer", name="甲医院", level="A", region=east["id"])

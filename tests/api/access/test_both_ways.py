@@ -13,7 +13,7 @@ from builder.kernel.problems import Problem
 from runtime.records import service
 from runtime.records.ahead import Attempts
 from runtime.records.alone import write_ahead
-from runtime.records.caller import Caller, system_caller
+from runtime.records.caller import Caller, StaleIdentity, system_caller
 from tests.support.desk import publish_definition
 from tests.support.service import Service, running
 
@@ -255,3 +255,43 @@ async def test_a_value_that_no_rule_takes_any_more_is_no_blank(play: Any) -> Non
 
     told, _ = await play(loose, {"ann": "seller"}, story)
     assert told == ["access.denied"]
+
+
+@pytest.mark.parametrize("change", ["role", "department", "record"])
+async def test_what_changes_between_the_look_and_the_write_counts(
+    migrated_database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    deal = [_field("name"), _field("owner", "user"), _field("place", "department")]
+    rows = "owner = CURRENTUSER() OR INDEPT(place)"
+    package = _package({"deal": deal}, {"seller": [{"entity": "deal", "rows": rows, "may": _EVERYTHING}]})
+    async with running(migrated_database_url, files_folder=tmp_path) as app:
+        publish_definition(app.app.services.registry, package)
+        desk, identity, database = _Desk(app), app.identity, app.app.services.database
+        await desk.fill({"ann": "seller"})
+        east = identity.departments.create_department("east", "east").id
+        ann = desk.id_of("ann")
+        identity.users.update_user(ann, {"department_id": east})
+        known = await app.app.services.authenticator.see_as(ann)
+        assert known is not None
+        caller = Caller(known.actor, "request", "rest", known.epoch)
+        one = await desk.make("deal", name="a", **({"place": east} if change == "department" else {"owner": ann}))
+        plain = database.write_alone
+        tries: list[str] = []
+
+        async def late(query: Any) -> Any:
+            tries.append(query.statement.sql[:20])
+            if len(tries) == 1:
+                if change == "role":
+                    for grant in identity.grants.list_grants("shop"):
+                        identity.grants.take("shop", grant.id)
+                elif change == "department":
+                    identity.users.update_user(ann, {"department_id": None})
+                else:
+                    await desk.records.update(_SYSTEM, "shop", "deal", one, {"owner": None}, None)
+            return await plain(query)
+
+        monkeypatch.setattr(database, "write_alone", late)
+        with pytest.raises((Problem, StaleIdentity)):
+            await desk.records.update(caller, "shop", "deal", one, {"name": "b"}, None)
+        assert tries
+        assert (await desk.records.get(_SYSTEM, "shop", "deal", one)).body.count(b'"name":"a"') == 1

@@ -31,7 +31,7 @@ def template(key: str) -> Package:
 
 #: What arises from work from now on, so that the sample year has none of it.
 WITHOUT_HISTORY = {
-    "lead": {"support_task", "activity", "opportunity", "feasibility_check", "script", "script_use"},
+    "lead": {"support_task", "spec_sheet", "activity", "opportunity", "feasibility_check", "script", "script_use"},
     "receivables": {"payment_block"},
 }
 

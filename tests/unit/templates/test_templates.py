@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from builder.checks.run import run_checks
-from builder.definition.kinds import ENTITIES, dump_definition
+from builder.definition.actions.create_task import CreateTask
+from builder.definition.kinds import AUTOMATIONS, ENTITIES, dump_definition
 from builder.definition.sentences import parse_sentence
 from builder.kernel.problems import Problem
 from builder.packages import get_template, list_templates, read_json, read_people, read_zip, write_json, write_zip
@@ -110,3 +111,14 @@ def test_the_sentence_of_the_seeds_is_understood_by_the_lead_app():
 @pytest.mark.parametrize("key", KEYS)
 def test_a_note_for_people_lies_beside_the_documents(key):
     assert (HOME / key / "README.md").read_text(encoding="utf-8").startswith("# ")
+
+
+def test_a_support_task_takes_the_twelve_things_of_the_specification_along():
+    """R19: all of them are required, and all stand in the frozen copy."""
+    lead = get_template("lead").definition
+    sheet = lead.find_entity("spec_sheet")
+    assert sheet is not None
+    required = [field.key for field in sheet.fields if field.required and field.key != sheet.title_field]
+    assert len(required) == 12
+    task = next(a for one in lead.of(AUTOMATIONS) for a in one.actions if isinstance(a, CreateTask))
+    assert [path for path in task.snapshot if path.startswith("spec_sheet.")] == [f"spec_sheet.{k}" for k in required]

@@ -18,6 +18,21 @@ from tests.support.service import Service, bearer, problem, running
 
 JSON = Any
 pytestmark = pytest.mark.anyio
+SPECIFICATION = {
+    "title": "吊塔",
+    "material": "304 不锈钢",
+    "dimensions": "2400 × 800 mm",
+    "tolerance": "±0.05 mm",
+    "surface": "电解抛光",
+    "hardness": "HV 200",
+    "quantity": 12,
+    "standard": "YY/T 0636",
+    "environment": "洁净手术室",
+    "interface": "M12 法兰",
+    "inspection": "全检",
+    "packaging": "木箱",
+    "needed_on": "2026-05-20",
+}
 LEAD = {"source": "expo_scan", "product_line": "rehab", "region": "north"}
 """Nobody sells in the north: such leads go to the pool."""
 
@@ -162,14 +177,23 @@ async def test_support_reaches_departments_that_do_not_see_the_lead_and_its_end_
     values = {"owner": house.ids["zhang"], "budget": 500_000, "company": "第一医院"}
     lead = await house["wang"].create("lead", title="手术室", **values, **LEAD)
     assert lead["stage"] == "assigned"  # it comes with its owner
-    await zhang.change("lead", lead["id"], support_needed=["technical", "finance"])
+    asking = {"support_needed": ["technical", "finance"]}
+    problem(await zhang.patch("lead", lead["id"], asking), "record.invalid")  # the specification is missing
+    sheet = await zhang.create("spec_sheet", **SPECIFICATION)
+    await zhang.change("lead", lead["id"], **asking, spec_sheet=sheet["id"])
 
     async def subjects(name: str) -> list[str]:
         return [notice["subject"] for notice in (await house[name].client.get("/api/inbox")).json()["data"]]
 
     assert (await subjects("gong"), await subjects("qian")) == (["急:手术室 支援"], ["急:手术室 支援"])
     tasks = {task["kind"]: task for task in await gong.page("support_task")}
-    assert tasks["technical"]["context"]["values"]["company"] == "第一医院"
+    context = tasks["technical"]["context"]["values"]
+    assert context["company"] == "第一医院"
+    specified = {key.removeprefix("spec_sheet."): value for key, value in context.items() if "." in key}
+    assert {key: specified.get(key) for key in SPECIFICATION if key != "title"} == {
+        key: value for key, value in SPECIFICATION.items() if key != "title"
+    }
+    assert (await gong.send("GET", f"records/spec_sheet/{sheet['id']}")).status_code == 404
     assert tasks["technical"]["context"]["names"]["product_line"]["zh"] == "康复设备"
     assert (await gong.send("GET", f"records/lead/{lead['id']}")).status_code == 404
     done = {"state": "done", "result": "好"}

@@ -48,7 +48,7 @@ def test_the_same_question_is_asked_once() -> None:
 
 
 def test_another_try_asks_again() -> None:
-    course = Course(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+    course = Course(SimpleNamespace())  # type: ignore[arg-type]
     course.looked_up[prepare(sa.select(1), "sqlite"), ()] = []
     course.begin()
     assert not course.looked_up

@@ -157,10 +157,8 @@ def _read_by(app: CompiledApp, entity: CompiledEntity, steps: tuple[str, ...]) -
     tables: set[str] = set()
     for place, step in enumerate(steps):
         computed = app.computed.get((entity.key, step))
-        if computed is not None and computed.place != ("local" if place == 0 else computed.place):
-            return None
-        if computed is not None and computed.place == "volatile":
-            return None
+        if computed is not None and (computed.place == "volatile" or (place == 0 and computed.place == "related")):
+            return None  # of the record itself only what Python computes is known by now
         if place == len(steps) - 1:
             return tables if entity.find_field(step) is not None else None
         field = entity.fields.get(step)

@@ -130,6 +130,19 @@ class CompiledPipeline:
             self._asked[key] = self._gather(transition, source, target)
         return self._asked[key]
 
+    def foreseen(self, transition: Transition, target: Place) -> tuple[AnyGuard, ...] | None:
+        """Return what a move is asked from wherever it may begin; None if that depends on the place."""
+        key = (transition.key, target)
+        if key not in self._foreseen:
+            sources = [place for place in self.places() if self.leads_from(transition, place)]
+            first, *others = [self.guards(transition, source, target) for source in sources] or [()]
+            self._foreseen[key] = first if all(asked == first for asked in others) else None
+        return self._foreseen[key]
+
+    @cached_property
+    def _foreseen(self) -> dict[tuple[str, Place], tuple[AnyGuard, ...] | None]:
+        return {}
+
     def _gather(self, transition: Transition, source: Place, target: Place) -> tuple[AnyGuard, ...]:
         asked: list[AnyGuard] = []
         if source in self.nodes and source != target:

@@ -23,7 +23,7 @@ from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.pipelines.guards.base import Standing
 from runtime.pipelines.history import Stay, change_stay, how_moved, open_beside
-from runtime.pipelines.judging import Beside, unmet
+from runtime.pipelines.judging import Beside, foresee, unmet
 from runtime.pipelines.todo import Todo, discreet, of_violation, refused
 from runtime.records.changes import Change, apply_change, plan_whole_change
 from runtime.records.spreading import spread
@@ -182,6 +182,9 @@ class Mover:
         kept = _kept(w, pipeline, target, order, violations)
         body = {key: value for key, value in order.fields.items() if key not in kept}
         w.course.warrants[entity.key, record_id] = kept
+        beside = open_beside(w, record_id, pipeline.key)
+        if beside is not None and (guards := pipeline.foreseen(transition, target)) is not None:
+            foresee(Standing(w, entity, record_id, {}), guards, ("move", pipeline.key, transition.key, target), beside)
         change = yield from plan_whole_change(
             w, entity, record_id, body, "/fields", violations, if_match=order.if_match
         )
@@ -201,27 +204,19 @@ class Mover:
         shown = with_aliases(entity, shown)
         yield from spread(w)  # guards see computed fields as they will be
         w.changes.clear()
-        rows: list[Sequence[Any]] = []
-        beside = open_beside(w, record_id, pipeline.key)
-        missing += yield from self.missing(Standing(w, entity, record_id, shown), step, beside, rows.append)
+        missing += yield from self.missing(Standing(w, entity, record_id, shown), step, beside)
         overridden = _override(missing, order)
         if missing and not overridden:
             raise refused("transition.refused", missing, **step.names)
         fresh = Stay(entity.key, record_id, pipeline.key, target, how, w.now, 1, transition.key, order.reason)
         fresh = fresh._replace(overridden=overridden, actor=w.caller.actor_id)
-        number = yield from change_stay(w, fresh, rows[0] if rows else None)
+        number = yield from change_stay(w, fresh, beside.row if beside is not None else None)
         yield from self._follow(w, Subject(entity, record_id, shown), step, number)
         return Moved(shown, pipeline.key, source, target)
 
-    def missing(
-        self,
-        standing: Standing,
-        step: Step,
-        beside: Beside | None = None,
-        take: Callable[[Sequence[Any]], None] = lambda _: None,
-    ) -> Unit[list[Todo]]:
+    def missing(self, standing: Standing, step: Step, beside: Beside | None = None) -> Unit[list[Todo]]:
         """Return what is missing before a record, as it is shown, may take a step; ``beside``: see ``unmet``."""
-        missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key, beside, take)
+        missing = yield from unmet(self._ports().expressions, standing, step.guards, step.key, beside)
         return (yield from discreet(standing.w, standing.entity, standing.record_id, missing))
 
     def _still_blank(self, w: Writing, change: Change, step: Step) -> Unit[list[Todo]]:

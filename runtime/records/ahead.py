@@ -10,13 +10,13 @@ failed, somebody came between) ends it with nothing written, and the long form, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from builder.compiled.app import CompiledEntity
-from builder.store.statement import Query
+from builder.store.statement import Query, Row
 from runtime.records.statements import RecordStatements
 
 JSON = Any
@@ -44,6 +44,15 @@ class Belief(NamedTuple):
     """Finds a row if it is not so; its parameter is the app's key, ``g_app``."""
 
 
+class Along(NamedTuple):
+    """What a read of a record is to bring along, so that it costs no trip of its own."""
+
+    query: Query
+    """Reads what ``look`` reads, and more behind it."""
+    take: Callable[[Row], None]
+    """Is given what came behind."""
+
+
 class CannotAhead(Exception):
     """The write needs a transaction."""
 
@@ -58,6 +67,8 @@ class Ahead:
         self.pending: list[Query] = []
         self.known: dict[Key, Held] = {}
         """Records that it made or changed, as they will be."""
+        self.along: dict[Key, Along] = {}
+        """What the first look at a record brings along."""
         self._rows: dict[Key, dict[str, Any]] = {}
         self._seen: dict[Key, int] = {}
         self._changes: dict[Key, tuple[CompiledEntity, dict[str, Any]]] = {}

@@ -9,8 +9,8 @@ from builder.compiled.app import CompiledEntity
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store.statement import Query, Unit
-from runtime.records.ahead import Held
+from builder.store.statement import Query, Rows, Unit
+from runtime.records.ahead import Ahead, Held
 from runtime.records.rights import require_seen
 from runtime.records.writer import Writing
 
@@ -39,8 +39,10 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
         if not (yield from require_seen(w, entity, record_id)):  # by whoever acts now
             raise not_found(entity, record_id)
         return known
-    reading = w.statements.hold(entity) if ahead is None else w.statements.look(entity)
-    rows = yield Query(reading, {"id": record_id})
+    if ahead is None:
+        rows = yield Query(w.statements.hold(entity), {"id": record_id})
+    else:
+        rows = yield from _look(w, ahead, entity, record_id)
     if not rows:
         raise not_found(entity, record_id)
     held = Held(rows[0][0], parse_json(rows[0][1]))
@@ -49,6 +51,16 @@ def hold_record(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[Held
     if not (yield from require_seen(w, entity, record_id)):
         raise not_found(entity, record_id)
     return held
+
+
+def _look(w: Writing, ahead: Ahead, entity: CompiledEntity, record_id: str) -> Unit[Rows]:
+    along = ahead.along.pop((entity.key, record_id), None)
+    if along is None:
+        return (yield Query(w.statements.look(entity), {"id": record_id}))
+    rows = yield along.query
+    if rows:
+        along.take(rows[0][2:])
+    return rows
 
 
 def hold_records(w: Writing, entity: CompiledEntity, ids: Iterable[str]) -> Unit[list[HeldRecord]]:

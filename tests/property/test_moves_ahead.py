@@ -162,6 +162,7 @@ async def test_one_asks_postgresql_twice_however_many_guards_count(migrated_data
         deal = await _make(services, "deal", name="x", amount=10)
         for _ in range(2):
             await _make(services, "item", deal=deal, points=1)
+        counted: list[str] = []
         for _ in range(2):  # the first looks up what every process looks up once
             asked.clear()
             await services.pipelines.move(CALLER, "shop", "deal", deal, Order("count"))

@@ -140,7 +140,11 @@ class Ahead:
 
 
 class Attempts:
-    """Which writes are tried ahead: after one was in vain, the next ones of its kind are not."""
+    """Which writes are tried ahead: after one was in vain, the next ones of its kind are not.
+
+    In vain is what the long form could do and the attempt could not. What both refuse says nothing of its kind: otherwise one person
+    who keeps being refused would slow everybody's writes.
+    """
 
     def __init__(self) -> None:
         self._pauses: dict[tuple[str, str, str], int] = {}

@@ -95,7 +95,7 @@ async def update_alone(
 async def write_ahead(
     database: Database, attempts: Attempts, w: Writing, entity: CompiledEntity, deed: str, make: Callable[[], Unit[T]]
 ) -> T | None:
-    """Run a unit ahead and write what it wants; None: nothing was written.
+    """Run a unit ahead and write what it wants; None: nothing was written, and if it was tried ``w.course.in_vain`` counts that.
 
     On SQLite it runs in its transaction, since a step costs no trip there; but a record that is written again by what follows is written
     once, as it will be.
@@ -125,7 +125,7 @@ async def write_ahead(
         pass
     finally:
         w.course.ahead = None
-    attempts.in_vain(key, w.app.key, ahead)
+    w.course.in_vain = partial(attempts.in_vain, key, w.app.key, ahead)
     return None
 
 

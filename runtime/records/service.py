@@ -408,7 +408,10 @@ class Records:
             written = await write_ahead(self._database, self._attempts, w, owner, deed, make)
             if written is not None:
                 return written
-        return await self.transact(w, make)
+        result = await self.transact(w, make)
+        if w.course.in_vain is not None:  # only now: what is refused either way was no worse a try for that
+            w.course.in_vain()
+        return result
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""

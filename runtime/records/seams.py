@@ -166,7 +166,7 @@ class Course:
     """What rules want to look at when all is written and computed, before anything follows from it."""
     ahead: Ahead | None = None
     """Of a write that is run ahead of its transaction: what it wants to write, and the records as they will be."""
-    in_vain: Callable[[], None] | None = None
+    in_vain: Callable[[], None] = lambda: None
     """Counts an attempt that ended with nothing, once the long form has written what it was for; it outlives the tries."""
     following: bool = False
     """Reactions are at work: what is written now follows from what was asked for."""

@@ -130,8 +130,7 @@ class Records:
         kept = self._page_plans.find(key) if request.text else None
         if kept is not None:
             return kept
-        owner = get_entity(published, entity)
-        field_map = FieldMap()
+        owner, field_map = get_entity(published, entity), FieldMap()
         asker = viewer(published.app, caller.actor, now)
         indexes = published.search_indexes
         plan = plan_list(published.app, owner, request, asker=asker, field_map=field_map, search_indexes=indexes)
@@ -404,14 +403,12 @@ class Records:
 
     async def write(self, w: Writing, owner: CompiledEntity, deed: str, make: Callable[[], Unit[T]]) -> T:
         """Run a unit that writes records of an entity: ahead of its transaction if that can be, or as ``transact`` does."""
-        if self._may_be_alone(w, owner):
-            written = await write_ahead(self._database, self._attempts, w, owner, deed, make)
-            if written is not None:
-                return written
-        result = await self.transact(w, make)
-        if w.course.in_vain is not None:  # only now: what is refused either way was no worse a try for that
-            w.course.in_vain()
-        return result
+        alone = self._may_be_alone(w, owner)
+        written = await write_ahead(self._database, self._attempts, w, owner, deed, make) if alone else None
+        if written is None:
+            written = await self.transact(w, make)
+            w.course.in_vain()  # only now: what is refused either way was no worse a try for that
+        return written
 
     def _may_be_alone(self, w: Writing, owner: CompiledEntity) -> bool:
         """Whether a write may be one statement: nothing else has to stand in its transaction."""

@@ -145,6 +145,7 @@ CODES: Mapping[str, Code] = {
     "automation.run_state": Code(409, say("这次运行不能重试", "This run cannot be tried again")),
     "assignment.not_found": Code(404, say("没有这个分配规则", "No such assignment rule")),
     "assignment.text": Code(422, say("看不懂的分配文字", "The sentence is not understood")),
+    "pool.taken": Code(409, say("已被他人抢先领取", "Somebody else was faster")),
     "pool.refused": Code(409, say("公海不允许", "The pool does not allow it")),
     "webhook.refused": Code(401, say("消息签名无效", "The message is not signed as it has to be")),
     "formula.invalid": Code(422, say("公式有误", "Invalid formula")),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from builder.compiled.app import CompiledEntity
 from builder.definition.assignment import Assignment, Pool
 from builder.definition.kinds import ASSIGNMENTS
 from builder.kernel.problems import Problem, nearest_hint
@@ -14,6 +15,7 @@ from builder.store.statement import Unit
 from runtime.approvals.rights import sees_field
 from runtime.assignments.candidates import count_open, known_people
 from runtime.assignments.choosing import decide
+from runtime.assignments.lateness import came_late, may_claim, taken
 from runtime.assignments.rows import (
     count_claims,
     decision_row,
@@ -27,7 +29,6 @@ from runtime.assignments.rows import (
     take_head,
     words_only,
 )
-from runtime.automations.actions.base import Occasion, audience
 from runtime.automations.ports import Chosen, Letter, Ports
 from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM
@@ -71,12 +72,14 @@ class RuleAssigner:
         """Give a record of the pool to who asks for it.
 
         Raises:
-            Problem: ``pool.refused`` with the reason.
+            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason.
         """
         user_id = _person(w)
         sequence = yield from take_head(w, subject.entity.key)
         found = yield from pooled(w, subject.entity.key, subject.record_id)
         if found is None or found[1] is not None:
+            if (yield from self.came_late(w, subject.entity, subject.record_id)):
+                raise taken()
             raise refused(say("这条记录不在公海中", "This record is not in the pool"))
         document = get_rule(w, found[0])
         if subject.shown.get(document.person) is not None:
@@ -89,6 +92,10 @@ class RuleAssigner:
         yield from keep_decision(
             w, decision_row(document, subject.record_id, "claimed", user_id, former, sequence), words_only(text)
         )
+
+    def came_late(self, w: Writing, entity: CompiledEntity, record_id: str) -> Unit[bool]:
+        """Whether somebody else was faster, so that who asks may be told."""
+        return (yield from came_late(w, self._ports(), entity, record_id))
 
     def release(self, w: Writing, subject: Subject, reason: str) -> Unit[None]:
         """Put a record back into the pool: who has it may, and an admin.
@@ -185,10 +192,8 @@ class RuleAssigner:
         yield from keep_pool(w, rule.key, rule.entity, subject.record_id, user_id, due)
 
     def _check_quota(self, w: Writing, rule: Assignment, pool: Pool, subject: Subject, user_id: str) -> Unit[None]:
-        if pool.claimers is not None:
-            may = yield from audience(Occasion(w, self._ports(), subject, ""), pool.claimers)
-            if user_id not in may:
-                raise refused(say("您不在可领取人员之列", "You are not among those who may claim"))
+        if not (yield from may_claim(w, self._ports(), subject, pool, user_id)):
+            raise refused(say("您不在可领取人员之列", "You are not among those who may claim"))
         candidates = yield from known_people(w, [user_id])
         yield from count_open(w, rule, candidates, subject.record_id)
         if pool.at_most is not None and candidates and candidates[0].open >= pool.at_most:

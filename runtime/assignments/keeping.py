@@ -68,6 +68,10 @@ class PoolKeeper:
             else:
                 due = w.now + timedelta(hours=hours)
                 yield from keep_pool(w, rule.key, rule.entity, fact.record_id, holder, due)
+            if known[1] is None:  # it lay there: who still sees it so may ask for it, and wants to know
+                sequence = yield from take_head(w, rule.entity)
+                row = decision_row(rule, fact.record_id, "given", holder, None, sequence)
+                yield from keep_decision(w, row, words_only(say("从公海中指派", "Given out of the pool by hand")))
 
 
 def _pools(app: CompiledApp, entity: str) -> list[Assignment]:

@@ -73,7 +73,7 @@ def keep_decision(w: Writing, values: dict[str, Any], detail: JSON) -> Unit[None
 def decision_row(
     rule: Assignment, record_id: str, kind: str, user_id: str | None, former: str | None, sequence: int
 ) -> dict[str, Any]:
-    """Return what ``keep_decision`` takes. Kinds: assigned, pooled, left, claimed, released, reclaimed, kept."""
+    """Return what ``keep_decision`` takes. Kinds: assigned, pooled, left, claimed, given (out of the pool, by hand), released, reclaimed, kept."""
     return {
         "rule": rule.key,
         "entity": rule.entity,

@@ -12,12 +12,14 @@ from builder.kernel.canonical import parse_json
 from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem
 from builder.kernel.text import Language, Text
+from builder.registry.registry import PublishedApp
 from builder.store import tables
 from builder.store.database import ConstraintRefused, Database, DatabaseBusy
 from builder.store.statement import Query, Unit
 from builder.store.types import Identifier, Instant, Words
 from runtime.access.gate import FieldMap, gate
 from runtime.assignments.assigning import RuleAssigner
+from runtime.assignments.lateness import taken
 from runtime.assignments.rows import decision, leave_pool, pool
 from runtime.assignments.telling import ALL, NOTHING, told_rules
 from runtime.automations.running import why
@@ -78,10 +80,25 @@ class Assignments:
         """Claim a record of the pool.
 
         Raises:
-            Problem: ``pool.refused`` with the reason, ``record.not_found``.
+            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason, ``record.not_found``.
         """
-        await self._records.get(caller, app, entity, record_id)
-        await self._records.work(caller, app, partial(self._with, entity, record_id, self._assigner.claim))
+        try:
+            await self._records.get(caller, app, entity, record_id)
+            await self._records.work(caller, app, partial(self._with, entity, record_id, self._assigner.claim))
+        except Problem as problem:
+            # who has it now may be the only one who sees it: who was about to claim it is not told that it never was
+            if problem.code == "record.not_found" and await self._came_late(caller, app, entity, record_id):
+                raise taken() from problem
+            raise
+
+    async def _came_late(self, caller: Caller, app: str, entity: str, record_id: str) -> bool:
+        async def run(published: PublishedApp) -> bool:
+            gate(caller.actor, app, FieldMap({("", "", "write")}))
+            owner = target_entity(published, entity)
+            known, w = known_id(owner, record_id), self._records.writing(published, caller)
+            return await self._database.read(lambda: self._assigner.came_late(w, owner, known))
+
+        return await self._records.pinned(app, caller, run)
 
     async def release(self, caller: Caller, app: str, entity: str, record_id: str, reason: str) -> None:
         """Give a record back to the pool.

@@ -35,7 +35,7 @@ from runtime.query.statements import as_text, sql_dialect
 from runtime.query.variables import viewer
 from runtime.records.linking import pointer_in
 from runtime.records.lookups import Lookups, looked_up
-from runtime.records.rights_at_hand import holds_at_hand, is_at_hand
+from runtime.records.rights_at_hand import holds_at_hand, is_at_hand, would_hold
 
 if TYPE_CHECKING:
     from runtime.records.seams import Intent
@@ -97,6 +97,14 @@ def require_seen(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[boo
     if sight is None or entity.link is not None or sight.sees_all(entity.key):
         return True
     return bool((yield from seen_ids(w, sight, entity, [record_id])))
+
+
+def would_be_seen(w: Writing, entity: CompiledEntity, shown: Mapping[str, Any]) -> Unit[bool]:
+    """Tell whether the caller would see a record if it was like this; where only the database could tell, they would not."""
+    sight = acting_sight(w)
+    if sight is None or sight.sees_all(entity.key):
+        return True
+    return (yield from would_hold(w, entity, sight.rows_for(entity.key, "read"), shown))
 
 
 def require_changeable(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[None]:

@@ -66,6 +66,21 @@ def holds_at_hand(w: Writing, entity: CompiledEntity, rows: Rows, shown: Mapping
     ready = _ready(w.app, entity, rows)
     if ready is None or not is_at_hand(w, entity, rows):
         raise CannotAhead
+    return (yield from _holds(w, entity, ready, shown))
+
+
+def would_hold(w: Writing, entity: CompiledEntity, rows: Rows, shown: Mapping[str, JSON]) -> Unit[bool]:
+    """Whether any of some rows would hold of a record if it was like this; False, too, where only the database could tell."""
+    ready, context = _ready(w.app, entity, rows), viewer(w.app, w.caller.actor, w.now)
+    if ready is None or any(context_value(name, context) is None for name in ready.viewer):
+        return False
+    try:
+        return (yield from _holds(w, entity, ready, shown))
+    except CannotAhead:
+        return False
+
+
+def _holds(w: Writing, entity: CompiledEntity, ready: _Ready, shown: Mapping[str, JSON]) -> Unit[bool]:
     if ready.program is None:
         return ready.always
     made, context = ready.program, viewer(w.app, w.caller.actor, w.now)

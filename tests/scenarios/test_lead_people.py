@@ -153,7 +153,8 @@ async def test_who_takes_a_lead_from_the_pool_has_it_assigned_until_it_goes_back
     given = await wang.change("lead", leads[2], owner=house.ids["lina"])
     assert given["stage"] == "assigned"
     again = await zhang.send("POST", f"records/lead/{leads[2]}/claim")
-    problem(again, "record.not_found")
+    assert "有人比您先一步" in problem(again, "pool.taken")["detail"]
+    problem(await lina.send("POST", f"records/lead/{leads[0]}/claim"), "pool.taken")
     body = {"reason": "不对口"}
     assert (await zhang.send("POST", f"records/lead/{leads[0]}/release", body)).status_code == 204
     assert (await lina.send("POST", f"records/lead/{leads[2]}/transitions/release", body)).status_code == 200

@@ -160,7 +160,7 @@ async def test_the_pool_is_claimed_within_quota_released_and_reclaimed(team: Tea
         replies = await asyncio.gather(ann.post(f"{path}/claim", headers=own), bob.post(f"{path}/claim", headers=own))
         assert sorted(reply.status_code for reply in replies) == [204, 409]
         winner, loser = (ann, bob) if replies[0].status_code == 204 else (bob, ann)
-        problem(next(r for r in replies if r.status_code == 409), "pool.refused")
+        problem(next(r for r in replies if r.status_code == 409), "pool.taken")
         second = f"/api/shop/records/customer/{customers[1]['id']}"
         third = f"/api/shop/records/customer/{customers[2]['id']}"
         assert (await winner.post(f"{second}/claim", headers=own)).status_code == 204
@@ -206,7 +206,9 @@ async def test_the_pool_keeps_step_with_whoever_writes_the_person(team: Team):
     path = f"/api/shop/records/customer/{first['id']}/claim"
     own = {"origin": "http://dougong.test"}
     async with team.service.client_of("cai") as cai, team.service.client_of("ann") as ann:
-        problem(await cai.post(path, headers=own), "pool.refused")
+        problem(await cai.post(path, headers=own), "pool.taken")
+        problem(await ann.post(path, headers=own), "pool.refused")  # it is hers
+        assert (await team.why(first["id"]))[0]["kind"] == "given"
         await team.change("customer", first["id"], owner=None)
         await team.change("customer", closed["id"], owner=None)
         assert await in_pool() == {first["id"], second["id"]}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -32,7 +32,7 @@ from runtime.access.gate import require_role
 from runtime.automations.messages import deliver
 from runtime.automations.ports import Ports
 from runtime.automations.positions import find_secret, hold_state, keep_secret
-from runtime.automations.runs import Run, Statements
+from runtime.automations.runs import Run, Statements, run_table
 from runtime.channels.base import find_at
 from runtime.channels.webhook import ID_HEADER, SIGNATURE_HEADER, TIME_HEADER, sign
 from runtime.identity.audit import Origin
@@ -110,6 +110,9 @@ class Hooks:
     ) -> Received:
         """Take a message.
 
+        One that cannot be taken over (a value that its field refuses) is noted as a failed run, and its sender is told, who may send it again
+        with the same id once the message or the automation is mended.
+
         Args:
             address: where it comes from; who signs wrongly too often is not looked at for a while.
 
@@ -136,15 +139,20 @@ class Hooks:
             if not automation.enabled or row[1] is not None:
                 raise Problem("automation.disabled", retry_after_seconds=600)
             message_id = _message_id(trigger, headers, message, seconds, body)
-            if (yield from _is_known(w, key, message_id)):
+            known = yield from _find_known(w, key, message_id)
+            if known == "taken":
                 return Received(message_id, True, None)
             yield from _check_rate(w, key, trigger.per_minute)
             reason = say(f"收到消息 {message_id}", f"Message {message_id}")
-            run = yield from deliver(w, self._ports, automation, trigger, message, reason)
+            noted = known == "not taken"
+            run = yield from deliver(w, self._ports, automation, trigger, message, reason, noted=noted)
             yield from _remember(w, key, message_id, w.ids.record_id() if run is None else run.id)
             return Received(message_id, False, run)
 
-        return await self._records.work(caller, app, unit)
+        received = await self._records.work(caller, app, unit)
+        if received.run is not None and _is_not_taken(received.run.state, received.run.record_id):
+            raise _not_taken(key, received.run)
+        return received
 
     async def _check_sender(
         self, caller: Caller, app: str, key: str, headers: Mapping[str, str], seconds: int, body: bytes
@@ -254,21 +262,45 @@ _HERE = (table.c.app == sa.bindparam("app", type_=Words())) & (
 )
 
 
-def _is_known(w: Writing, key: str, message_id: str) -> Unit[bool]:
-    statement = w.statements.kept(
-        ("automation", "message_known"),
-        lambda _: sa.select(table.c.run_id).where(_HERE, table.c.message_id == sa.bindparam("id", type_=Words())),
+def _is_not_taken(state: str | None, record_id: Any) -> bool:
+    """Whether a run tells of a message that has got no record: what failed later has one, and is the automation's own business."""
+    return state == "failed" and record_id is None
+
+
+def _not_taken(key: str, run: Run) -> Problem:
+    detail = say(
+        f"消息未能写入:{run.reason.zh}(已记入运行日志;修正后可用同一编号重发)",
+        f"The message could not be taken over: {run.reason.en} (the log of runs has it; mended, send it again with the same id)",
     )
-    return bool((yield Query(statement, {"app": w.app.key, "automation": key, "id": message_id})))
+    return Problem("automation.failed", detail, extra={"automation": key, "run": run.id})
+
+
+def _find_known(w: Writing, key: str, message_id: str) -> Unit[Literal["taken", "not taken"] | None]:
+    """Return what became of a message of this id that came before."""
+
+    def make(_: str) -> Any:
+        found = table.outerjoin(run_table, run_table.c.id == table.c.run_id)
+        this = table.c.message_id == sa.bindparam("id", type_=Words())
+        return sa.select(run_table.c.state, run_table.c.record_id).select_from(found).where(_HERE, this)
+
+    statement = w.statements.kept(("automation", "message_known"), make)
+    rows = yield Query(statement, {"app": w.app.key, "automation": key, "id": message_id})
+    if not rows:
+        return None
+    return "not taken" if _is_not_taken(*rows[0]) else "taken"
 
 
 def _remember(w: Writing, key: str, message_id: str, run_id: str) -> Unit[None]:
+    def make(dialect: str) -> Any:
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        values = {c.name: sa.bindparam(c.name, type_=c.type) for c in table.c}
+        added = (sqlite if dialect == "sqlite" else postgresql).insert(table).values(values)
+        keys = ["app", "automation", "message_id"]  # there is one if it could not be taken over before
+        return added.on_conflict_do_update(index_elements=keys, set_={"run_id": values["run_id"], "at": values["at"]})
+
     values = {"app": w.app.key, "automation": key, "message_id": message_id, "run_id": run_id, "at": w.now}
-    statement = w.statements.kept(
-        ("automation", "message"),
-        lambda _: sa.insert(table).values({c.name: sa.bindparam(c.name, type_=c.type) for c in table.c}),
-    )
-    yield Query(statement, values)
+    yield Query(w.statements.kept(("automation", "message"), make), values)
 
 
 def _check_rate(w: Writing, key: str, per_minute: int) -> Unit[None]:

@@ -18,7 +18,17 @@ from builder.store.statement import Query, Unit
 from runtime.automations.actions.base import ActionFailed, Occasion, canonical_value
 from runtime.automations.actions.records import create_records, field_of
 from runtime.automations.ports import Ports
-from runtime.automations.running import BACK, SAVEPOINT, Back, Start, note_failure, note_passed, run_all, too_deep
+from runtime.automations.running import (
+    BACK,
+    SAVEPOINT,
+    Back,
+    Start,
+    note_failure,
+    note_passed,
+    refused,
+    run_all,
+    too_deep,
+)
 from runtime.automations.runs import Run
 from runtime.channels.base import find_at
 from runtime.expressions.finding import find_ids
@@ -33,14 +43,24 @@ MessageTrigger = AppEvent | Webhook
 
 
 def deliver(
-    w: Writing, ports: Ports, automation: Automation, trigger: MessageTrigger, message: JSON, reason: Text
+    w: Writing,
+    ports: Ports,
+    automation: Automation,
+    trigger: MessageTrigger,
+    message: JSON,
+    reason: Text,
+    *,
+    noted: bool = False,
 ) -> Unit[Run | None]:
     """Run an automation for a message; return its run, None if there was nothing to note.
 
-    A message that cannot be taken over leaves nothing behind but a failed run, unless failures refuse it as a whole.
+    A message that cannot be taken over leaves nothing behind but a failed run for no record, unless failures refuse it as a whole.
+
+    Args:
+        noted: it could not be taken over before, which is noted and counted; that once is enough.
 
     Raises:
-        Problem: ``automation.failed``, of an automation with ``"on_error": "refuse"``.
+        Problem: ``automation.failed``, of an automation with ``"on_error": "refuse"``, or of a message that is noted.
     """
     entity = w.app.entities[automation.entity]
     start = Start(automation, Subject(entity, "", {}, gone=True), w.caller, reason)
@@ -56,6 +76,8 @@ def deliver(
     except (ActionFailed, Problem, ConstraintRefused) as failed:
         yield Query(BACK, {})
         back.go()
+        if noted:
+            raise refused(automation, failed) from failed
         return (yield from note_failure(w, ports, start, failed))
     if subject is None:
         return (yield from note_passed(w, start, say("没有对应的记录", "There is no record it is for")))

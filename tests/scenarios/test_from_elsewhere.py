@@ -101,7 +101,7 @@ def test_messages_events_and_the_clock_are_rehearsed():
     [
         (0, {"becomes": "passed"}, "应为 passed,实为 done"),
         (2, {"becomes": "done"}, "应为 done,实为 passed"),
-        (3, {"becomes": "done"}, "实为 failed"),
+        (3, {"becomes": "done"}, "实为 422 automation.failed; 消息未能写入"),
         (4, {"refused": "hook.signature"}, "实为 400 request.malformed"),
         (5, {"becomes": "failed"}, "应为 failed,实为 done"),
     ],

@@ -18,6 +18,8 @@ _ENDS = {
     "failed": say("(失败)", " (it fails)"),
     "repeated": say("(重复,不再处理)", " (a repetition)"),
 }
+_REFUSALS = {"failed": "automation.failed"}
+"""What the sender of a message is answered that could not be taken over."""
 
 
 class MessageKind:
@@ -35,7 +37,7 @@ class MessageKind:
         """Do it."""
         answer = await _send(world, act)
         if act.refused is not None or answer.status >= 400:
-            if answer.code == act.refused:
+            if answer.code == (act.refused or _REFUSALS.get(act.becomes)):
                 return None
             told = problem_words(answer)
             return say(f"实为 {answer.status} {told}", f"The answer is {answer.status} {told}")

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from builder.kernel.canonical import dump_json
-from builder.kernel.limits import AUTOMATION_DEPTH, HOOK_BYTES, HOOK_MISSES, HOOK_SECONDS
+from builder.kernel.ids import SystemIds
+from builder.kernel.limits import AUTOMATION_DEPTH, AUTOMATION_FAILURES, HOOK_BYTES, HOOK_MISSES, HOOK_SECONDS
 from runtime.channels.webhook import sign
 from tests.support.office import Office, on, sets
 from tests.support.service import bearer, problem
@@ -99,12 +100,44 @@ async def test_a_message_makes_a_record_and_what_breaks_a_rule_leaves_nothing(of
     sender = await sender_of(office, on(trigger, sets(branch="网店")))
     made = (await sender.send({"code": "AB-7", "title": "网店单"}, dougong_id="x1")).json()["data"]
     assert made["run"]["state"] == "done"
-    wrong = (await sender.send({"code": "AB-8", "title": "x"}, dougong_id="x2")).json()["data"]["run"]
-    assert wrong["state"] == "failed"
-    assert "title" in wrong["reason"]
-    none = (await sender.send({"title": "无编号"}, dougong_id="x3")).json()["data"]["run"]
-    assert (none["state"], "code" in none["reason"]) == ("failed", True)
+    wrong = problem(await sender.send({"code": "AB-8", "title": "x"}, dougong_id="x2"), "automation.failed")
+    none = problem(await sender.send({"title": "无编号"}, dougong_id="x3"), "automation.failed")
+    runs = [run for run in await office.runs() if run["state"] == "failed"]
+    for told, run, word in zip((none, wrong), runs, ("code", "title"), strict=True):
+        assert (told["status"], told["run"]) == (422, run["id"])  # the sender knows, and the log does
+        assert (word in told["detail"], word in run["reason"], run["record_id"]) == (True, True, None)
     assert [(o["code"], o["title"], o["branch"]) for o in await office.page("order")] == [("AB-7", "网店单", "网店")]
+
+
+async def test_what_could_not_be_taken_over_may_come_again_until_it_can(office: Office):
+    """Sent again it is noted and counted no further, so that no sender switches the automation off with one message; nothing of it is lost."""
+    taken_over = [{"field": "title", "at": "/title"}, {"field": "customer", "at": "/customer"}]
+    trigger = {"type": "webhook", "id_at": "/id", "match": [{"field": "code", "at": "/code"}], "set": taken_over}
+    sender = await sender_of(office, on(trigger, sets(branch="网店")))
+    known = SystemIds(office.service.clock).record_id()
+    first, other = ({"id": name, "code": name, "title": "网店单", "customer": known} for name in ("AB-1", "AB-2"))
+    for _ in range(AUTOMATION_FAILURES + 1):
+        assert "is not there" in problem(await sender.send(first), "automation.failed")["detail"]
+    assert (len(await office.runs()), await office.page("order")) == (1, [])
+    await office.create("customer", id=known, name="甲")
+    taken = [(await sender.send(message)).json()["data"] for message in (first, other, first, other)]
+    assert [each["repeated"] for each in taken] == [False, False, True, True]
+    assert {(o["code"], o["branch"]) for o in await office.page("order")} == {("AB-1", "网店"), ("AB-2", "网店")}
+    for number in range(AUTOMATION_FAILURES):
+        bad = {"id": f"n{number}", "code": f"n{number}", "title": "网店单"}
+        problem(await sender.send(bad), "automation.failed")
+    problem(await sender.send({**first, "id": "n", "code": "n"}), "automation.disabled")
+
+
+async def test_what_fails_when_the_record_is_there_is_only_noted(office: Office):
+    breaks = {"type": "set_fields", "set": [{"field": "amount", "formula": "serial"}]}
+    trigger = {"type": "webhook", "id_at": "/id", "match": [{"field": "code", "at": "/code"}], "create": False}
+    sender = await sender_of(office, on({**trigger, "set": [{"field": "branch", "at": "/branch"}]}, breaks))
+    order = await office.order(code="AB-1", serial=-5)
+    message = {"id": "m1", "code": "AB-1", "branch": "北"}
+    assert (await sender.send(message)).json()["data"]["run"]["state"] == "failed"
+    assert (await office.get("order", order["id"]))["branch"] == "北"
+    assert (await sender.send(message)).json()["data"]["repeated"] is True
 
 
 async def test_a_refusal_is_told_to_the_sender_who_may_send_again(office: Office):
@@ -296,7 +329,7 @@ async def test_who_signs_wrongly_too_often_is_not_looked_at_for_a_minute(office:
     reply = await sender.send({"id": "m", "kind": "paid"})
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "60")  # the same address; it comes again
     office.service.clock.advance(timedelta(seconds=61))
-    assert (await sender.send({"id": "m", "kind": "paid"})).status_code == 200
+    assert (await sender.send({"id": "m", "kind": "paid", "order": "AB-1"})).status_code == 200
 
 
 async def test_a_plan_warns_of_apps_and_connections_that_are_not_there(office: Office):

@@ -23,6 +23,7 @@ class Letter(NamedTuple):
     app: str
     entity: str
     record_id: str
+    """Empty: of no record, as what a schedule tells that runs once."""
     urgent: bool = False
     """It goes out at once, whatever people wish for."""
 

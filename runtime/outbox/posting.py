@@ -89,7 +89,7 @@ class Outbox:
         language: Language = w.app.definition.app.language
         link = None
         if self._public_url is not None:
-            link = f"{self._public_url}/apps/{letter.app}/{letter.entity}/{letter.record_id}"
+            link = f"{self._public_url}/apps/{letter.app}/{letter.entity}/{letter.record_id}".rstrip("/")
         return Letter(letter.subject, letter.text, recipient, phones, link, language)
 
     def _put_down(
@@ -109,7 +109,7 @@ class Outbox:
             "payload": dump_payload(payload, answer),
             "app": about.app,
             "entity": about.entity,
-            "record_id": about.record_id,
+            "record_id": about.record_id or None,
             "state": "todo",
             "attempts": 0,
             "next_at": w.now if way is None else way.at,
@@ -131,7 +131,7 @@ class Outbox:
                 "text": dump_json(letter.text._asdict()).decode(),
                 "app": letter.app,
                 "entity": letter.entity,
-                "record_id": letter.record_id,
+                "record_id": letter.record_id or None,
                 "created_at": w.now,
             }
             for user_id in dict.fromkeys(letter.user_ids)

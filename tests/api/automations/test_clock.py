@@ -104,6 +104,18 @@ async def test_a_schedule_without_records_runs_once(office: Office):
     assert [order["title"] for order in await office.page("order")] == ["周报"]
 
 
+async def test_what_a_schedule_tells_once_is_about_no_record(office: Office):
+    told = {"type": "notify", "to": [{"user": "builder"}], "subject": "早报", "text": "今天"}
+    office.automate(on({**DAILY, "each": False}, told))
+    await office.tick()
+    await office.become(day(23))
+    (run,) = await office.runs()
+    assert (run["record_id"], run["state"]) == (None, "done")
+    async with office.service.client_of("builder") as builder:
+        (notice,) = (await builder.get("/api/inbox")).json()["data"]
+    assert (notice["subject"], notice["entity"], notice["record_id"]) == ("早报", "order", None)
+
+
 @pytest.mark.parametrize("catch_up, expected", [("last", ["26"]), ("all", ["23", "24", "25", "26"]), ("skip", [])])
 async def test_times_missed_while_nobody_worked_follow_the_policy(office: Office, catch_up: str, expected: list[str]):
     office.automate(on({**DAILY, "catch_up": catch_up}, sets(note="早报")))

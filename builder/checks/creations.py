@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
+from builder.checks.blanks import Steps, blank_paths, known_paths
 from builder.checks.finding import Finding, error, warning
 from builder.checks.missing import OPEN, missing_fields, role_defaults
 from builder.compiled.computing import draft_schema
@@ -20,6 +21,8 @@ from builder.definition.triggers.schedule import Schedule
 from builder.definition.triggers.webhook import Webhook
 from builder.fields.base import label_text
 from builder.kernel.text import Text, say
+from formulas.checker import check
+from formulas.errors import FormulaErrors
 from formulas.schema import Schema
 
 _BY_ITSELF = (AppEvent, DateReached, Schedule, Webhook)
@@ -48,8 +51,8 @@ def _action(definition: Definition, schema: Schema, place: Place) -> Iterator[Fi
     if isinstance(action, CreateTask):
         given |= {key: OPEN for key in (action.snapshot_field, action.link_field) if key is not None}
     filled = role_defaults(definition.of(ROLES), entity) if _in_a_name(place) else frozenset()
-    name, of = _name(place), label_text(entity.label)
-    for field, always in missing_fields(definition, schema, entity, given, filled, alone=_nobody_acts(place)):
+    name, of, alone = _name(place), label_text(entity.label), _nobody_acts(place)
+    for field, always in missing_fields(definition, schema, entity, given, filled, alone=alone):
         label = label_text(field.label)
         how = say(
             f"请在 values 中给出“{field.key}”,或给该字段设默认值",
@@ -63,6 +66,39 @@ def _action(definition: Definition, schema: Schema, place: Place) -> Iterator[Fi
             zh = f"动作“{name.zh}”新建“{of.zh}”时没有给出“{label.zh}”,它在某些条件下必填,那时会失败:{how.zh}"
             en = f'The action "{name.en}" makes {of.en} without {label.en}, which is required under a condition and fails then: {how.en}'
             yield warning("action.required", place.document, f"{place.pointer}/values", say(zh, en))
+    sources = dict(_blank_sources(definition, schema, place))
+    if not sources:
+        return
+    blank = given | dict.fromkeys(sources)
+    for field, _ in missing_fields(definition, schema, entity, blank, filled, alone=alone):
+        if field.key in sources:
+            index, path = sources[field.key]
+            label, where = label_text(field.label), ".".join(path)
+            zh = (
+                f"动作“{name.zh}”新建“{of.zh}”时,必填字段“{label.zh}”取自可能为空的“{where}”,为空时会失败:"
+                f"请给动作加条件 NOT(ISBLANK({where})),用 COALESCE 给出后备值,或把“{where}”设为必填"
+            )
+            en = (
+                f'The action "{name.en}" makes {of.en} with {label.en}, which is required, out of {where}, which may be blank; then it fails: '
+                f"give the action the condition NOT(ISBLANK({where})), a fallback by COALESCE, or make {where} required"
+            )
+            yield warning("action.blank", place.document, f"{place.pointer}/values/{index}", say(zh, en))
+
+
+def _blank_sources(definition: Definition, schema: Schema, place: Place) -> Iterator[tuple[str, tuple[int, Steps]]]:
+    """Yield the fields that get their value from a path that may be blank and that nothing has looked at, with place and path."""
+    action, home = cast(Any, place.model), cast(Any, place.within[0])
+    known = known_paths(definition, schema, place)
+    for index, each in enumerate(action.values):
+        if each.formula is None:
+            continue
+        try:
+            tree = check(each.formula, schema, home.entity).tree
+        except FormulaErrors:
+            continue  # reported where it stands
+        paths = sorted(blank_paths(definition, tree, home.entity) - known)
+        if paths:
+            yield each.field, (index, paths[0])
 
 
 def _known(value: Any, formula: str | None, item: str | None) -> Any:

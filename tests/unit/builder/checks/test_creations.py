@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from builder.checks.finding import Finding
 from builder.checks.run import run_checks
 from builder.definition.parse import parse_definition
+from builder.packages.templates import get_template
 from tests.support.builder import entity, field, package
 
 JSON = Any
@@ -16,10 +18,10 @@ OPTIONS = [{"key": key, "label": key} for key in ("new", "won")]
 MADE = {"type": "created"}
 
 
-def findings(target: list[JSON], automation: JSON, **documents: JSON) -> list[Finding]:
+def findings(target: list[JSON], automation: JSON, source: Sequence[JSON] = (), **documents: JSON) -> list[Finding]:
     """What is found in an app with a source, a target with these fields, and one automation."""
     app = package(
-        entity("source", field("name"), field("owner", "user")),
+        entity("source", field("name"), field("owner", "user"), *source),
         entity("target", field("title"), field("copy", "json"), field("source", "reference", entity="source"), *target),
     )
     home = {"key": "auto", "label": "auto", "entity": "source", "trigger": MADE, **automation}
@@ -53,10 +55,73 @@ def test_a_required_field_that_is_left_out_is_told_with_action_field_and_remedy(
 
 @pytest.mark.parametrize(
     "given",
-    [{"value": "x"}, {"formula": "name"}],
+    [
+        {"value": "x"},
+        {"formula": 'name & "!"'},
+        {"formula": 'COALESCE(name, "none")'},
+        {"formula": 'IF(ISBLANK(name), "none", name)'},
+        {"formula": 'TEXT(YEAR(NOW()), "0")'},
+    ],
 )
 def test_what_is_mapped_is_there(given: JSON):
     assert findings([NEEDED], make({"field": "code", **given})) == []
+
+
+def test_a_value_that_may_be_blank_is_warned_of_with_where_it_comes_from_and_what_to_do():
+    (one,) = findings([NEEDED], make({"field": "title", "value": "x"}, {"field": "code", "formula": "name"}))
+    assert (one.severity, one.code, one.pointer) == ("warning", "action.blank", f"{AT}/1")
+    for word in ("“target”", "“code”", "可能为空的“name”", "NOT(ISBLANK(name))", "COALESCE", "必填"):
+        assert word in one.message.zh
+    for word in ("code", "out of name, which may be blank", "NOT(ISBLANK(name))", "COALESCE", "make name required"):
+        assert word in one.message.en
+
+
+@pytest.mark.parametrize(
+    "needed, formula",
+    [
+        (field("who", "user", required=True), "owner"),
+        (field("who", "user", required=True), "MANAGER(owner)"),
+        (field("who", "user", required=True), "parent.owner"),
+        (field("day", "date", required=True), "day + 3"),
+        (field("who", "user", required_if='title <> "x"'), "owner"),
+    ],
+)
+def test_what_leaves_a_value_blank_is_found_through_functions_and_relations(needed: JSON, formula: str):
+    more = [field("parent", "reference", entity="source"), field("day", "date")]
+    mapped = make({"field": needed["key"], "formula": formula})
+    assert told(findings([needed], mapped, source=more)) == [("warning", "action.blank", f"{AT}/0")]
+    assert findings([{**needed, "required": False, "required_if": None}], mapped, source=more) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"condition": "NOT(ISBLANK(owner))"},
+        {"condition": {"owner": {"_nnull": True}}},
+        {"trigger": {"type": "changed", "changes": [{"field": "owner", "becomes": ["x"]}]}},
+        {"each_condition": "NOT(ISBLANK(owner))"},
+    ],
+)
+def test_what_was_looked_at_before_is_not_warned_of(more: JSON):
+    needed = field("who", "user", required=True)
+    members = {"condition": more.pop("each_condition")} if "each_condition" in more else {}
+    assert findings([needed], {**make({"field": "who", "formula": "owner"}, **members), **more}) == []
+
+
+def test_what_the_stage_asks_for_is_there_when_it_is_entered():
+    stage, code = field("stage", "select", options=OPTIONS), field("who", "user", required=True)
+    guarded = {**pipeline(), "entity": "source", "transitions": []}
+    won = {"key": "win", "label": "win", "enters": "won", "guards": [{"type": "required", "fields": ["owner"]}]}
+    moved = {"type": "stage", "field": "stage", "entered": ["won"]}
+    made = {**make({"field": "who", "formula": "owner"}), "trigger": moved}
+    for transition, expected in ((won, []), ({**won, "guards": []}, ["warning"])):
+        found = findings([code], made, source=[stage], pipelines=[{**guarded, "transitions": [transition]}])
+        assert [one.severity for one in found] == expected
+
+
+def test_the_templates_are_told_nothing():
+    for key in ("lead", "store_sales", "receivables"):
+        assert [one for one in run_checks(get_template(key).definition) if one.code.startswith("action.")] == []
 
 
 def test_a_mapping_that_says_blank_gives_nothing():

@@ -124,6 +124,7 @@ async def test_a_neglected_lead_is_told_in_the_group_by_names_and_its_people_see
     assert got.path == f"/dingtalk?access_token=T&timestamp={milliseconds}&sign={sign('SEC', milliseconds)}"
     assert got.json["at"]["atMobiles"] == ["13900000002", "13900000001"]  # zhang, and wang above
     assert "24 小时未跟进" in got.json["markdown"]["text"]
+    assert "最近一次沟通：暂无。" in got.json["markdown"]["text"]
     (dead,) = (await house["admin"].client.get("/api/deliveries?state=dead")).json()["data"]
     assert "sign not match" in dead["last_error"]
     house.world.answer = lambda _: Reply(200, {"errcode": 0})

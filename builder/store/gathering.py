@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from builder.store.statement import ROWS, Query, Sheet, Statement
+from builder.store.statement import IF_NEW, ROWS, Query, Sheet, Statement
 
 PARTS = "PARTS"
 _PLACE = re.compile(r"\$(\d+)")
@@ -92,11 +92,13 @@ def whole_statement(parts: Sequence[Part], condition: Statement) -> Whole:
     count = 0
     for place, part in enumerate(parts):
         head, _, values = part.statement.sql.partition(_VALUES)
+        tail = IF_NEW if values.endswith(IF_NEW) else ""
+        values = values.removesuffix(IF_NEW)
         each = []
         for _ in part.rows:
             each.append(_moved(values or head, count))
             count += len(part.statement.slots)
-        text = f"{head}{_VALUES}{', '.join(each)}" if values else each[0]
+        text = f"{head}{_VALUES}{', '.join(each)}{tail}" if values else each[0]
         if part.statement.inserts is None:
             text += _COUNTED
             changes.append(f" * (SELECT count(*) FROM part{place})")  # noqa: S608 - a number of ours

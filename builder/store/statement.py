@@ -20,6 +20,8 @@ ROWS = "ROWS"
 """The parameter in which PostgreSQL is handed the rows of a ``Sheet``; no column has this name: keys are lower case."""
 OWN_ROW = "own_row"
 """Execution option of an upsert of which no two in a write are about the same row, so that it may become part of a greater statement."""
+IF_NEW = " ON CONFLICT DO NOTHING"
+"""Ends an insert that leaves alone what is there already."""
 DIALECTS: Mapping[str, sa.Dialect] = {
     SQLITE: pysqlite_dialect(paramstyle="qmark"),
     POSTGRESQL: asyncpg_dialect(),  # type: ignore[no-untyped-call]
@@ -94,7 +96,7 @@ def prepare(clause: sa.Executable | sa.ClauseElement, dialect: str) -> Statement
     if has_rows or not isinstance(clause, sa.Insert | sa.Update | sa.Delete):
         return Statement(sql, slots, has_rows)
     table = str(getattr(clause.table, "name", ""))
-    if isinstance(clause, sa.Insert) and " ON CONFLICT " in sql:
+    if isinstance(clause, sa.Insert) and " ON CONFLICT " in sql and not sql.endswith(IF_NEW):
         return Statement(sql, slots, has_rows, updates=table if clause.get_execution_options().get(OWN_ROW) else None)
     if isinstance(clause, sa.Insert):
         return Statement(sql, slots, has_rows, inserts=table)

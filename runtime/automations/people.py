@@ -12,7 +12,7 @@ from builder.kernel.ids import find_uuid
 from builder.store import tables
 from builder.store.statement import Unit
 from builder.store.types import Identifier, Words
-from runtime.records.looking_up import look_up
+from runtime.records.looking_up import active_people, look_up
 from runtime.records.writer import Writing
 
 _user, _department = tables.user, tables.department
@@ -84,9 +84,7 @@ class PlatformPeople:
         wanted = list(dict.fromkeys(i for i in user_ids if find_uuid(i)))
         if not wanted:
             return []
-        statement = w.statements.kept(("people", "active"), lambda _: _select(_user.c.id.in_(w.statements.listed())))
-        rows = yield from look_up(w, statement, {"ids": dump_json(wanted).decode()})
-        there = {str(row[0]) for row in rows}
+        there = yield from active_people(w, wanted)
         return [user_id for user_id in wanted if user_id in there]
 
 

@@ -70,7 +70,7 @@ class Expressions:
 
     def render(self, w: Writing, subject: Subject, text: Text) -> Unit[Text]:
         """Fill the formulas of a text for people: labels of options, titles of records, names of people, local times."""
-        wanted = [piece.formula for side in text for piece in pieces(side)]
+        wanted = list(dict.fromkeys(piece.formula for side in text for piece in pieces(side)))
         if not wanted:
             return text
         shown = dict(zip(wanted, (yield from self.show(w, subject, wanted)), strict=True))
@@ -147,11 +147,11 @@ def _run(w: Writing, subject: Subject, ready: Sequence[Prepared]) -> Unit[list[A
     known = context_of(w) if any(made.needs_context for made in ready) else NOWHERE
 
     def run(context: Context) -> list[Any]:
-        values = []
-        for made in ready:
-            row = RecordRow(subject, tuple(brought.get(tree) for tree in made.brought))
-            values.append(made.program.run(row, context))
-        return values
+        with exact_numbers():
+            return [
+                made.program.run_within(RecordRow(subject, tuple(map(brought.get, made.brought))), context)
+                for made in ready
+            ]
 
     if not any(made.asks for made in ready):
         return run(known)

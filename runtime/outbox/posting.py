@@ -24,7 +24,7 @@ from runtime.channels.base import Call, Letter, Payload, Recipient
 from runtime.outbox import orders
 from runtime.outbox.payloads import dump_payload
 from runtime.outbox.wishes import Way, Wishes, kind_of, read_wishes, way_for
-from runtime.records.looking_up import look_up
+from runtime.records.looking_up import active_people, look_up
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -175,12 +175,8 @@ def _kind_of(w: Writing, key: str) -> Unit[str]:
 
 def _wishes(w: Writing, user_ids: Sequence[str]) -> Unit[dict[str, Wishes]]:
     """Return what some people wish; who wishes nothing is not in it."""
-    c = delivery_tables.notice_wish.c
-    statement = w.statements.kept(
-        ("notice_wishes",), lambda _: sa.select(c.user_id, c.wishes).where(c.user_id.in_(w.statements.listed()))
-    )
-    rows = yield from look_up(w, statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
-    return {str(row[0]): read_wishes(row[1]) for row in rows}
+    people = yield from active_people(w, user_ids)
+    return {user_id: read_wishes(wishes) for user_id, wishes in people.items() if wishes is not None}
 
 
 def _personal(w: Writing) -> Unit[frozenset[str]]:

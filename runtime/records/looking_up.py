@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
+from builder.kernel.canonical import dump_json
+from builder.store import delivery_tables, tables
 from builder.store.statement import Query, Rows, Statement, Unit
 
 if TYPE_CHECKING:
@@ -18,3 +22,20 @@ def look_up(w: Writing, statement: Statement, values: Mapping[str, str]) -> Unit
     if found is None:
         found = w.course.looked_up[asked] = yield Query(statement, values)
     return found
+
+
+def active_people(w: Writing, user_ids: Iterable[str]) -> Unit[dict[str, str | None]]:
+    """Return those of some people who are active, each with how they wish to be told (``runtime/outbox/wishes.py``), if they wish anything.
+
+    Whoever is to be told has to be active, so both are one question.
+    """
+    user, wish = tables.user.c, delivery_tables.notice_wish.c
+    wished = tables.user.outerjoin(delivery_tables.notice_wish, wish.user_id == user.id)
+    statement = w.statements.kept(
+        ("people", "active"),
+        lambda _: (
+            sa.select(user.id, wish.wishes).select_from(wished).where(user.active, user.id.in_(w.statements.listed()))
+        ),
+    )
+    rows = yield from look_up(w, statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
+    return {str(user_id): wishes for user_id, wishes in rows}

@@ -17,7 +17,8 @@ from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.limits import IDEMPOTENCY_HOURS
 from builder.kernel.problems import Problem
 from builder.kernel.text import say
-from builder.store import writing_tables
+from builder.store import delivery_tables, writing_tables
+from builder.store.behind import put_behind
 from builder.store.statement import POSTGRESQL, Query, Unit
 from builder.store.types import Instant, Whole, Words
 from runtime.records.caller import Caller, Once, Reply
@@ -48,6 +49,10 @@ class Rehearsed(Exception):
         super().__init__(len(events))
 
 
+_POST = frozenset((delivery_tables.inbox.name, delivery_tables.outbox.name))
+"""What leaves the house once the write is committed."""
+
+
 def carry_once(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
     """Run a write under the pinned app: once for its key, and only to be undone if it is only tried.
 
@@ -58,7 +63,7 @@ def carry_once(w: Writing, make: Callable[[], Unit[T]]) -> Unit[T]:
     yield from lock_app(w)
     if once is not None:
         yield from claim(w, once)
-    result = yield from make()
+    result = yield from put_behind(make(), _POST)
     if w.caller.dry_run:
         raise Rehearsed(result, *(yield from _seen_effects(w)))
     if once is not None:

@@ -15,7 +15,7 @@ from builder.definition.parse import parse_definition
 from builder.kernel.problems import Problem
 from builder.registry.apps import put_draft
 from builder.registry.publishing import publish_draft
-from builder.store import process_tables, sqlite, tables
+from builder.store import delivery_tables, process_tables, sqlite, tables
 from runtime.app import create_app as compose
 from runtime.records.ahead import Attempts
 from runtime.records.caller import system_caller
@@ -45,6 +45,7 @@ def _package(*more: str) -> dict[str, Any]:
     """Orders, whose creation starts a chain: texts are set twice, lines are written, a line's own automation follows, a name may be taken."""
     line = {"type": "create_record", "entity": "line", "values": [{"field": "text", "formula": "name"}]}
     taken = {"type": "create_record", "entity": "name", "values": [{"field": "name", "formula": "name"}]}
+    told = {"type": "notify", "to": [{"role": "admin"}], "subject": "{{name}}: {{amount}}"}
     amount = {"key": "amount", "type": "money", "label": "amount"}
     day = {"key": "due_on", "type": "date", "label": "due"}
     return {
@@ -65,6 +66,7 @@ def _package(*more: str) -> dict[str, Any]:
             _automation("a4", "order", taken, condition="amount > 90", on_error="refuse"),
             _automation("a5", "line", _set("seen", value="yes")),
             _automation("a6", "order", _set("due_on", formula="DATE(2026, 2, 28)"), trigger={"type": "changed"}),
+            _automation("a7", "order", told, condition="amount > 10"),
         ],
     }
 
@@ -73,6 +75,8 @@ def _package(*more: str) -> dict[str, Any]:
 async def opened(url: str, folder: Any) -> AsyncIterator[Services]:
     app = compose(Settings(database_url=url, log_level="error", files_folder=folder, secret_file=folder / "secret"))
     async with started(app.services, _package()) as services:
+        for name in ("ann", "bob"):
+            services.identity.users.create_user({"username": name, "role": "admin"})
         yield services
 
 
@@ -97,7 +101,8 @@ def _left(services: Services) -> list[Any]:
         order="id",
     )
     ids = {row[0] for row in _rows(services, tables.event, "record_id", order="id")}
-    text = repr((told, [(*run[:4], run[5], len(run[4])) for run in runs]))
+    letters = _rows(services, delivery_tables.inbox, "subject", "text", "entity", order="id")
+    text = repr((told, [(*run[:4], run[5], len(run[4])) for run in runs], letters))
     for one in ids:
         text = text.replace(str(one), "ID")
     return [text, _rows(services, process_tables.automation_state, "automation", "failures", order="automation")]
@@ -149,7 +154,8 @@ def _forget(services: Services) -> None:
     with services.database.transaction() as connection:
         for name in ("shop__order", "shop__line", "shop__name"):
             connection.execute(sa.text(f"DELETE FROM {name}"))
-        for table in (tables.event, process_tables.automation_run, process_tables.automation_state):
+        made = (tables.event, process_tables.automation_run, process_tables.automation_state, delivery_tables.inbox)
+        for table in made:
             connection.execute(sa.delete(table))
 
 
@@ -157,12 +163,25 @@ def _forget(services: Services) -> None:
 async def test_a_creation_that_starts_automations_asks_postgresql_once(migrated_database_url, tmp_path, monkeypatch):
     async with opened(migrated_database_url, tmp_path) as services:
         asked = asked_of_postgresql(monkeypatch)
-        body = {"name": "x", "amount": 15}
+        body = {"name": "x", "amount": 8}
         await services.records.create(CALLER, "shop", "order", body)  # looks up what every process looks up once
         asked.clear()
         made = await services.records.create(CALLER, "shop", "order", body)
-        assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
+        assert (made.record["two"], made.record["due_on"]) == ("16", "2026-02-28")
         assert len(asked) == 1, asked
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"])
+async def test_people_who_are_told_are_asked_for_before_it(migrated_database_url, tmp_path, monkeypatch):
+    async with opened(migrated_database_url, tmp_path) as services:
+        asked = asked_of_postgresql(monkeypatch)
+        body = {"name": "x", "amount": 15}
+        await services.records.create(CALLER, "shop", "order", body)
+        asked.clear()
+        await services.records.create(CALLER, "shop", "order", body)
+        assert len(asked) == 3, asked  # who has the role, who of them is active and how they want to be told, the write
+        letters = _rows(services, delivery_tables.inbox, "subject", order="id")
+        assert [letter[0] for letter in letters] == ['{"zh":"x: 15","en":"x: 15"}'] * 4
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])
@@ -201,8 +220,8 @@ async def test_on_sqlite_a_record_is_written_once_as_it_will_be(migrated_databas
         monkeypatch.setattr(sqlite, "_ask", counting)
         made = await services.records.create(CALLER, "shop", "order", {"name": "x", "amount": 15})
         assert (made.record["one"], made.record["due_on"]) == ("x!", "2026-02-28")
-        writes = [sql for sql in asked if not sql.startswith("SELECT")]
-        tables_written = ["shop__order", "shop__line", "dougong_automation_run", "dougong_event"]
+        writes = [sql for sql in asked if not sql.startswith(("SELECT", "WITH RECURSIVE"))]
+        tables_written = ["shop__order", "shop__line", "dougong_automation_run", "dougong_event", "dougong_inbox"]
         assert [sum(f"INTO {name}" in sql for sql in writes) for name in tables_written[:2]] == [1, 1]
         assert sum("INTO dougong_event" in sql for sql in writes) == 1
         assert all(any(name in sql for name in tables_written) for sql in writes)

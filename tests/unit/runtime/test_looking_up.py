@@ -32,7 +32,7 @@ class Asked:
             query = next(unit)
             while True:
                 self.queries.append(query)
-                query = unit.send([(ANN,), (BOB,)])
+                query = unit.send([(ANN, None), (BOB, None)])
         except StopIteration as stop:
             return stop.value
 

@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from builder.definition.parse import parse_definition
 from builder.kernel.clock import MovableClock, SystemClock
 from builder.registry.apps import create_app as add_app
 from builder.registry.publishing import publish_draft
-from builder.store import tables
+from builder.store import delivery_tables, tables
 from builder.store.statement import SQLITE, Query, Unit, prepare
 from runtime.app import App, create_app, scratch_rehearsals
 from runtime.records.caller import system_caller
@@ -43,25 +43,33 @@ BATCH = 500
 
 
 def definition() -> dict[str, Any]:
-    """Two entities that are alike; one of them is watched."""
+    """Three entities that are alike; one is watched, and of another somebody is told when nothing happens."""
     fields = [
         {"key": "title", "type": "text", "label": "title"},
         {"key": "stage", "type": "text", "label": "stage", "default": "assigned"},
         {"key": "amount", "type": "money", "label": "amount"},
     ]
-    reminder = {
-        "key": "follow",
+    owner = {"key": "owner", "type": "user", "label": "owner"}
+    letter = {"type": "notify", "to": [{"field": "owner"}], "subject": "{{title}}: 24 h", "text": "{{amount}}"}
+    return {
+        "app": {"key": "bench", "label": "bench"},
+        "entities": [
+            *({"key": key, "label": key, "fields": fields} for key in ("plain", "watched")),
+            {"key": "told", "label": "told", "fields": [*fields, owner]},
+        ],
+        "reminders": [_reminder("watched"), _reminder("told", letter)],
+    }
+
+
+def _reminder(entity: str, *actions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "key": f"follow_{entity}",
         "label": "follow",
-        "entity": "watched",
+        "entity": entity,
         "when": {"type": "unchanged"},
         "condition": 'stage = "assigned"',
         "late": {"tolerance": "900 d"},
-        "steps": [{"after": "24 h"}, {"after": "48 h"}],
-    }
-    return {
-        "app": {"key": "bench", "label": "bench"},
-        "entities": [{"key": key, "label": key, "fields": fields} for key in ("plain", "watched")],
-        "reminders": [reminder],
+        "steps": [{"after": "24 h", "actions": list(actions)}, {"after": "48 h"}],
     }
 
 
@@ -117,29 +125,33 @@ def fill_pending(app: App, count: int, key: str = "bench") -> None:
             connection.execute(sa.insert(timer), rows)
 
 
-async def add_watched(app: App, count: int) -> None:
+async def add_watched(app: App, count: int, entity: str = "watched", owners: Sequence[str | None] = (None,)) -> None:
     """Load records that are watched."""
     records, caller = app.services.records, system_caller("bench-0002", "rest")
+    more = [{} if owner is None else {"owner": owner} for owner in owners]
     for start in range(0, count, 1_000):
-        bodies = [{"title": f"{n}"} for n in range(start, min(start + 1_000, count))]
-        await records.load(caller, "bench", [("watched", bodies)])
+        bodies = [{"title": f"{n}", **more[n % len(more)]} for n in range(start, min(start + 1_000, count))]
+        await records.load(caller, "bench", [(entity, bodies)])
 
 
-async def draining(app: App, clock: MovableClock, url: str) -> None:
-    """What is due, fired, against the claim and the log as bare statements on the same rows."""
+async def draining(
+    app: App, clock: MovableClock, url: str, entity: str, owners: Sequence[str | None] = (None,)
+) -> None:
+    """What is due, fired, against the claim, the log and the messages as bare statements on the same rows."""
     clock.advance(SystemClock().now() - clock.now() - timedelta(hours=25))
-    await add_watched(app, DUE)
+    await add_watched(app, DUE, entity, owners)
     clock.advance(timedelta(hours=25))
     with firing_processes(app, url):
-        began, before = time.perf_counter(), counted(app)[0]
-        while await fire(app) or counted(app)[0] < DUE:
+        began, before = time.perf_counter(), counted(app, entity)[0]
+        while await fire(app) or counted(app, entity)[0] < DUE:
             pass
         ours = time.perf_counter() - began
-        fired = counted(app)[0] - before
-    steps, distinct = counted(app)
+        fired = counted(app, entity)[0] - before
+    steps, distinct = counted(app, entity)
     assert steps == distinct, (steps, distinct)
-    bare_seconds, bare = await bare_loop(app, clock)
-    report(f"{DUE:,} due at once / a bare claim loop, a second", fired / ours, bare / bare_seconds, "/s")
+    bare_seconds, bare = await bare_loop(app, clock, owners)
+    what = f"{DUE:,} due at once" + (", told to somebody" if owners[0] else "")
+    report(f"{what} / a bare claim loop", fired / ours, bare / bare_seconds, "/s")
 
 
 @contextmanager
@@ -169,10 +181,11 @@ async def fire(app: App) -> int:
     return 0
 
 
-def counted(app: App) -> tuple[int, int]:
+def counted(app: App, entity: str) -> tuple[int, int]:
     """How many first steps have fired, and of how many records."""
     firing = tables.timer_firing
-    chosen = sa.select(sa.func.count(), sa.func.count(sa.distinct(firing.c.record_id))).where(firing.c.step == 0)
+    chosen = sa.select(sa.func.count(), sa.func.count(sa.distinct(firing.c.record_id)))
+    chosen = chosen.where(firing.c.step == 0, firing.c.entity == entity)
     with app.services.database.snapshot() as connection:
         steps, records = connection.execute(chosen).one()
         return int(steps), int(records)
@@ -203,8 +216,8 @@ async def lateness(app: App, clock: MovableClock, url: str) -> None:
     print(f"{STEADY} a second for {SECONDS} s: late by p50 {p50:.2f} s, p99 {p99:.2f} s{note}", flush=True)
 
 
-async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
-    """Claim, log and move on the second steps with three statements a batch."""
+async def bare_loop(app: App, clock: MovableClock, owners: Sequence[str | None]) -> tuple[float, int]:
+    """Claim, log and move on the second steps with three statements a batch; with people to tell, a fourth writes their messages."""
     clock.advance(timedelta(hours=25))
     database, timer, firing = app.services.database, tables.timer, tables.timer_firing
     names = ("generation", "app", "rule", "subject", "entity", "record_id", "step", "anchor_at", "due_at")
@@ -213,9 +226,8 @@ async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
     )
     chosen = chosen.order_by(timer.c.due_at).limit(BATCH).with_for_update(skip_locked=True)
     claim = prepare(chosen, database.dialect)
-    log = prepare(
-        sa.insert(firing).values({c.name: sa.bindparam(c.name, type_=c.type) for c in firing.c}), database.dialect
-    )
+    log = prepare(_inserts(firing), database.dialect)
+    letter = prepare(_inserts(delivery_tables.inbox), database.dialect)
     key = ("app", "rule", "subject")
     here = (timer.c[name] == sa.bindparam(f"k_{name}", type_=timer.c[name].type) for name in key)
     move = prepare(sa.update(timer).where(*here).values(due_at=None, step=2), database.dialect)
@@ -237,6 +249,8 @@ async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
             ]
             yield Query(log, rows)
             yield Query(move, [{f"k_{name}": row[names.index(name)] for name in key} for row in found])
+            if owners[0] is not None:
+                yield Query(letter, [_letter(app, row, owners[n % len(owners)], now) for n, row in enumerate(rows)])
         return len(found)
 
     async def drain() -> int:
@@ -248,6 +262,17 @@ async def bare_loop(app: App, clock: MovableClock) -> tuple[float, int]:
     began = time.perf_counter()
     counts = await asyncio.gather(*(drain() for _ in range(1 if database.dialect == SQLITE else WORKERS)))
     return time.perf_counter() - began, sum(counts)
+
+
+def _inserts(table: sa.Table) -> sa.Insert:
+    return sa.insert(table).values({c.name: sa.bindparam(c.name, type_=c.type) for c in table.c})
+
+
+def _letter(app: App, row: Mapping[str, Any], owner: str | None, now: datetime) -> dict[str, Any]:
+    said = '{"zh":"1: 48 h","en":"1: 48 h"}'
+    made = {"id": app.services.ids.record_id(), "user_id": owner, "key": f"{row['generation']}:1", "read_at": None}
+    about = {name: row[name] for name in ("app", "entity", "record_id")}
+    return {**made, **about, "subject": said, "text": said, "created_at": now}
 
 
 def scenarios() -> None:
@@ -269,7 +294,10 @@ async def run(url: str) -> None:
         await asyncio.to_thread(publish_draft, registry, "bench", base_version=0, plan_hash=None)
         fill_pending(app, PENDING)
         await arming(app)
-        await draining(app, clock, url)
+        await draining(app, clock, url, "watched")
+        people = [{"username": f"u{n}", "role": "member"} for n in range(20)]
+        owners = [str(app.services.identity.users.create_user(person).id) for person in people]
+        await draining(app, clock, url, "told", owners)
         await lateness(app, clock, url)
 
 

@@ -28,6 +28,18 @@ def fill(template: str, show: Callable[[str], str]) -> str:
     return _PIECE.sub(lambda found: show(found[1]), template)
 
 
+def split(template: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a template in their order: text or formula, and whether it is text."""
+    end = 0
+    for found in _PIECE.finditer(template):
+        if found.start() > end:
+            yield template[end : found.start()], True
+        yield found[1], False
+        end = found.end()
+    if end < len(template):
+        yield template[end:], True
+
+
 def rewrite(template: str, change: Callable[[str], str]) -> str:
     """Return the template with other formulas."""
     return _PIECE.sub(lambda found: "{{" + change(found[1]) + "}}", template)

@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import sqlalchemy as sa
-
-from builder.compiled.app import CompiledApp, CompiledEntity
+from builder.compiled.app import CompiledEntity
 from builder.compiled.computing import VIEWER_NAMES, viewer_values
-from builder.definition.templating import fill, pieces
-from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import dump_json
 from builder.kernel.ids import find_uuid
-from builder.kernel.text import Text, say
-from builder.store import tables
+from builder.kernel.text import Text
 from builder.store.statement import Query, Statement, Unit
-from formulas.checker import check
-from formulas.errors import CellError
 from formulas.evaluate import exact_numbers
 from formulas.schema import Context
-from formulas.tree import Path, Tree
-from formulas.values import display
+from formulas.tree import Tree
 from runtime.expressions.prepared import (
     NOWHERE,
     Prepared,
     RecordRow,
     Subject,
-    end_of,
     prepare,
-    prepare_tree,
     statement,
 )
-from runtime.identity.actors import SYSTEM
+from runtime.expressions.wording import Shown, Wording, find_names, prepare_shown, prepare_wording, write_shown
 from runtime.query.fetched import reader_of
 from runtime.query.kept import Kept
 from runtime.query.statements import sql_dialect
@@ -50,6 +39,8 @@ class Expressions:
 
     def __init__(self) -> None:
         self._prepared: Kept[Prepared] = Kept()
+        self._shown_ones: Kept[Shown] = Kept()
+        self._wordings: Kept[Wording] = Kept()
 
     def evaluate(self, w: Writing, subject: Subject, texts: Sequence[str | Mapping[str, JSON]]) -> Unit[list[Any]]:
         """Return the canonical values of formulas (or JSON filters) of a record, errors as ``CellError``; at most one statement."""
@@ -70,18 +61,17 @@ class Expressions:
 
     def render(self, w: Writing, subject: Subject, text: Text) -> Unit[Text]:
         """Fill the formulas of a text for people: labels of options, titles of records, names of people, local times."""
-        wanted = list(dict.fromkeys(piece.formula for side in text for piece in pieces(side)))
-        if not wanted:
+        key = (w.published.pin, subject.entity.key, text)
+        wording = self._wordings.find(key)
+        if wording is None:
+            wording = self._wordings.keep(key, prepare_wording(w.app, subject.entity, text))
+        if not wording.formulas:
             return text
-        shown = dict(zip(wanted, (yield from self.show(w, subject, wanted)), strict=True))
-        return say(fill(text.zh, lambda formula: shown[formula].zh), fill(text.en, lambda formula: shown[formula].en))
+        return wording.fill((yield from _show(w, subject, wording.formulas)))
 
     def show(self, w: Writing, subject: Subject, formulas: Sequence[str]) -> Unit[list[Text]]:
         """Return what people read in place of the values of formulas: labels of options, titles of records, names, local times."""
-        ready = [self._shown(w, subject.entity, formula) for formula in formulas]
-        values = yield from _run(w, subject, ready)
-        names = yield from _names(w, ready, values)
-        return [_display(w.app, made, value, names) for made, value in zip(ready, values, strict=True)]
+        return (yield from _show(w, subject, [self._shown(w, subject.entity, formula) for formula in formulas]))
 
     def _of(self, w: Writing, entity: CompiledEntity, text: str | Mapping[str, JSON]) -> Prepared:
         name = text if isinstance(text, str) else dump_json(text)
@@ -89,22 +79,18 @@ class Expressions:
         found = self._prepared.find(key)
         return found or self._prepared.keep(key, prepare(w.app, entity, text))
 
-    def _shown(self, w: Writing, entity: CompiledEntity, formula: str) -> Prepared:
-        """As ``_of``, but a reference is read as the title of the record it points to."""
-        key = (w.published.pin, entity.key, formula, "shown")
-        found = self._prepared.find(key)
-        return found or self._prepared.keep(key, _prepare_shown(w.app, entity, formula))
+    def _shown(self, w: Writing, entity: CompiledEntity, formula: str) -> Shown:
+        key = (w.published.pin, entity.key, formula)
+        found = self._shown_ones.find(key)
+        return found or self._shown_ones.keep(key, prepare_shown(w.app, entity, formula))
 
 
-def _prepare_shown(app: CompiledApp, entity: CompiledEntity, formula: str) -> Prepared:
-    tree: Tree = check(formula, app, entity.key).tree
-    target = app.entities.get(tree.type.entity or "") if isinstance(tree, Path) else None
-    if target is not None and isinstance(tree, Path):
-        title = target.title_key
-        info = app.find_field(target.key, title) if title is not None else None
-        if title is not None and info is not None and tree.steps[-1] != "id":
-            tree = Path((*tree.steps, title), info.type)
-    return prepare_tree(app, entity, tree)
+def _show(w: Writing, subject: Subject, formulas: Sequence[Shown]) -> Unit[list[Text]]:
+    ready = [shown.made for shown in formulas]
+    at_hand = all(made.at_hand for made in ready)
+    values = _values(subject, ready) if at_hand else (yield from _run(w, subject, ready))
+    names = yield from find_names(w, formulas, values)
+    return [write_shown(w.app, shown, value, names) for shown, value in zip(formulas, values, strict=True)]
 
 
 def moment(context: Context) -> dict[str, Any]:
@@ -169,49 +155,3 @@ def _bring(w: Writing, subject: Subject, wanted: tuple[Tree, ...]) -> Unit[dict[
     readers = [reader_of(w.app, entity, tree, w.statements.dialect) for tree in wanted]
     values = (None if v is None else read(v) for read, v in zip(readers, rows[0], strict=True))
     return dict(zip(wanted, values, strict=True))
-
-
-def _names(w: Writing, ready: Sequence[Prepared], values: Sequence[Any]) -> Unit[Mapping[str, str]]:
-    """Return the names of the people and departments among values."""
-    found: dict[str, str] = {}
-    for kind, table in (("person", tables.user), ("department", tables.department)):
-        ids = [
-            item
-            for made, value in zip(ready, values, strict=True)
-            if made.type.kind == kind or (made.type.element is not None and made.type.element.kind == kind)
-            for item in (value if isinstance(value, tuple) else (value,))
-            if isinstance(item, str) and find_uuid(item) is not None  # what the installation did by itself is nobody's
-        ]
-        if not ids:
-            continue
-        statement = w.statements.kept(("names", kind), partial(_select_names, w, table))
-        rows = yield Query(statement, {"ids": dump_json(sorted(set(ids))).decode()})
-        found |= {str(row[0]): row[1] for row in rows}
-    return found
-
-
-def _select_names(w: Writing, table: sa.Table, _: str) -> sa.Select[Any]:
-    return sa.select(table.c.id, table.c.name).where(table.c.id.in_(w.statements.listed()))
-
-
-def _display(app: CompiledApp, made: Prepared, value: Any, names: Mapping[str, str]) -> Text:
-    """Write a value for people."""
-    if value is None or isinstance(value, CellError):
-        return say("", "")
-    field = end_of(app, app.entities[made.entity], made.source.steps) if isinstance(made.source, Path) else None
-    if isinstance(field, ChoiceField):
-        listed = value if isinstance(value, tuple) else (value,)
-        labels = [field.option_label(key) for key in listed]
-        return say("、".join(label.zh for label in labels), ", ".join(label.en for label in labels))
-    if isinstance(value, bool):
-        return say("是", "yes") if value else say("否", "no")
-    if made.type.kind == "datetime":
-        local = value.astimezone(app.zone).strftime("%Y-%m-%d %H:%M")
-        return say(local, local)
-    if isinstance(value, tuple):
-        parts = [names.get(item, item) if isinstance(item, str) else display(item) for item in value]
-        return say("、".join(parts), ", ".join(parts))
-    if made.type.kind == "person" and value == SYSTEM.username:
-        return say("系统", "the system")
-    text = names.get(value, value) if isinstance(value, str) else display(value)
-    return say(text, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -29,13 +29,12 @@ def active_people(w: Writing, user_ids: Iterable[str]) -> Unit[dict[str, str | N
 
     Whoever is to be told has to be active, so both are one question.
     """
-    user, wish = tables.user.c, delivery_tables.notice_wish.c
-    wished = tables.user.outerjoin(delivery_tables.notice_wish, wish.user_id == user.id)
-    statement = w.statements.kept(
-        ("people", "active"),
-        lambda _: (
-            sa.select(user.id, wish.wishes).select_from(wished).where(user.active, user.id.in_(w.statements.listed()))
-        ),
-    )
+    statement = w.statements.kept(("people", "active"), lambda _: _active(w))
     rows = yield from look_up(w, statement, {"ids": dump_json(sorted(set(user_ids))).decode()})
     return {str(user_id): wishes for user_id, wishes in rows}
+
+
+def _active(w: Writing) -> sa.Select[Any]:
+    user, wish = tables.user.c, delivery_tables.notice_wish.c
+    wished = tables.user.outerjoin(delivery_tables.notice_wish, wish.user_id == user.id)
+    return sa.select(user.id, wish.wishes).select_from(wished).where(user.active, user.id.in_(w.statements.listed()))

@@ -15,6 +15,7 @@ from builder.definition.automation import Automation
 from builder.definition.kinds import AUTOMATIONS
 from builder.definition.scenarios import Given, Scenario
 from builder.fields.base import Field, label_text
+from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import parse_json
 from builder.kernel.clock import MovableClock
@@ -31,6 +32,7 @@ from runtime.services import Services
 
 JSON = Any
 _NAME = re.compile(r"@([a-z][a-z0-9_]{0,39})")
+_CHANGES = {"add": say("加上", "with"), "remove": say("去掉", "without")}
 _SCOPES = ("records:read", "records:write")
 #: Rounds of one moment: what happens leads to more that is due at once, but not for ever.
 _ROUNDS = 10_000
@@ -283,6 +285,11 @@ class World:
         for key, value in values.items():
             definition = entity.find_field(key)
             label = label_text(definition.label) if definition is not None else say(key, key)
+            info = self.app.find_field(entity.key, key)
+            is_moment = info is not None and info.type.kind == "datetime"  # the latest of some records, too
+            if is_moment and isinstance(value, str):
+                with contextlib.suppress(ValueError):
+                    value = self.local(datetime.fromisoformat(value))
             shown = self._shown(definition, value)
             zh.append(f"{label.zh}={shown.zh}")
             en.append(f"{label.en} = {shown.en}")
@@ -290,9 +297,13 @@ class World:
 
     def _shown(self, definition: Field | None, value: JSON) -> Text:
         """Write a value for people: labels of options, names, the app's clock."""
+        if value is None or value == []:
+            return say("–", "–")
         if isinstance(value, list | tuple):
             parts = [self._shown(definition, item) for item in value]
             return say("、".join(part.zh for part in parts), ", ".join(part.en for part in parts))
+        if isinstance(value, dict) and isinstance(definition, MultiReferenceField):
+            return self._links(definition, value)
         if isinstance(value, dict):  # a place, or what has parts
             listed = [f"{name} {self._shown(None, part).zh}" for name, part in value.items()]
             return say("、".join(listed), ", ".join(listed))
@@ -303,11 +314,23 @@ class World:
             return say(name, name)
         if isinstance(value, str) and isinstance(definition, ChoiceField):
             return definition.option_label(value)
-        if isinstance(value, str) and definition is not None and definition.type == "datetime":
-            with contextlib.suppress(ValueError):
-                value = self.local(datetime.fromisoformat(value))
-        text = "–" if value is None else str(value)
-        return say(text, text)
+        return say(str(value), str(value))
+
+    def _links(self, definition: MultiReferenceField, value: dict[str, JSON]) -> Text:
+        """Write one link with its attributes, or what is added and taken away."""
+        if "id" not in value:
+            told = [(_CHANGES[name], self._shown(definition, part)) for name, part in value.items() if name in _CHANGES]
+            zh = ";".join(f"{change.zh} {shown.zh}" for change, shown in told)
+            return say(zh, "; ".join(f"{change.en} {shown.en}" for change, shown in told))
+        name, labels = self._shown(None, value["id"]), {each.key: each for each in definition.attributes}
+        parts = []
+        for key, part in (value.get("attributes") or {}).items():
+            attribute = labels.get(key)
+            label = say(key, key) if attribute is None else label_text(attribute.label)
+            shown = self._shown(attribute, part)
+            parts.append(say(f"{label.zh} {shown.zh}", f"{label.en} {shown.en}"))
+        zh, en = ",".join(part.zh for part in parts), ", ".join(part.en for part in parts)
+        return say(f"{name.zh}({zh})" if zh else name.zh, f"{name.en} ({en})" if en else name.en)
 
     def titled(self, identifier: str) -> str:
         """How people call what has an id."""

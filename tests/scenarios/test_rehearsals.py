@@ -153,7 +153,7 @@ def test_a_longer_limit_breaks_the_story_where_it_is_told():
     assert not report.passed
     failed = {pointer: text.zh for _, pointer, text in report.failures()}
     assert failed["/story/0/then/0"] == "张伟、主管 收到“24 小时未跟进:甲”:没有任何消息"
-    assert "实为 follow 2026-03-03 15:00 (waiting)" in failed["/story/0/then/1"]
+    assert "2026-03-03 15:00(等待中)" in failed["/story/0/then/1"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,8 @@ def test_a_longer_limit_breaks_the_story_where_it_is_told():
         ((0, "then", 0), {"to": ["zhang"]}, "张伟、主管 ← “24 小时未跟进:甲”"),
         ((0, "then", 0), {"count": 2}, "24 小时未跟进:甲"),
         ((1, "then", 1), {"values": {"flag": "red"}}, "实为 标记=yellow"),
-        ((1, "then", 1), {"where": 'customer.name = "别家"'}, "不满足条件"),
+        ((1, "then", 1), {"where": 'customer.name = "别家"'}, "不满足条件:客户=hospital"),
+        ((1, "then", 1), {"where": 'stage = "won"'}, '满足 阶段 = "won":不满足条件:阶段=assigned'),
         ((1, "then", 2), {"count": 2}, "实有 1 条"),
         ((0, "when", 1), {"refused": None, "values": {}}, "被拒绝:record.invalid"),
         ((0, "when", 0), {"refused": "record.invalid"}, "却成功了"),

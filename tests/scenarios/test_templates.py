@@ -33,6 +33,39 @@ def test_the_lead_app_tells_its_whole_story():
     ] == []
 
 
+def test_the_report_speaks_in_labels_and_not_in_keys():
+    keys = ["distribution", "follow_up", "journey", "key_people", "visit_evidence", "decision_hub", "quick_words"]
+    report = scratch_rehearsals().run(get_template("lead").definition, keys)
+    told = {language: "\n".join(report.sentences(language)) for language in ("zh", "en")}
+    expected = {
+        "zh": (
+            'big 满足 ISBLANK(负责销售) AND 阶段 = "待分配"',
+            "lead1 的提醒:“跟进超时” 2026-03-03 09:30、“4 小时未触达”(已走完)",
+            "张伟、王主管 收到“24 小时未跟进”(通过 dingtalk)",
+            "最近一步=2026-03-04 09:00",
+            "dean(在本线索中的作用 拍板,影响力(0-100) 60)",
+            "关键人=加上 buyer(在本线索中的作用 推荐)",
+            "首访现场照片=–",
+            "张伟 试算:",
+            '张伟 看到“话术”1 条(满足 场景 = "开场" AND 使用次数 >= 2)',
+        ),
+        "en": (
+            'big meets ISBLANK(owner) AND stage = "to_assign"',
+            'To come for lead1: "No follow-up" 2026-03-03 09:30, "Not contacted for 4 hours" (done)',
+            'were told "24 小时未跟进" through dingtalk',
+            "dean (Part in this lead Decides, Influence (0 to 100) 60)",
+            "Key people = with buyer (Part in this lead Recommends)",
+            "张伟 tries what the index would be",
+            'does "Complete the first visit" on lead1',
+            '张伟 sees 1 record of "Script" where',
+            'The connection "erp" was asked',
+        ),
+    }
+    for language, words in expected.items():
+        assert [word for word in words if word not in told[language]] == []
+    assert "{" not in told["zh"] + told["en"]
+
+
 def test_twelve_hours_instead_of_24_break_the_story_and_the_report_says_where():
     single = dump_package(get_template("lead"))
     (follow_up,) = [reminder for reminder in single["reminders"] if reminder["key"] == "follow_up"]
@@ -40,8 +73,8 @@ def test_twelve_hours_instead_of_24_break_the_story_and_the_report_says_where():
     follow_up["steps"][0]["after"] = "12 h"
     report = scratch_rehearsals().run(parse_package(single).definition, ["follow_up"])
     failures = [text.zh for _, _, text in report.failures()]
-    assert failures[0].startswith("lead1 的提醒:follow_up 2026-03-03 09:30, untouched (done):实为 ")
-    assert "follow_up 2026-03-03 09:00 (waiting)" in failures[0]
+    assert failures[0].startswith("lead1 的提醒:“跟进超时” 2026-03-03 09:30、“4 小时未触达”(已走完):实为 ")
+    assert "“跟进超时” 2026-03-03 09:00(等待中)" in failures[0]
     assert len(failures) == 1
 
 

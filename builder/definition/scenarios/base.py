@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-from builder.fields.base import Key, Model, ShortText, wrong_option
+from builder.fields.base import BothLanguages, Key, Model, ShortText, wrong_option
 
 JSON = Any
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -39,7 +39,7 @@ LocalMoment = Annotated[
 class Act(Model):
     """Something that happens in a story."""
 
-    label: ShortText | None = None
+    label: ShortText | BothLanguages | None = None
 
 
 class PersonalAct(Act):

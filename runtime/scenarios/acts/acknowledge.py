@@ -5,6 +5,7 @@ from __future__ import annotations
 from builder.definition.scenarios.acts.acknowledge import Acknowledge
 from builder.kernel.text import Text, say
 from runtime.scenarios.base import judge_answer, refusal_words
+from runtime.scenarios.wording import reminder_words
 from runtime.scenarios.world import World
 
 
@@ -15,10 +16,10 @@ class AcknowledgeKind:
 
     def words(self, world: World, act: Acknowledge) -> Text:
         """Say what happens."""
-        who, end = world.person(act.by), refusal_words(act)
+        who, end, label = world.person(act.by), refusal_words(act), reminder_words(world, act.reminder)
         return say(
-            f"{who} 确认 {act.record} 的提醒“{act.reminder}”{end.zh}",
-            f"{who} acknowledges the reminder {act.reminder} of {act.record}{end.en}",
+            f"{who} 确认 {act.record} 的提醒{label.zh}{end.zh}",
+            f"{who} acknowledges the reminder {label.en} of {act.record}{end.en}",
         )
 
     async def run(self, world: World, act: Acknowledge) -> Text | None:

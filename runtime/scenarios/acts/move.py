@@ -30,7 +30,8 @@ class MoveKind:
             lacking = say(f",缺 {'、'.join(x.zh for x in labels)}", f", lacking {', '.join(x.en for x in labels)}")
             end = say(f"{end.zh}{lacking.zh}", f"{end.en}{lacking.en}")
         return say(
-            f"{who} 对 {act.record} 执行“{label.zh}”{zh}{end.zh}", f"{who} does {label.en} on {act.record}{en}{end.en}"
+            f"{who} 对 {act.record} 执行“{label.zh}”{zh}{end.zh}",
+            f'{who} does "{label.en}" on {act.record}{en}{end.en}',
         )
 
     async def run(self, world: World, act: Move) -> Text | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builder.definition.scenarios.acts.request import Request
+from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from runtime.scenarios.base import judge_answer, problem_words, refusal_words
 from runtime.scenarios.world import World
@@ -16,7 +17,8 @@ class RequestKind:
     def words(self, world: World, act: Request) -> Text:
         """Say what happens."""
         if act.label is not None:
-            return say(f"{world.person(act.by)} {act.label}", f"{world.person(act.by)}: {act.label}")
+            label = label_text(act.label)
+            return say(f"{world.person(act.by)} {label.zh}", f"{world.person(act.by)} {label.en}")
         who, end = world.person(act.by), refusal_words(act)
         return say(f"{who} 请求 {act.method} {act.path}{end.zh}", f"{who} requests {act.method} {act.path}{end.en}")
 

@@ -17,7 +17,9 @@ class CallKind:
     def words(self, world: World, expected: Call) -> Text:
         """Say what has to be so."""
         times = f" × {expected.count}" if expected.count != 1 else ""
-        return say(f"已请求连接“{expected.connection}”{times}", f"{expected.connection} was asked{times}")
+        return say(
+            f"已请求连接“{expected.connection}”{times}", f'The connection "{expected.connection}" was asked{times}'
+        )
 
     async def check(self, world: World, expected: Call) -> Text | None:
         """Compare, and take note of what was named."""

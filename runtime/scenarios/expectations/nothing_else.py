@@ -11,6 +11,7 @@ from builder.store import tables
 from runtime.scenarios.expectations.call import call_words
 from runtime.scenarios.expectations.notice import notice_words
 from runtime.scenarios.post import unseen
+from runtime.scenarios.wording import reminder_words
 from runtime.scenarios.world import World
 
 _SHOWN = 10
@@ -50,10 +51,7 @@ def _failed(world: World) -> list[Text]:
     for row in rows:
         detail = parse_json(row.detail) if row.detail else {"zh": "", "en": ""}
         who = world.titled(row.record_id)
-        found.append(
-            say(
-                f"提醒“{row.rule}”对 {who} 执行失败:{detail['zh']}",
-                f"The reminder {row.rule} failed on {who}: {detail['en']}",
-            )
-        )
+        label = reminder_words(world, row.rule)
+        zh, en = f"提醒{label.zh}对 {who} 执行失败", f"The reminder {label.en} failed on {who}"
+        found.append(say(f"{zh}:{detail['zh']}", f"{en}: {detail['en']}"))
     return found

@@ -18,11 +18,11 @@ class NoticeKind:
         who = "、".join(world.person(name) for name in expected.to)
         people = ", ".join(world.person(name) for name in expected.to)
         were = "was" if len(expected.to) == 1 else "were"
-        over = f"({expected.channel})" if expected.channel else ""
+        zh, en = (f"(通过 {expected.channel})", f" through {expected.channel}") if expected.channel else ("", "")
         if not expected.count:
             return say(f"{who} 没有收到“{expected.says}”", f'{people} {were} not told "{expected.says}"')
         times = f" × {expected.count}" if expected.count > 1 else ""
-        return say(f"{who} 收到“{expected.says}”{over}{times}", f'{people} {were} told "{expected.says}"{over}{times}')
+        return say(f"{who} 收到“{expected.says}”{zh}{times}", f'{people} {were} told "{expected.says}"{en}{times}')
 
     async def check(self, world: World, expected: Notice) -> Text | None:
         """Compare, and take note of what was named."""

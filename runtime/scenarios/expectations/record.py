@@ -5,6 +5,7 @@ from __future__ import annotations
 from builder.definition.scenarios.expectations.record import Record
 from builder.kernel.text import Text, say
 from runtime.records.values import same_json
+from runtime.scenarios.wording import condition_words, read_values
 from runtime.scenarios.world import World
 
 
@@ -21,8 +22,9 @@ class RecordKind:
         zh = [f"{expected.record} 的{values.zh}"] if expected.values else []
         en = [f"{expected.record} has {values.en}"] if expected.values else []
         if expected.where is not None:
-            zh.append(f"{expected.record} 满足 {expected.where}")
-            en.append(f"{expected.record} meets {expected.where}")
+            where = condition_words(world, world.entity_of(expected.record), expected.where)
+            zh.append(f"{expected.record} 满足 {where.zh}")
+            en.append(f"{expected.record} meets {where.en}")
         return say(",".join(zh), ", ".join(en))
 
     async def check(self, world: World, expected: Record) -> Text | None:
@@ -43,8 +45,17 @@ class RecordKind:
             where = f'({expected.where}) AND id = "{world.id_of(expected.record)}"'
             count, _ = await world.count(world.entity_of(expected.record).key, where)
             if not count:
-                return say("不满足条件", "It does not meet the condition")
+                return _unmet(world, expected, found)
         return None
+
+
+def _unmet(world: World, expected: Record, found: dict[str, object]) -> Text:
+    """Say that a condition does not hold, and what it looks at."""
+    entity = world.entity_of(expected.record)
+    read = read_values(world, entity, expected.where or "", found)
+    shown = world.values_words(entity, {key: _titled(world, value) for key, value in read.items()})
+    zh, en = (f":{shown.zh}", f": {shown.en}") if read else ("", "")
+    return say(f"不满足条件{zh}", f"It does not meet the condition{en}")
 
 
 def _titled(world: World, value: object) -> object:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from builder.definition.scenarios.expectations.records import Records
-from builder.kernel.text import Text, say
+from builder.kernel.text import Text, counted, say
+from runtime.scenarios.wording import condition_words
 from runtime.scenarios.world import World
 
 
@@ -14,12 +15,16 @@ class RecordsKind:
 
     def words(self, world: World, expected: Records) -> Text:
         """Say what has to be so."""
-        label = world.app.entities[expected.entity].label()
-        zh, en = (f"(满足 {expected.where})", f" where {expected.where}") if expected.where else ("", "")
+        entity = world.app.entities[expected.entity]
+        label, records = entity.label(), counted(expected.count, "record")
+        where = condition_words(world, entity, expected.where) if expected.where else None
+        zh, en = ("", "") if where is None else (f"(满足 {where.zh})", f" where {where.en}")
         if expected.by is not None:
             who = world.people.get(expected.by, expected.by)
-            return say(f"{who} 看到“{label.zh}”{expected.count} 条{zh}", f"{who} sees {expected.count} {label.en}{en}")
-        return say(f"“{label.zh}”有 {expected.count} 条{zh}", f"There are {expected.count} {label.en}{en}")
+            told = f'{who} sees {records} of "{label.en}"{en}'
+            return say(f"{who} 看到“{label.zh}”{expected.count} 条{zh}", told)
+        are = "There is" if expected.count == 1 else "There are"
+        return say(f"“{label.zh}”有 {expected.count} 条{zh}", f'{are} {records} of "{label.en}"{en}')
 
     async def check(self, world: World, expected: Records) -> Text | None:
         """Count."""

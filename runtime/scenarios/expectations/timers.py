@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.definition.scenarios.expectations.timers import ExpectedTimer, Timers
 from builder.kernel.text import Text, say
+from runtime.scenarios.wording import timer_words
 from runtime.scenarios.world import World
 
 
@@ -19,10 +20,11 @@ class TimersKind:
         """Say what has to be so."""
         if not expected.timers:
             return say(f"{expected.record} 没有待触发的提醒", f"Nothing is to come for {expected.record}")
-        listed = ", ".join(
-            _shown(timer.reminder, (timer.due or "").replace("T", " "), timer.state) for timer in expected.timers
-        )
-        return say(f"{expected.record} 的提醒:{listed}", f"To come for {expected.record}: {listed}")
+        told = [
+            timer_words(world, timer.reminder, (timer.due or "").replace("T", " "), timer.state)
+            for timer in expected.timers
+        ]
+        return say(f"{expected.record} 的提醒:{_zh(told)}", f"To come for {expected.record}: {_en(told)}")
 
     async def check(self, world: World, expected: Timers) -> Text | None:
         """Compare."""
@@ -34,8 +36,8 @@ class TimersKind:
         wanted = {timer.reminder: timer for timer in expected.timers}
         if found.keys() == wanted.keys() and all(_fits(world, found[key], wanted[key]) for key in wanted):
             return None
-        listed = ", ".join(_shown(key, _due(world, timer), timer["state"]) for key, timer in found.items()) or "–"
-        return say(f"实为 {listed}", f"There is {listed}")
+        told = [timer_words(world, key, _due(world, timer), timer["state"]) for key, timer in found.items()]
+        return say(f"实为 {_zh(told) or '–'}", f"There is {_en(told) or '–'}")
 
 
 def _fits(world: World, found: dict[str, Any], wanted: ExpectedTimer) -> bool:
@@ -47,5 +49,9 @@ def _due(world: World, timer: dict[str, Any]) -> str:
     return world.local(datetime.fromisoformat(timer["due_at"])) if timer["due_at"] else ""
 
 
-def _shown(key: str, due: str, state: str | None) -> str:
-    return " ".join(part for part in (key, due, f"({state})" if state else "") if part)
+def _zh(told: list[Text]) -> str:
+    return "、".join(text.zh for text in told)
+
+
+def _en(told: list[Text]) -> str:
+    return ", ".join(text.en for text in told)

@@ -10,7 +10,7 @@ from builder.definition.scenarios.base import Name, PersonalAct
 
 
 class Request(PersonalAct):
-    """Send a request below ``/api/{app}``."""
+    """Send a request below ``/api/{app}``. Its ``label`` is what the report says of it, behind the name of who does it."""
 
     type: Literal["request"] = "request"
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"

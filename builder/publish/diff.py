@@ -370,7 +370,8 @@ def _changed_of_kind(kind: Kind[Any], base: CompiledApp | None, target: Compiled
     for key in sorted(before.keys() | after.keys()):
         members = _changed_members(before.get(key, {}), after.get(key, {}))
         if members:
-            yield ChangeDocument(entity="", document=f"{kind.name}/{key}", members=members)
+            label = getattr(target.definition.find(kind, key), "label", None)
+            yield ChangeDocument(entity="", document=f"{kind.name}/{key}", members=members, label=label)
 
 
 def _changed_members(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
+from unicodedata import east_asian_width
 
 import typer
 
 from builder.kernel.problems import Problem
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 from builder.packages import (
     Package,
     get_template,
@@ -33,6 +34,16 @@ from runtime.records.loading import Progress as Count
 from runtime.services import Services
 
 AUTHOR = "cli"
+_COLUMN = 10
+_WEIGHTS = {
+    "error": say("错误", "error"),
+    "warning": say("提示", "warning"),
+    "safe": say("安全", "safe"),
+    "backfill": say("重算", "backfill"),
+    "lossy": say("丢数据", "lossy"),
+    "blocked": say("不能发布", "blocked"),
+}
+"""How findings and steps of a plan are called."""
 
 AppKey = Annotated[str, typer.Argument(metavar="APP", help=told("应用的键", "The app's key"))]
 AcceptLossy = Annotated[
@@ -186,7 +197,13 @@ def _progress(total: int) -> Iterator[Count]:
 def _show_warnings(services: Services, app: str) -> None:
     for finding in check_draft(services.registry, app):
         place = f"{finding.document.kind}/{finding.document.key}{finding.pointer}"
-        typer.echo(f"{finding.severity:<8}{place}: {finding.message.pick(shell_language())}", err=True)
+        typer.echo(f"{_padded(_WEIGHTS[finding.severity])}{place}: {finding.message.pick(shell_language())}", err=True)
+
+
+def _padded(text: Text) -> str:
+    """Write a word so that what follows stands in one column; a Chinese character takes two places."""
+    word = text.pick(shell_language())
+    return word + " " * (_COLUMN - sum(2 if east_asian_width(each) in "WF" else 1 for each in word))
 
 
 def _show_plan(made: Plan) -> None:
@@ -194,6 +211,6 @@ def _show_plan(made: Plan) -> None:
     if not steps:
         tell("没有改动", "Nothing changes")
     for step in steps:
-        typer.echo(f"{step['risk']:<9}{step['summary']}")
+        typer.echo(f"{_padded(_WEIGHTS[step['risk']])}{step['summary']}")
         if step["note"]:
-            typer.echo(f"{'':<9}{step['note']}")
+            typer.echo(f"{'':<{_COLUMN}}{step['note']}")

@@ -85,6 +85,7 @@ class Report:
                 if line.found is not None:
                     yield f"{indent}    {line.found.pick(language)}"
         yield self.summary().pick(language)
+        yield from (f"✗ {one.label.pick(language)} ({one.key})" for one in self.told if not one.passed)
 
     def summary(self) -> Text:
         """Say how it went as a whole."""

@@ -142,6 +142,16 @@ def test_the_second_telling_of_a_story_prepares_no_statement_anew(monkeypatch: p
     assert not any("__lead " in sql for sql in twice), twice
 
 
+def test_what_nobody_named_is_told_once_and_the_end_says_in_which_story():
+    story = copy.deepcopy(STORY)
+    del story[0]["then"][0]  # that the owner and their manager are told
+    story[1]["then"].append({"type": "nothing_else"})
+    report = rehearse(app(story))
+    (failure,) = [text.zh for _, _, text in report.failures()]
+    assert failure == "除此之外没有发生任何事:还发生了:张伟、主管 ← “24 小时未跟进:甲”"
+    assert list(report.sentences("zh"))[-1] == "✗ 无人跟进 (alone)"
+
+
 def test_a_longer_limit_breaks_the_story_where_it_is_told():
     twelve = copy.deepcopy(FOLLOW)
     twelve["steps"][0]["after"] = "12 h"

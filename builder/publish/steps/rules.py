@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 
 from builder.fields.auto_number import AutoNumberField
-from builder.fields.base import Field, Invalid
+from builder.fields.base import Field, Invalid, Label, label_text
 from builder.fields.parts.files import FileSetField
 from builder.kernel.limits import SAMPLE_RECORDS_SHOWN
 from builder.kernel.text import Text, say
@@ -122,11 +122,14 @@ class ChangeDocument(Step):
     kind: ClassVar[str] = "change_document"
     document: str
     members: tuple[str, ...]
+    label: Label | None = None
+    """How people call it."""
 
     def summary(self) -> Text:
         """Say what happens."""
-        names = ", ".join(self.members)
-        return say(f"修改 {self.document} 的 {names}", f"Change {names} of {self.document}")
+        names, label = ", ".join(self.members), None if self.label is None else label_text(self.label)
+        zh, en = ("", "") if label is None else (f"“{label.zh}”", f' "{label.en}"')
+        return say(f"修改 {self.document}{zh} 的 {names}", f"Change {names} of {self.document}{en}")
 
 
 def changed_options(source: Field, target: Field) -> set[str]:

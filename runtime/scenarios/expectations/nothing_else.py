@@ -10,7 +10,7 @@ from builder.kernel.text import Text, say
 from builder.store import tables
 from runtime.scenarios.expectations.call import call_words
 from runtime.scenarios.expectations.notice import notice_words
-from runtime.scenarios.post import unseen
+from runtime.scenarios.post import mark_seen, unseen
 from runtime.scenarios.wording import reminder_words
 from runtime.scenarios.world import World
 
@@ -28,10 +28,9 @@ class NothingElseKind:
 
     async def check(self, world: World, expected: NothingElse) -> Text | None:
         """Look for what no expectation has named."""
-        left = [
-            notice_words(world, one) if one.kind == "letter" else call_words(one)
-            for one in unseen(world.services.database)
-        ]
+        posted = unseen(world.services.database)
+        left = [notice_words(world, one) if one.kind == "letter" else call_words(one) for one in posted]
+        mark_seen(world.services.database, posted)  # told once, not again wherever nothing else was to happen
         failed = _failed(world)
         zh, en = [*left, *(text.zh for text in failed)], [*left, *(text.en for text in failed)]
         if not zh:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builder.packages import list_templates
+from builder.packages import get_template, list_templates, write_folder
 from runtime import cli
 
 
@@ -88,6 +88,37 @@ def test_a_change_is_planned_and_published(run, tmp_path):
     code, out, _ = run("publish", "shop", "--accept-lossy")
     assert code == 0
     assert out.endswith("Published version 2\n")
+
+
+def test_who_changes_24_hours_to_12_sees_the_story_break_mends_it_and_publishes(run, tmp_path, monkeypatch):
+    """The way of the guide (docs/guides/reminders-and-scenarios), word for word."""
+    monkeypatch.setenv("DOUGONG_LANGUAGE", "zh")
+    assert run("install", "lead", "--no-sample")[0] == 0
+    folder = tmp_path / "mylead"
+    write_folder(get_template("lead"), folder)
+
+    def change(document: str, before: str, after: str) -> None:
+        text = (folder / document).read_text("utf-8")
+        assert before in text
+        (folder / document).write_text(text.replace(before, after), "utf-8")
+
+    change("reminders/follow_up.json", '"after": "24 h"', '"after": "12 h"')
+    code, out, _ = run("test", "mylead", "--scenario", "follow_up")
+    assert (code, out.splitlines()[-1]) == (1, "✗ 线索被放着不管 (follow_up)")
+    expected = "lead1 的提醒:“跟进超时” 2026-03-03 09:30、“4 小时未触达”(已走完)"
+    found = "实为 “跟进超时” 2026-03-03 09:00(等待中)、“4 小时未触达”(已走完)"
+    assert f"      ✗ {expected}\n          {found}\n" in out
+    change("scenarios/follow_up.json", "2026-03-03T09:30", "2026-03-03T09:00")
+    for document in ("reminders/follow_up.json", "scenarios/follow_up.json"):
+        change(document, "24 小时未跟进", "12 小时未跟进")
+    code, out, _ = run("test", "mylead", "--scenario", "follow_up")
+    assert (code, "✗" in out) == (0, False)
+    assert run("import", "mylead")[0] == 0
+    planned = run("plan", "lead")[1].splitlines()
+    assert planned[0] == "安全      修改 reminders/follow_up“跟进超时” 的 steps"
+    assert "安全      按新定义重新计算提醒“跟进超时”的期限" in planned
+    code, out, _ = run("publish", "lead", "--note", "12 小时")
+    assert (code, out.splitlines()[-1]) == (0, "已发布版本 2")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Rows of roles, judged by Python of a record that a write which is run ahead has at hand: the database does not have it as it will be.
 
 The conditions are those that statements ask (``runtime/access/sight.py``); both back ends of the language mean the same. A condition that
-reads what only the database knows (rollups, values that change by themselves) is not judged here.
+reads what only the database knows (rollups, values that change by themselves) is not judged here, and neither is what ends in an error:
+where the clock of a zone is beyond the years 1 to 9999, Python has no value and the database goes on counting.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.compiled.computing import without_variables
 from builder.fields.reference import ReferenceField
 from builder.store.statement import Unit
+from formulas.errors import CellError
 from formulas.evaluate import Program, program
+from formulas.functions import CATCHERS, find_function
 from formulas.moments import CONTEXTUAL, context_value
 from formulas.tree import Call, Path, Rollup, Tree, join, walk
 from runtime.access.sight import FieldSight, mask_text
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 JSON = Any
 Rows = Sequence[Tree | None]
 """Any of these; None: every record."""
+_TAKE_ERRORS = CATCHERS - {"and", "or", "IF", "COALESCE"}  # these give it on, or do without whatever it is
 
 
 class _Ready(NamedTuple):
@@ -85,10 +89,13 @@ def _holds(w: Writing, entity: CompiledEntity, ready: _Ready, shown: Mapping[str
         return ready.always
     made, context = ready.program, viewer(w.app, w.caller.actor, w.now)
 
-    def run(lookups: Lookups) -> bool:
-        return made.run(_Row(entity, shown, lookups), replace(context, directory=lookups)) is True
+    def run(lookups: Lookups) -> Any:
+        return made.run(_Row(entity, shown, lookups), replace(context, directory=lookups))
 
-    return (yield from looked_up(w, run))
+    found = yield from looked_up(w, run)
+    if isinstance(found, CellError):
+        raise CannotAhead
+    return found is True
 
 
 def seen_at_hand(
@@ -156,7 +163,7 @@ def _make(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None
     tree = without_variables(trees[0] if len(trees) == 1 else join("or", trees))
     tables: set[str] = set()
     for node in walk(tree):
-        if isinstance(node, Rollup):
+        if isinstance(node, Rollup) or _takes_errors_of_clocks(node):
             return None
         if isinstance(node, Path):
             read = _read_by(app, entity, node.steps)
@@ -165,6 +172,16 @@ def _make(app: CompiledApp, entity: CompiledEntity, rows: Rows) -> _Ready | None
             tables |= read
     asked = frozenset(node.function for node in walk(tree) if isinstance(node, Call) and node.function in CONTEXTUAL)
     return _Ready(False, program(tree), frozenset(tables), asked)
+
+
+def _takes_errors_of_clocks(node: Tree) -> bool:
+    """Whether a node makes something else of an error that is none to the database: ``IFERROR(YEAR(at) < 2027, TRUE)``."""
+    return isinstance(node, Call) and node.function in _TAKE_ERRORS and any(map(_asks_clock, walk(node)))
+
+
+def _asks_clock(node: Tree) -> bool:
+    function = find_function(node.function) if isinstance(node, Call) else None
+    return function is not None and function.needs_context and function.portable
 
 
 def _read_by(app: CompiledApp, entity: CompiledEntity, steps: tuple[str, ...]) -> set[str] | None:

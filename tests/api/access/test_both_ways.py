@@ -295,3 +295,45 @@ async def test_what_changes_between_the_look_and_the_write_counts(
             await desk.records.update(caller, "shop", "deal", one, {"name": "b"}, None)
         assert tries
         assert (await desk.records.get(_SYSTEM, "shop", "deal", one)).body.count(b'"name":"a"') == 1
+
+
+_LAST = "9999-12-31T20:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("rule", "at", "is_taken"),
+    [
+        ("IFERROR(YEAR(at) < 2027, TRUE)", _LAST, False),
+        ("NOT(IFERROR(YEAR(at) > 2027, FALSE))", _LAST, False),
+        ('IFERROR(HOUR(DATEADD(at, 24, "hour")) = 9, TRUE)', "9999-12-30T20:00:00Z", False),
+        ("IFERROR(on >= at, TRUE)", "2026-11-22T08:00:00Z", False),
+        ("ISERROR(on >= at)", "2026-11-22T08:00:00Z", False),
+        ("YEAR(at) = 2026", _LAST, False),
+        ("YEAR(at) > 2026", _LAST, True),
+    ],
+)
+async def test_the_ends_of_the_calendar_are_no_way_through(play: Any, rule: str, at: str, is_taken: bool) -> None:
+    """Where UTC is within the last day there is, a zone's clock may be beyond it: an error for Python, a moment for PostgreSQL."""
+    deal = [_field("name"), _field("at", "datetime"), _field("on", "date")]
+    package = _package({"deal": deal}, {"seller": [{"entity": "deal", "rows": rule, "may": _EVERYTHING}]})
+
+    async def story(desk: _Desk) -> None:
+        await desk.create("ann", "deal", name="a", at=at, on="0001-01-01")
+
+    told, _ = await play(package, {"ann": "seller"}, story)
+    assert (told == ["access.denied"]) is not is_taken
+
+
+async def test_what_is_shown_at_the_ends_of_the_calendar_is_what_a_read_shows(play: Any) -> None:
+    deal = [_field("name"), _field("at", "datetime"), _field("phone")]
+    grants = [
+        {"entity": "deal", "may": _EVERYTHING, "masks": [{"field": "phone", "start": 1, "end": 0}], "after": "TRUE"},
+        {"entity": "deal", "rows": "YEAR(at) > 2026"},
+    ]
+
+    async def story(desk: _Desk) -> None:
+        one = await desk.make("deal", at=_LAST, phone="13812345678")
+        await desk.update("ann", "deal", one, name="b")
+
+    told, _ = await play(_package({"deal": deal}, {"seller": grants}), {"ann": "seller"}, story)
+    assert '"phone":"13812345678"' in told[0]

@@ -99,7 +99,7 @@ class Pool(Model):
     """A public pool: records that nobody has, for everybody to claim."""
 
     claimers: Audience | None = None
-    """Who may claim; everybody who may change the record if left out."""
+    """Who may claim; everybody who may change the record once it is theirs if left out."""
     at_most: Bound | None = None
     """How many open records a person may have and still claim."""
     per_day: Bound | None = None

@@ -18,6 +18,7 @@ from formulas.evaluate import Program, program
 from formulas.filters import parse_filter
 from formulas.tree import Call, Literal, Tree, children, with_children
 from formulas.types import BOOLEAN
+from runtime.identity.actors import Actor
 from runtime.query.literals import settle
 
 JSON = Any
@@ -49,6 +50,12 @@ class ReadyGrant:
     def shown(self) -> frozenset[str]:
         """Fields shown whole or in part."""
         return self.plain | self.masks.keys()
+
+
+def roles_of(app: CompiledApp, actor: Actor) -> frozenset[str]:
+    """Return the roles that count for an actor. Whatever external people were given, only portal roles do."""
+    roles = actor.roles_in(app.key)
+    return roles & app.whole.portal_roles if actor.kind == "external" else roles
 
 
 def ready_grants(app: CompiledApp, roles: Iterable[str]) -> dict[str, tuple[ReadyGrant, ...]]:

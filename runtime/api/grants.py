@@ -17,6 +17,7 @@ from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, load_published, no_app
 from runtime.access.explaining import role_matrix
 from runtime.access.gate import require_role
+from runtime.access.grants import roles_of
 from runtime.api.bodies import Answer, Body, Moment
 from runtime.api.caller import Caller, Here, origin_of
 from runtime.api.http import request_language
@@ -24,7 +25,7 @@ from runtime.identity import scopes
 from runtime.identity.actors import Actor
 from runtime.identity.grants import RoleGrant
 from runtime.identity.periods import closed_periods, set_closed
-from runtime.records.narrowing import narrows, roles_of
+from runtime.records.narrowing import narrows
 from runtime.services import Services
 
 router = APIRouter(tags=["roles"])

@@ -13,10 +13,9 @@ from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.access.explaining import rows_text
-from runtime.access.grants import ReadyGrant, ready_grants
+from runtime.access.grants import ReadyGrant, ready_grants, roles_of
 from runtime.identity.actors import Actor
 from runtime.records.explaining import holding_grants
-from runtime.records.narrowing import roles_of
 from runtime.records.rights import acting_sight
 from runtime.records.seeing import whole_fields
 from runtime.records.writer import Writing

@@ -34,6 +34,7 @@ from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM
 from runtime.records.caller import Caller
 from runtime.records.changes import update_record
+from runtime.records.rights import require_changeable
 from runtime.records.writer import Writing
 
 JSON = Any
@@ -72,7 +73,8 @@ class RuleAssigner:
         """Give a record of the pool to who asks for it.
 
         Raises:
-            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason.
+            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason, ``access.denied`` if they could not
+                change it then.
         """
         user_id = _person(w)
         sequence = yield from take_head(w, subject.entity.key)
@@ -87,6 +89,8 @@ class RuleAssigner:
         pool = document.pool or Pool()
         yield from self._check_quota(w, document, pool, subject, user_id)
         yield from self._give(w, document, subject, user_id)
+        if pool.claimers is None:  # a seller may change what is theirs: it is asked once it is
+            yield from require_changeable(w, subject.entity, subject.record_id)
         former = subject.shown.get(document.person)
         text = say("从公海领取", "Claimed from the pool")
         yield from keep_decision(

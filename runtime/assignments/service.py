@@ -80,7 +80,7 @@ class Assignments:
         """Claim a record of the pool.
 
         Raises:
-            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason, ``record.not_found``.
+            Problem: ``pool.taken`` if somebody else was faster, ``pool.refused`` with the reason, ``record.not_found``, ``access.denied``.
         """
         try:
             await self._records.get(caller, app, entity, record_id)

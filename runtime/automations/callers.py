@@ -10,12 +10,13 @@ from builder.kernel.clock import Clock
 from builder.kernel.ids import find_uuid
 from builder.kernel.text import say
 from builder.store.statement import Unit
+from runtime.access.grants import roles_of
 from runtime.automations.actions.base import ActionFailed
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.identity.actors import SYSTEM, Actor
 from runtime.records.caller import Caller
-from runtime.records.narrowing import Narrowing, narrows, roles_of
+from runtime.records.narrowing import Narrowing, narrows
 from runtime.records.writer import Writing
 
 

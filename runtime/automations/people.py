@@ -31,9 +31,13 @@ class PlatformPeople:
         return found
 
     def with_role(self, w: Writing, role: str) -> Unit[list[str]]:
-        """Return the ids of those who have a role of the app (by whatever grant) or of the platform, by user name."""
+        """Return the ids of those who have a role of the app (by whatever grant) or of the platform, by user name.
+
+        External people have portal roles only, whatever they were given.
+        """
         statement = w.statements.kept(("people", "role"), lambda _: _select(_has_role()))
-        rows = yield from look_up(w, statement, {"role": role, "app": w.app.key})
+        portal = role in w.app.portal_roles
+        rows = yield from look_up(w, statement, {"role": role, "app": w.app.key, "portal": portal})
         return [str(row[0]) for row in rows]
 
     def in_department(self, w: Writing, department: str) -> Unit[list[str]]:
@@ -104,12 +108,16 @@ def _has_role() -> sa.ColumnElement[bool]:
     tree = top.cte("granted", recursive=True)
     child = _department.alias("child")
     tree = tree.union(sa.select(child.c.id).where(child.c.parent_id == tree.c.id))
+    is_open = (_user.c.kind != "external") | sa.bindparam("portal", type_=sa.Boolean())
     return sa.or_(
         _user.c.role == _named("role"),
-        sa.cast(_user.c.id, sa.Text).in_(subjects("user")),
-        _user.c.position.in_(subjects("position")),
-        _user.c.department_id.in_(sa.select(tree.c.id)),
-        sa.exists(subjects("everyone")),
+        is_open
+        & sa.or_(
+            sa.cast(_user.c.id, sa.Text).in_(subjects("user")),
+            _user.c.position.in_(subjects("position")),
+            _user.c.department_id.in_(sa.select(tree.c.id)),
+            sa.exists(subjects("everyone")),
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from builder.store.statement import Query, Unit
 from builder.store.tables import event
 from builder.store.types import Identifier, Whole, Words
 from runtime.access.gate import FieldMap, gate, require_role
+from runtime.access.grants import roles_of
 from runtime.automations.following import try_again
 from runtime.automations.ports import Ports
 from runtime.automations.running import Start, run_all
@@ -38,6 +39,7 @@ from runtime.expressions.prepared import Subject
 from runtime.query.problems import invalid
 from runtime.records.caller import Caller
 from runtime.records.holding import hold_record
+from runtime.records.rights import may_change
 from runtime.records.service import Records
 from runtime.records.targets import target_entity
 from runtime.records.writer import Writing
@@ -86,7 +88,7 @@ class Automations:
                 if automation.entity != entity or not isinstance(automation.trigger, Button):
                     continue
                 off = not automation.enabled or (automation.key in stand and stand[automation.key].is_disabled)
-                allowed = may_press(caller, app, automation.trigger)
+                allowed = yield from may_press(w, subject, automation.trigger)
                 holds = yield from self.ports.expressions.holds(w, subject, automation.condition)
                 found.append(_button_json(automation, automation.trigger, language, (off, allowed, holds)))
             return found
@@ -105,7 +107,7 @@ class Automations:
             if automation.entity != entity or not isinstance(automation.trigger, Button):
                 raise no_automation(w, key)
             subject = yield from self._subject(w, caller, entity, record_id, "write")
-            if not may_press(caller, app, automation.trigger):
+            if not (yield from may_press(w, subject, automation.trigger)):
                 raise Problem("access.denied", say("您不能使用这个按钮", "This button is not for you"))
             stand = yield from standings(w)
             if not automation.enabled or (key in stand and stand[key].is_disabled):
@@ -291,17 +293,15 @@ def no_automation(w: Writing, key: str) -> Problem:
     )
 
 
-def may_press(caller: Caller, app: str, trigger: Button) -> bool:
-    """Whether the caller has one of the button's roles, of the app or of the platform."""
-    actor = caller.actor
+def may_press(w: Writing, subject: Subject, trigger: Button) -> Unit[bool]:
+    """Whether the caller has one of the button's roles, of the app or of the platform; without any, whether they may change the record."""
+    actor = w.caller.actor
     if actor is None:
         return False
-    return (
-        not trigger.roles
-        or actor.role == "admin"
-        or not actor.roles_in(app).isdisjoint(trigger.roles)
-        or actor.role in trigger.roles
-    )
+    if not trigger.roles:
+        return (yield from may_change(w, subject.entity, subject.record_id))
+    has_role = not roles_of(w.app, actor).isdisjoint(trigger.roles)
+    return has_role or actor.role == "admin" or actor.role in trigger.roles
 
 
 def _inside(automation: Automation) -> tuple[Any, ...]:

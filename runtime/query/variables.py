@@ -8,6 +8,7 @@ from typing import Any
 from builder.compiled.app import CompiledApp
 from builder.compiled.computing import viewer_values
 from formulas.schema import Context
+from runtime.access.grants import roles_of
 from runtime.identity.actors import Actor
 
 
@@ -27,7 +28,7 @@ def viewer(app: CompiledApp, actor: Actor | None, now: datetime) -> Context:
         zone=app.zone,
         user=actor.user_id,
         department=actor.department_id,
-        roles=tuple(sorted(actor.roles_in(app.key))),
+        roles=tuple(sorted(roles_of(app, actor))),
         departments=actor.departments,
         team=actor.team,
         reports=actor.reports,

@@ -14,13 +14,12 @@ from builder.kernel.text import Text, say
 from builder.store.statement import Query, Unit
 from formulas.schema import Context
 from runtime.access.explaining import DEEDS, grant_text
-from runtime.access.grants import ReadyGrant
+from runtime.access.grants import ReadyGrant, roles_of
 from runtime.access.sight import narrow, sight_of
 from runtime.identity.actors import Actor
 from runtime.query.variables import viewer
 from runtime.records.caller import Caller
 from runtime.records.holding import not_found
-from runtime.records.narrowing import roles_of
 from runtime.records.rights import conditions_statement
 from runtime.records.service import Records
 from runtime.records.writer import Writing

@@ -25,7 +25,7 @@ from builder.store import tables
 from builder.store.statement import Query, Unit
 from builder.store.types import Words
 from formulas.schema import Context
-from runtime.access.grants import read_rows
+from runtime.access.grants import read_rows, roles_of
 from runtime.identity.audit import Origin
 from runtime.identity.audit_unit import note_unit
 from runtime.query.variables import viewer
@@ -166,7 +166,7 @@ def _text(lock: Lock) -> Text:
 
 def _may_override(w: Writing, lock: Lock) -> bool:
     actor = w.caller.actor
-    return actor is not None and (actor.role == "admin" or bool(actor.roles_in(w.app.key) & set(lock.override)))
+    return actor is not None and (actor.role == "admin" or bool(roles_of(w.app, actor) & set(lock.override)))
 
 
 def _require_override(w: Writing, lock: Lock) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runtime.records.writer import Writing
 
 
-def look_up(w: Writing, statement: Statement, values: Mapping[str, str]) -> Unit[Rows]:
+def look_up(w: Writing, statement: Statement, values: Mapping[str, Any]) -> Unit[Rows]:
     """Return the rows of a select; of the same question in one write those that were found before."""
     asked = statement, tuple(sorted(values.items()))
     found = w.course.looked_up.get(asked)

@@ -12,6 +12,7 @@ from builder.kernel.clock import Clock
 from builder.kernel.problems import Problem
 from builder.registry.registry import PublishedApp, no_app
 from runtime.access.gate import FieldMap
+from runtime.access.grants import roles_of
 from runtime.access.sight import narrow, sight_key
 from runtime.identity.actors import Actor
 from runtime.query.kept import Kept
@@ -25,12 +26,6 @@ _SETS = 500  # of roles, over all apps
 def narrows(published: PublishedApp, actor: Actor | None) -> bool:
     """Whether an actor needs a role to see an app: where it has some, and for external people everywhere."""
     return published.app.has_roles or (actor is not None and actor.kind == "external")
-
-
-def roles_of(app: CompiledApp, actor: Actor) -> frozenset[str]:
-    """Return the roles that count for an actor. Whatever external people were given, only portal roles do."""
-    roles = actor.roles_in(app.key)
-    return roles & app.portal_roles if actor.kind == "external" else roles
 
 
 class Narrowing:

@@ -107,17 +107,22 @@ def would_be_seen(w: Writing, entity: CompiledEntity, shown: Mapping[str, Any]) 
     return (yield from would_hold(w, entity, sight.rows_for(entity.key, "read"), shown))
 
 
+def may_change(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[bool]:
+    """Tell whether the caller may change a record that is there."""
+    sight = acting_sight(w)
+    if sight is None:
+        return True
+    rows = yield from _judged(w, sight, entity, "changeable", (sight.rows_for(entity.key, "update"),), [record_id])
+    return rows.get(record_id) == (True,)
+
+
 def require_changeable(w: Writing, entity: CompiledEntity, record_id: str) -> Unit[None]:
     """Let pass who may change a record that is there.
 
     Raises:
         Problem: ``access.denied``.
     """
-    sight = acting_sight(w)
-    if sight is None:
-        return
-    rows = yield from _judged(w, sight, entity, "changeable", (sight.rows_for(entity.key, "update"),), [record_id])
-    if rows.get(record_id) != (True,):
+    if not (yield from may_change(w, entity, record_id)):
         raise Problem("access.denied", say("您的角色不能修改这条记录", "Your roles do not let you change this record"))
 
 

@@ -176,7 +176,7 @@ class Course:
     """What formulas see of the moment and of each person in whose name something was done in it."""
     remembered: dict[str | tuple[str, str], Any] = field(default_factory=dict)
     """What a reaction has looked up and need not look up again in this write."""
-    looked_up: dict[tuple[Statement, tuple[tuple[str, str], ...]], Rows] = field(default_factory=dict)
+    looked_up: dict[tuple[Statement, tuple[tuple[str, Any], ...]], Rows] = field(default_factory=dict)
     """What was asked of people and connections, which no write of records changes."""
 
     def begin(self) -> None:

@@ -301,7 +301,7 @@ _LAST = "9999-12-31T20:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("rule", "at", "is_taken"),
+    "rule, at, is_taken",
     [
         ("IFERROR(YEAR(at) < 2027, TRUE)", _LAST, False),
         ("NOT(IFERROR(YEAR(at) > 2027, FALSE))", _LAST, False),

@@ -92,3 +92,34 @@ async def test_the_platform_shows_external_people_only_themselves(portal):
             "/builder/v1/apps",
         ):
             problem(await anna.get(path), "access.denied")
+
+
+async def test_roles_of_the_house_do_nothing_for_external_people(portal):
+    """Given to everybody, a role of the house lets them neither override a lock nor press a button, is none in a rule, and gets no letter."""
+    own = {"entity": "customer", "rows": "HAS(accounts, CURRENTUSER()) OR HASROLE(region)", "may": ["read", "update"]}
+    buyer = {**PORTAL, "grants": [{**own, "fields": ["name"]}]}
+    lock = {"key": "still", "label": "still", "entity": "customer", "when": 'name <> ""', "fields": ["name"]}
+    tell = {"type": "notify", "to": [{"role": "finance"}], "subject": "s"}
+    button = {"type": "button", "label": "b", "roles": ["finance"]}
+    changed = {"type": "changed", "changes": [{"field": "region"}]}
+    document = definition(
+        [*ROLES, buyer],
+        locks=[{**lock, "override": ["finance"]}],
+        automations=[
+            {"key": key, "label": key, "entity": "customer", "trigger": trigger, "actions": [tell]}
+            for key, trigger in (("press", button), ("told", changed))
+        ],
+    )
+    document["entities"][0]["fields"].append({"key": "accounts", "type": "multi_user", "label": "Accounts"})
+    publish_definition(portal.service.app.services.registry, document)
+    portal.service.identity.grants.give(APP, "finance", "everyone")
+    await portal["root"].change("customer", portal.ids["beta"], region="finance")
+    alpha = f"/api/{APP}/records/customer/{portal.ids['alpha']}"
+    async with portal.service.client_of("anna") as anna, portal.service.client_of("money") as money:
+        listed = (await anna.get(f"/api/{APP}/records/customer")).json()["data"]
+        assert [row["name"] for row in listed] == ["alpha"]
+        problem(await anna.patch(alpha, json={"name": "a"}), "record.invalid")
+        problem(await anna.patch(alpha, json={"name": "a"}, headers={"dougong-override": "typo"}), "access.denied")
+        problem(await anna.post(f"{alpha}/actions/press", json={}), "access.denied")
+        assert (await anna.get("/api/inbox")).json()["data"] == []
+        assert len((await money.get("/api/inbox")).json()["data"]) == 1

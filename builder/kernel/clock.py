@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Protocol
+
+
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """Return an aware datetime as the clock of a zone shows it; where that is beyond the years 1 to 9999, as UTC's does."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at.astimezone(UTC)
 
 
 class Clock(Protocol):

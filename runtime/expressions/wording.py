@@ -12,6 +12,7 @@ from builder.compiled.app import CompiledApp, CompiledEntity
 from builder.definition.templating import split
 from builder.fields.parts.choices import ChoiceField
 from builder.kernel.canonical import dump_json
+from builder.kernel.clock import in_zone
 from builder.kernel.ids import find_uuid
 from builder.kernel.text import Text, say
 from builder.store import tables
@@ -111,7 +112,7 @@ def write_shown(app: CompiledApp, shown: Shown, value: Any, names: Mapping[str, 
         return say("是", "yes") if value else say("否", "no")
     kind = shown.made.type.kind
     if kind == "datetime":
-        local = value.astimezone(app.zone).strftime("%Y-%m-%d %H:%M")
+        local = in_zone(value, app.zone).strftime("%Y-%m-%d %H:%M")
         return say(local, local)
     if isinstance(value, tuple):
         parts = [names.get(item, item) if isinstance(item, str) else display(item) for item in value]

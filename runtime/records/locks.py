@@ -19,6 +19,7 @@ from builder.definition.kinds import LOCKS
 from builder.definition.lock import Lock
 from builder.fields.base import label_text
 from builder.kernel.canonical import dump_json
+from builder.kernel.clock import in_zone
 from builder.kernel.problems import Problem, Violation
 from builder.kernel.text import Text, say
 from builder.store import tables
@@ -137,13 +138,16 @@ def _is_over(w: Writing, lock: Lock, intent: Intent) -> bool:
 
 def last_free_day(calendar: WorkingCalendar | None, start: date, days: int) -> date:
     """Return the last day on which a record of a day may still be changed; without a calendar every day counts."""
-    if calendar is None:
-        return start + timedelta(days=days)
-    day, left = start, days
-    while left:
-        day += timedelta(days=1)
-        left -= calendar.is_worked(day)
-    return day
+    try:
+        if calendar is None:
+            return start + timedelta(days=days)
+        day, left = start, days
+        while left:
+            day += timedelta(days=1)
+            left -= calendar.is_worked(day)
+        return day
+    except OverflowError:  # there is none after the last day of the year 9999
+        return date.max
 
 
 def _day(value: Any, w: Writing) -> date | None:
@@ -152,7 +156,7 @@ def _day(value: Any, w: Writing) -> date | None:
             return date.fromisoformat(value)
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value.astimezone(w.app.zone).date()
+        return in_zone(value, w.app.zone).date()
     return value if isinstance(value, date) else None
 
 

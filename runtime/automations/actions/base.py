@@ -11,13 +11,14 @@ from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from builder.compiled.app import CompiledEntity
 from builder.definition.actions.base import ActionModel, BothSentences, Who
 from builder.fields.base import Field, Invalid
+from builder.kernel.clock import in_zone
 from builder.kernel.problems import Problem
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from formulas.errors import CellError
-from formulas.literals import to_instant, write_value
+from formulas.literals import WrongValueError, to_instant, write_value
 from formulas.numbers import round_to
-from formulas.values import display
+from formulas.values import BAD_DATE, display
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
 from runtime.records.writer import Writing
@@ -131,6 +132,11 @@ def value_all(o: Occasion, given: Sequence[G]) -> Unit[list[Valued[G]]]:
     ]
 
 
+def _formula_failed(definition: Field, error: CellError) -> ActionFailed:
+    told, key = error.message, definition.key
+    return ActionFailed(say(f"“{key}”的公式出错:{told.zh}", f'The formula of "{key}" failed: {told.en}'))
+
+
 def body_value(definition: Field, valued: Any, o: Occasion, *, is_constant: bool) -> JSON:
     """Return a value as a body gives it to a field: numbers rounded half up to its places, dates and instants turned into each other.
 
@@ -140,20 +146,19 @@ def body_value(definition: Field, valued: Any, o: Occasion, *, is_constant: bool
     if is_constant or valued is None:
         return valued
     if isinstance(valued, CellError):
-        text = say(
-            f"“{definition.key}”的公式出错:{valued.message.zh}",
-            f'The formula of "{definition.key}" failed: {valued.message.en}',
-        )
-        raise ActionFailed(text)
+        raise _formula_failed(definition, valued)
     kind = definition.formula_type()
     if kind.is_number and isinstance(valued, Decimal | int) and not isinstance(valued, bool):
         rounded = round_to(Decimal(valued), kind.scale)
         return int(rounded) if kind.kind == "integer" else rounded
     zone = o.w.app.zone
     if kind.kind == "date" and isinstance(valued, datetime):
-        return valued.astimezone(zone).date().isoformat()
+        return in_zone(valued, zone).date().isoformat()
     if kind.kind == "datetime" and isinstance(valued, date) and not isinstance(valued, datetime):
-        return write_value(to_instant(datetime.combine(valued, time()), zone))
+        try:
+            return write_value(to_instant(datetime.combine(valued, time()), zone))
+        except WrongValueError as error:  # the first day there is begins, east of Greenwich, before there is any
+            raise _formula_failed(definition, BAD_DATE) from error
     if kind.kind == "text" and isinstance(valued, Decimal | int | date | timedelta):
         return display(valued)
     if kind.kind == "set" and not isinstance(valued, tuple):

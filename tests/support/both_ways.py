@@ -36,5 +36,7 @@ def forget(services: Services, entities: Iterable[str]) -> None:
     with services.database.transaction() as connection:
         for entity in entities:
             connection.execute(sa.text(f"DELETE FROM shop__{entity}"))
-        for table in (tables.event, tables.stage, process_tables.automation_run, process_tables.automation_state):
+        process = [tables.approval_act, tables.approval_task, tables.approval, tables.event, tables.stage]
+        process += [process_tables.automation_run, process_tables.automation_state, process_tables.assignment_decision]
+        for table in (*process, process_tables.assignment_pool, process_tables.assignment_turn):
             connection.execute(sa.delete(table))

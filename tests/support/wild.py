@@ -151,7 +151,7 @@ class Maker:
     def package(self) -> JSON:
         pick = self.chance.choice
         triggers = [{"type": "created"}, *({"type": "changed", "changes": [{"field": f}]} for f in ("name", "amount"))]
-        transition = {
+        transition: JSON = {
             "key": "on",
             "label": "on",
             "leaves": ["a"],
@@ -189,7 +189,12 @@ class Maker:
         return made | pick([{}, {"run_as": "actor"}, *owners])
 
     def _approval(self) -> JSON:
-        step = {"key": "s", "label": "s", "mode": "any", "approvers": [{"field": "owner"}, {"field": "other"}]}
+        step = {
+            "key": "s",
+            "label": "s",
+            "mode": "any",
+            "approvers": [{"field": "owner"}, {"field": "other"}, {"role": "x"}],
+        }
         approval = {"key": "ok", "label": "ok", "entity": "deal", "steps": [step], "allow_self": True}
         return {**approval, "covers": self._some(["amount", "name"]), "on_approved": self._some([_LOG, _HAND_OVER])}
 

@@ -5,8 +5,9 @@ Nothing is told but that: not who has it, and nothing at all to whom could not h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,7 +23,8 @@ from runtime.assignments.rows import decision
 from runtime.automations.actions.base import Occasion, audience
 from runtime.automations.ports import Ports
 from runtime.expressions.prepared import Subject
-from runtime.records.rights import would_be_seen
+from runtime.records.rights import acting_sight, would_be_seen
+from runtime.records.rights_at_hand import would_hold
 from runtime.records.writer import Writing
 
 _LATE = timedelta(days=1)
@@ -71,7 +73,15 @@ def came_late(w: Writing, ports: Ports, entity: CompiledEntity, record_id: str) 
     lying = Subject(entity, record_id, {**shown, rule.person: None})
     if not (yield from would_be_seen(w, entity, lying.shown)):
         return False
+    if rule.pool.claimers is None:
+        return (yield from _might_change(w, entity, {**shown, rule.person: user_id}))
     return (yield from may_claim(w, ports, lying, rule.pool, user_id))
+
+
+def _might_change(w: Writing, entity: CompiledEntity, shown: Mapping[str, Any]) -> Unit[bool]:
+    """Whether the caller might change a record if it was like this: who claims one has it in mind."""
+    sight = acting_sight(w)
+    return sight is None or (yield from would_hold(w, entity, sight.rows_for(entity.key, "update"), shown))
 
 
 def _has_left(decided: list[_Decided]) -> bool:

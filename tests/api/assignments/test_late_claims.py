@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +19,13 @@ JSON = Any
 pytestmark = pytest.mark.anyio
 _OWN = {"entity": "lead", "rows": "owner = CURRENTUSER()", "may": ["read", "create", "update"]}
 _POOL = {"entity": "lead", "rows": 'ISBLANK(owner) AND region = "east"', "fields": ["title", "owner"]}
-_ROLES = {"seller": [_OWN, _POOL], "helper": [_OWN], "boss": [{"entity": "lead", "may": ["read", "create", "update"]}]}
-_PEOPLE = {"ann": "seller", "bob": "seller", "dan": "seller", "hal": "helper", "boss": "boss"}
+_ROLES = {
+    "seller": [_OWN, _POOL],
+    "helper": [_OWN],
+    "watcher": [_POOL],
+    "boss": [{"entity": "lead", "may": ["read", "create", "update"]}],
+}
+_PEOPLE = {"ann": "seller", "bob": "seller", "dan": "seller", "eve": "watcher", "hal": "helper", "boss": "boss"}
 
 
 def _package(**pool: JSON) -> JSON:
@@ -65,10 +71,16 @@ class _Pool:
 
 @pytest.fixture(params=[{}, {"reclaim_hours": 48, "kept_if": 'title = "y"'}], ids=["kept", "reclaimed"])
 async def pool(anyio_backend: str, migrated_database_url: str, request: Any) -> AsyncIterator[_Pool]:
-    async with running(migrated_database_url) as service:
+    async with _opened(migrated_database_url, request.param) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _opened(url: str, settings: JSON) -> AsyncIterator[_Pool]:
+    async with running(url) as service:
         people: dict[str, httpx.AsyncClient] = {}
         ids = {name: service.add_user(name, name=name.title()).id for name in _PEOPLE}
-        publish_definition(service.app.services.registry, _package(**request.param))
+        publish_definition(service.app.services.registry, _package(**settings))
         for name, role in _PEOPLE.items():
             service.identity.grants.give("shop", role, "user", ids[name])
             people[name] = service.client_of(name)
@@ -124,3 +136,13 @@ async def test_who_comes_days_later_finds_nothing(pool: _Pool) -> None:
     assert (await pool.claim("ann", lead)).status_code == 204
     pool.service.clock.advance(timedelta(hours=25))
     problem(await pool.claim("bob", lead), "record.not_found")
+
+
+async def test_where_everybody_may_claim_who_may_change_it_who_only_watches_is_not_told(
+    migrated_database_url: str,
+) -> None:
+    async with _opened(migrated_database_url, {"claimers": None}) as pool:
+        lead = await pool.lead()
+        assert (await pool.claim("ann", lead)).status_code == 204
+        problem(await pool.claim("dan", lead), "pool.taken")
+        problem(await pool.claim("eve", lead), "record.not_found")

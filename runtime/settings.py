@@ -180,7 +180,9 @@ class Settings(BaseSettings):
         (),
         description="Where requests may go although it is not public: names, addresses, networks, each also with `:port`, with commas.",
     )
-    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json`: one object a line; `console`: text for people."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severity that is logged."
     )

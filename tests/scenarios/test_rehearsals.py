@@ -162,7 +162,7 @@ def test_a_longer_limit_breaks_the_story_where_it_is_told():
     report = rehearse(app(None, late))
     assert not report.passed
     failed = {pointer: text.zh for _, pointer, text in report.failures()}
-    assert failed["/story/0/then/0"] == "张伟、主管 收到“24 小时未跟进:甲”:没有任何消息"
+    assert failed["/story/0/then/0"] == "张伟、主管 收到“24 小时未跟进:甲”:没有新的消息"
     assert "2026-03-03 15:00(等待中)" in failed["/story/0/then/1"]
 
 

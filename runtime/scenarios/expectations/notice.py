@@ -35,7 +35,7 @@ class NoticeKind:
             mark_seen(database, fitting)
             return None
         if not letters:
-            return say("没有任何消息", "Nobody was told anything")
+            return say("没有新的消息", "Nobody was told anything new")
         listed = "; ".join(notice_words(world, letter) for letter in (saying or letters)[:5])
         return say(f"实为:{listed}", f"There is: {listed}")
 

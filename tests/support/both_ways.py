@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from builder.store import process_tables, tables
+from builder.store import delivery_tables, process_tables, tables
 from runtime.services import Services
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -21,13 +21,18 @@ def numbered(told: list[Any]) -> list[str]:
 
 
 def left(services: Services) -> list[str]:
-    """Return the events and the runs of automations that there are."""
-    event, run = tables.event, process_tables.automation_run
+    """Return the events, the runs of automations and the messages that there are."""
+    event, run, inbox = tables.event, process_tables.automation_run, delivery_tables.inbox
     of_event = ("entity", "record_id", "kind", "actor", "door", "revision", "changes", "detail")
     of_run = ("automation", "record_id", "state", "reason", "outcomes", "actor", "depth")
-    told, runs = (sa.select(*(t.c[name] for name in names)) for t, names in ((event, of_event), (run, of_run)))
+    of_inbox = ("user_id", "subject", "text", "entity", "record_id")
+    kinds = ((event, of_event), (run, of_run), (inbox, of_inbox))
     with services.database.snapshot() as connection:
-        rows = [*connection.execute(told.order_by(event.c.id)), *connection.execute(runs.order_by(run.c.id))]
+        rows = [
+            row
+            for table, names in kinds
+            for row in connection.execute(sa.select(*(table.c[name] for name in names)).order_by(table.c.id))
+        ]
     return [repr(tuple(row)).replace("UUID('", "").replace("')", "'") for row in rows]
 
 
@@ -38,5 +43,5 @@ def forget(services: Services, entities: Iterable[str]) -> None:
             connection.execute(sa.text(f"DELETE FROM shop__{entity}"))
         process = [tables.approval_act, tables.approval_task, tables.approval, tables.event, tables.stage]
         process += [process_tables.automation_run, process_tables.automation_state, process_tables.assignment_decision]
-        for table in (*process, process_tables.assignment_pool, process_tables.assignment_turn):
+        for table in (*process, process_tables.assignment_pool, process_tables.assignment_turn, delivery_tables.inbox):
             connection.execute(sa.delete(table))

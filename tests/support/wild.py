@@ -114,6 +114,7 @@ _ACTIONS: list[JSON] = [
     _HAND_OVER,
     {"type": "assign", "rule": "pool"},
     {"type": "start_approval", "approval": "ok"},
+    {"type": "notify", "to": [{"role": "x"}, {"field": "owner"}], "subject": "{{name}} {{at}} {{customer.owner}}"},
     *(
         {"type": "set_fields", "set": [{"field": key, "formula": formula}]}
         for key, formula in (

@@ -64,12 +64,22 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name a person most likely meant, or None."""
     if len(name) > 100:
         return None
-    found = get_close_matches(name.casefold(), candidates := {text.casefold(): text for text in known}, n=1, cutoff=0.6)
+    candidates: dict[str, str] = {}
+    for text in known:
+        candidates.setdefault(text.casefold(), text)  # of names that differ by case alone the first, which is the key
+    found = get_close_matches(name.casefold(), candidates, n=1, cutoff=0.6)
     if found:
         return candidates[found[0]]
     wanted = name.casefold()
     inside = [text for folded, text in candidates.items() if len(wanted) > 1 and wanted in folded]
     return min(inside, key=len, default=None)
+
+
+def nearest_key(name: str, known: Iterable[tuple[str, str]]) -> str | None:
+    """The key a person most likely meant, of (key, label): the one that is called so, else the nearest, or None."""
+    pairs = tuple(known)
+    called = next((key for key, label in pairs if label == name), None)
+    return called if called is not None else nearest(name, [key for key, _ in pairs])
 
 
 def did_you_mean(suggestion: str | None) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any, ParamSpec
 
-from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest
+from formulas.errors import FormulaError, FormulaErrors, Kind, Message, did_you_mean, nearest, nearest_key
 from formulas.filter_texts import FORMULA, Judge, Texts
 from formulas.literals import LIST_LIMIT, WrongValueError, read_value
 from formulas.moments import bind_context, read_variable
@@ -187,8 +187,7 @@ class _Reader:
         info = self.schema.find_field(scope.entity, key)
         if info is not None:
             return info
-        known = [name for pair in self.schema.fields(scope.entity) for name in pair if name]
-        zh, en = did_you_mean(nearest(key, known))
+        zh, en = did_you_mean(nearest_key(key, self.schema.fields(scope.entity)))
         shown = key[:100]
         raise self.stop("NAME", pointer, f"没有字段“{shown}”{zh}", f'no field "{shown}"{en}')
 
@@ -274,7 +273,8 @@ class _Reader:
         zh, en = f"这里应为{type_.name.zh}", f"expected {type_.name.en}"
         element = type_.element or type_
         if element.options and isinstance(value, str):
-            hint = did_you_mean(nearest(value, element.options))
+            labelled = tuple((key, label) for label, key in element.labels)
+            hint = did_you_mean(nearest_key(value, labelled or tuple((key, key) for key in element.options)))
             zh, en = f"没有选项“{value[:100]}”{hint[0]}", f'no option "{value[:100]}"{hint[1]}'
         return self.stop("TYPE", pointer, zh, en)
 

@@ -18,6 +18,7 @@ from builder.definition.kinds import APPROVALS, PIPELINES, Definition
 from builder.definition.references import Place, find_models
 from builder.definition.triggers.all_done import AllDone
 from builder.definition.triggers.app_event import AppEvent
+from builder.definition.triggers.changed import Changed
 from builder.definition.triggers.date import DateReached
 from builder.definition.triggers.stage import StageMoved
 from builder.definition.triggers.webhook import Webhook
@@ -26,6 +27,7 @@ from builder.fields.children import ChildrenField
 from builder.fields.date import DateField
 from builder.fields.datetime import DatetimeField
 from builder.fields.parts.choices import ChoiceField
+from builder.fields.select import SelectField
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
 from formulas.checker import check
@@ -78,6 +80,13 @@ def _check_setting(definition: Definition, schema: Schema, place: Place, of: str
         message = say(f"“{field.key}”的值由系统给出,不能设置", f'The system gives the value of "{field.key}"')
         yield error("action.field", place.document, f"{place.pointer}/field", message)
         return
+    if not isinstance(setting, Setting) and _is_stage(definition, entity, field.key):
+        message = say(
+            f"“{field.key}”由流程掌管,只能通过流转改变:请用动作 move_stage",
+            f'"{field.key}" is the stage of a pipeline, which only transitions change: use the action move_stage',
+        )
+        yield error("action.field", place.document, f"{place.pointer}/field", message)
+        return
     if setting.value is not None:
         wrong = _refusal(field, setting.value)
         if wrong is not None:
@@ -86,6 +95,11 @@ def _check_setting(definition: Definition, schema: Schema, place: Place, of: str
         text = getattr(setting, member, None)
         if isinstance(text, str):
             yield from _check_formula(schema, place, field, owner, member, text)
+
+
+def _is_stage(definition: Definition, entity: str, key: str) -> bool:
+    """Whether a field says where in a pipeline a record is."""
+    return any(one.entity == entity and key in (one.field, one.node_field) for one in definition.of(PIPELINES))
 
 
 def _check_formula(
@@ -152,6 +166,8 @@ def check_triggers(definition: Definition) -> Iterator[Finding]:
         if isinstance(trigger, StageMoved):
             field = _field(definition, automation.entity, trigger.field)
             wrong = _wrong_stage(field, (*trigger.entered, *trigger.left))
+        elif isinstance(trigger, Changed):
+            yield from _check_changes(definition, place, automation.entity, trigger)
         elif isinstance(trigger, AllDone):
             field = _field(definition, automation.entity, trigger.relation)
             if field is not None and not (isinstance(field, ChildrenField) and field.entity == trigger.entity):
@@ -173,6 +189,29 @@ def check_triggers(definition: Definition) -> Iterator[Finding]:
             yield error("trigger.field", place.document, f"/trigger/{wrong[0]}", wrong[1])
         if isinstance(trigger, AppEvent | Webhook):
             yield from _check_messages(definition, place, automation.entity, trigger)
+
+
+def _check_changes(definition: Definition, place: Place, entity: str, trigger: Changed) -> Iterator[Finding]:
+    """What a field was or becomes are values it can have, as they are stored: the trigger would never fit otherwise."""
+    for number, change in enumerate(trigger.changes):
+        field = _field(definition, entity, change.field)
+        if field is None or not field.stored:
+            continue
+        for member in ("was", "becomes"):
+            for index, value in enumerate(getattr(change, member) or ()):
+                wrong = _never_stored(field, value) if value is not None else None
+                if wrong is not None:
+                    yield error("trigger.value", place.document, f"/trigger/changes/{number}/{member}/{index}", wrong)
+
+
+def _never_stored(field: Field, value: Any) -> Text | None:
+    wrong = _refusal(field, value)
+    if wrong is None and isinstance(field, SelectField) and value not in field.option_keys:
+        key = field.find_key(value)
+        return say(
+            f"这里写选项的键“{key}”,不写名称“{value}”", f'Write the key of the option, "{key}", not its label "{value}"'
+        )
+    return wrong
 
 
 def _check_messages(

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from builder.checks.finding import Finding, error
 from builder.compiled.computing import draft_schema
 from builder.definition.entity import RESERVED_KEYS, SYSTEM_KEYS
 from builder.definition.kinds import BY_NAME, ENTITIES, Definition, DocumentId, key_of
 from builder.definition.references import OF_FIELDS, Reference, find_references
+from builder.fields.base import label_text
 from builder.fields.children import ChildrenField
 from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.reference import ReferenceField
-from builder.kernel.problems import nearest_hint
+from builder.kernel.problems import key_hint, nearest_hint
 from builder.kernel.text import Text, say
 from formulas.schema import Schema
 
 
 def check_references(definition: Definition) -> Iterator[Finding]:
     """Documents, fields and paths that are named exist."""
-    fields = {entity.key: [field.key for field in entity.fields] for entity in definition.entities}
+    fields = {
+        entity.key: {field.key: label_text(field.label) for field in entity.fields} for entity in definition.entities
+    }
     schema: Schema | None = None
     for reference in find_references(definition):
         message: Text | None
@@ -49,10 +52,11 @@ def _missing_document(definition: Definition, reference: Reference) -> Text | No
     )
 
 
-def _missing_field(fields: dict[str, list[str]], reference: Reference) -> Text | None:
+def _missing_field(fields: Mapping[str, Mapping[str, Text]], reference: Reference) -> Text | None:
     if reference.field in fields[reference.key]:
         return None
-    hint = nearest_hint(reference.field, fields[reference.key])
+    known = ((key, words) for key, label in fields[reference.key].items() for words in label)
+    hint = key_hint(reference.field, known)
     return say(
         f"实体“{reference.key}”没有字段“{reference.field}”{hint.zh}",
         f'The entity "{reference.key}" has no field "{reference.field}"{hint.en}',
@@ -65,8 +69,7 @@ def wrong_step(schema: Schema, entity: str, path: str, *, through_many: bool) ->
     for step in path.split("."):
         found = schema.find_field(owner, step) if owner is not None else None
         if found is None:
-            known = [key for key, _ in schema.fields(owner)] if owner is not None else []
-            hint = nearest_hint(step, known)
+            hint = key_hint(step, schema.fields(owner) if owner is not None else ())
             return say(f"没有字段“{step}”{hint.zh}", f'There is no field "{step}"{hint.en}')
         if found.many and not through_many:
             return say(f"不能按“{step}”排序", f'Cannot sort by "{step}"')

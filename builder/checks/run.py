@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from builder.checks.actions import check_actions, check_triggers
+from builder.checks.audiences import check_audiences
 from builder.checks.creations import check_creations
 from builder.checks.fields import check_defaults, check_field_sets, check_search, check_title
 from builder.checks.finding import Finding
@@ -44,6 +45,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_forms,
     check_actions,
     check_triggers,
+    check_audiences,
     check_creations,
 )
 

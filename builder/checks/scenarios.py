@@ -10,7 +10,8 @@ from builder.definition.kinds import PIPELINES, SCENARIOS, Definition, DocumentI
 from builder.definition.scenarios import Scenario
 from builder.definition.scenarios.base import PersonalAct
 from builder.definition.stories import made_entity
-from builder.kernel.problems import nearest_hint
+from builder.fields.base import label_text
+from builder.kernel.problems import key_hint, nearest_hint
 from builder.kernel.text import Text, say
 
 JSON = Any
@@ -99,10 +100,10 @@ class _Names:
         owner = self._definition.find_entity(entity)
         if owner is None:
             return  # the name of the entity is reported where it stands
-        known = [field.key for field in owner.fields]
+        known = {field.key: label_text(field.label) for field in owner.fields}
         for key, value in values.items():
             if key not in known and key not in ("created_at", "created_by", "revision", "updated_at", "updated_by"):
-                hint = nearest_hint(key, known)
+                hint = key_hint(key, ((one, words) for one, label in known.items() for words in label))
                 text = say(f"“{entity}”没有字段“{key}”{hint.zh}", f'"{entity}" has no field "{key}"{hint.en}')
                 yield self._wrong("field", f"{pointer}/{key}", text)
             for name in _named(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -78,6 +78,11 @@ class CompiledEntity:
     def find_field(self, key: str) -> Field | None:
         """Return a field of its own or a system field."""
         return self.fields.get(key) or self.system.get(key)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, label) of every field of its own and system field, for each language."""
+        for field in (*self.fields.values(), *self.system.values()):
+            yield from ((field.key, words) for words in label_text(field.label))
 
     @cached_property
     def stored_keys(self) -> tuple[str, ...]:

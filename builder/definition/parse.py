@@ -15,6 +15,7 @@ from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_
 from builder.kernel.text import errors_found, say
 
 JSON = Any
+_FEW = 16  # so many names are listed where none is near
 M = TypeVar("M", bound=Model)
 
 
@@ -53,7 +54,9 @@ def _read_document(kind: Kind[M], document: JSON) -> M:
         # types were checked by the schema; pydantic's own JSON reader would put numbers through a binary float
         return kind.model.model_validate(document, strict=False)
     except ValidationError as error:
-        raise DocumentInvalid([_from_pydantic(item) for item in causes(error.errors(include_url=False))]) from None
+        raise DocumentInvalid(
+            [_from_pydantic(item, document) for item in causes(error.errors(include_url=False))]
+        ) from None
 
 
 def parse_definition(package: JSON) -> Definition:
@@ -111,6 +114,8 @@ def _documents_of(kind: Kind[Any], package: dict[str, JSON], violations: list[Vi
 def unknown_member(name: str, known: Any, pointer: str = "") -> Violation:
     """Say that a member is not one of those there are."""
     hint = nearest_hint(name, known)
+    if not hint.zh and 0 < len(known) <= _FEW:
+        hint = say(f";可用:{'、'.join(known)}", f"; there are {', '.join(known)}")
     message = say(f"没有名为“{name}”的成员{hint.zh}", f'There is no member "{name}"{hint.en}')
     return Violation("unknown", f"{pointer}/{escape_pointer(name)}", message, {"name": name})
 
@@ -127,35 +132,27 @@ def causes(found: Sequence[Any]) -> list[Any]:
     return [item for item in found if not follows(item)]
 
 
-def _from_pydantic(item: Any) -> Violation:
-    # a union's tag stands in the location but not in the document
-    parts = [part for index, part in enumerate(item["loc"]) if not _is_tag(item["loc"], index)]
-    pointer = "".join(f"/{escape_pointer(part)}" for part in parts)
+def _from_pydantic(item: Any, document: JSON) -> Violation:
+    pointer = "".join(f"/{escape_pointer(part)}" for part in _without_tags(item["loc"], document))
     error = item.get("ctx", {}).get("error")
     if isinstance(error, OptionInvalid):
         return Violation("options", pointer, error.message)
     return Violation(str(item["type"]), pointer, say("取值不符合规则", f"Breaks a rule: {item['msg']}"))
 
 
-_TAGGED_LISTS = (
-    "fields",
-    "actions",
-    "on_enter",
-    "on_leave",
-    "on_approved",
-    "on_rejected",
-    "on_returned",
-    "on_withdrawn",
-    "guards",
-    "entry",
-    "exit",
-    "holds",
-)
-"""Members that are lists of tagged models."""
-_TAGGED = ("trigger", "picker")
-"""Members that are tagged models."""
+def _without_tags(location: Sequence[Any], document: JSON) -> Iterator[Any]:
+    """Yield the steps of a location. A union's tag stands in it, right behind what is tagged, but not in the document."""
+    here, tag = document, None
+    for step in location:
+        if tag is not None and step == tag:
+            tag = None
+            continue
+        yield step
+        here = _inside(here, step)
+        tag = here.get("type") if isinstance(here, dict) else None
 
 
-def _is_tag(location: Sequence[Any], index: int) -> bool:
-    listed = index >= 2 and isinstance(location[index - 1], int) and location[index - 2] in _TAGGED_LISTS
-    return listed or (index >= 1 and location[index - 1] in _TAGGED)
+def _inside(part: JSON, step: Any) -> JSON:
+    if isinstance(part, dict):
+        return part.get(step)
+    return part[step] if isinstance(part, list) and isinstance(step, int) and step < len(part) else None

@@ -76,6 +76,13 @@ class Vocabulary:
     """(name, user name)"""
     departments: tuple[tuple[str, str], ...] = ()
     """(name, key)"""
+    roles: tuple[tuple[str, str], ...] = ()
+    """(label, key)"""
+
+    def role_called(self, name: str) -> str | None:
+        """Return the key of the one role of this label."""
+        found = [key for label, key in self.roles if label == name]
+        return found[0] if len(found) == 1 else None
 
     def field_named(self, label: str) -> FieldWord | None:
         """Return the field of a label."""
@@ -92,7 +99,7 @@ class Vocabulary:
     def words(self) -> list[str]:
         """Return every word, the longest first."""
         found = {self.entity, *(f.label for f in self.fields), *(label for f in self.fields for label, _ in f.options)}
-        found |= {name for name, _ in self.users} | {name for name, _ in self.departments}
+        found |= {name for names in (self.users, self.departments, self.roles) for name, _ in names}
         return sorted({*found, *_WORDS} - {""}, key=lambda word: (-len(word), word))
 
 
@@ -142,10 +149,10 @@ def tokenize(sentence: str, vocabulary: Vocabulary) -> list[Token]:
         token, at = found
         tokens.append(token)
     if unknown:
-        listed = "”“".join(token.text for token in unknown)
-        hint = nearest_hint(unknown[0].text, words)
-        message = say(f"看不懂“{listed}”{hint.zh}", f'Not understood: "{listed}"{hint.en}')
-        raise Unclear(message, unknown[0].text, unknown[0].at)
+        told = [(token.text, nearest_hint(token.text, words)) for token in unknown]
+        zh = "看不懂" + "、".join(f"“{text}”{hint.zh}" for text, hint in told)
+        en = "Not understood: " + ", ".join(f'"{text}"{hint.en}' for text, hint in told)
+        raise Unclear(say(zh, en), unknown[0].text, unknown[0].at)
     return [*tokens, Token("end", "", len(text))]
 
 

@@ -1,11 +1,11 @@
 """Controlled Chinese for steps of assignment rules: “预算>20万且来自官网的线索,优先分给张伟或李娜”. See docs/decisions/0021.
 
-    sentence   = [conditions "的" entity ","] [hours ","] pick {"," bound}
+    sentence   = [conditions "的" entity "," | entity ","] [hours ","] pick {"," bound}
     conditions = all {或 all};  all = atom {且 atom};  atom = "(" conditions ")" | field comparison number | field 是 option {或 option}
                | 来自 option {或 option} | field 为空 | field 不为空 | field 包含 “text”
     hours      = 工作日 | 周末 | 周一至周五 | 周一、周三, then 9点到18点 | 9:00到18:00
     pick       = (优先分给 | 分给 | 分给空闲最多的 | 轮流分给) person {或 person}
-    person     = a name | a department | @username | 角色“x” | field"的上级" | field"对应的人" | field"区域的人"
+    person     = a name | a department | @username | 角色“x” | a role | field"的上级" | field"对应的人" | field"区域的人"
     bound      = 每人最多 n 条 | 请假出差也分
 
 Words are the app's own: labels of fields and options, names of people and departments. Nothing is guessed.
@@ -33,6 +33,7 @@ from builder.definition.sentence_words import (
 )
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import Text, say
+from formulas.errors import did_you_mean
 
 
 @dataclass
@@ -78,7 +79,9 @@ class Reader:
 
     def sentence(self) -> Step:
         """Read a whole sentence."""
-        if not self._begins_hours() and not self.ahead(*PICKS):
+        if self.take(self.vocabulary.entity):
+            self.need(",")
+        elif not self._begins_hours() and not self.ahead(*PICKS):
             self.condition = self.any_of()
             self.need("的")
             self.take(self.vocabulary.entity)
@@ -138,7 +141,10 @@ class Reader:
             return self.options(owners[0], "=")
         found = self.vocabulary.field_named(self.now.text) if self.now.kind == "word" else None
         if found is None:
-            raise self.unclear(say("应是字段名", "the name of a field"))
+            owners = self.vocabulary.fields_with(self.now.text) if self.now.kind == "word" else []
+            whole = f"{owners[0].label}是{self.now.text}" if len(owners) == 1 else None
+            zh, en = did_you_mean(whole)
+            raise self.unclear(say(f"应是字段名{zh}", f"the name of a field{en}"))
         self.place += 1
         return self.about(found)
 
@@ -286,7 +292,8 @@ class Reader:
             return {"user": token.text.lower()}
         if token.kind == "word" and token.text == "角色" and self.now.kind == "text":
             self.place += 1
-            return {"role": self.tokens[self.place - 1].text}
+            role = self.tokens[self.place - 1].text
+            return {"role": self.vocabulary.role_called(role) or role}
         owner = self.vocabulary.field_named(token.text)
         if owner is not None:
             for word, way in (("的上级", "manager_of"), ("对应的人", "field"), ("区域的人", "area")):
@@ -302,8 +309,15 @@ class Reader:
         departments = [key for name, key in self.vocabulary.departments if name == token.text]
         if len(usernames) + len(departments) == 1:
             return {"user": usernames[0]} if usernames else {"department": departments[0]}
+        role_key = self.vocabulary.role_called(token.text)
+        if role_key is not None and not usernames and not departments:
+            return {"role": role_key}
         self.place -= 1
-        raise self.unclear(say("应是人员、部门或角色", "a person, a department or a role"))
+        hint = say("", "")
+        if owner is not None:
+            zh = f"。字段要写“{owner.label}对应的人”或“{owner.label}的上级”"
+            hint = say(zh, f". Of a field say “{owner.label}对应的人” or “{owner.label}的上级”")
+        raise self.unclear(say(f"应是人员、部门或角色{hint.zh}", f"a person, a department or a role{hint.en}"))
 
 
 def parse_sentence(sentence: str, vocabulary: Vocabulary) -> Step:

@@ -11,9 +11,11 @@ import jsonschema
 
 from builder.definition.kinds import BY_NAME, Kind
 from builder.definition.parse import unknown_member
+from builder.definition.pattern_words import pattern_words
 from builder.definition.schema import document_schema
 from builder.kernel.problems import Violation, escape_pointer, nearest_hint
 from builder.kernel.text import Text, say
+from formulas.errors import did_you_mean
 
 JSON = Any
 
@@ -98,10 +100,53 @@ def _explain_tag(error: jsonschema.ValidationError, pointer: str, mapping: Mappi
         return Violation("required", f"{pointer}/type", say("缺少“type”", '"type" is missing'))
     if not isinstance(tag, str):
         return Violation("type", f"{pointer}/type", say("应是文本", "Expected text"))
-    hint = nearest_hint(tag, mapping)
+    hint = _type_hint(tag, mapping)
     return Violation(
         "unknown", f"{pointer}/type", say(f"没有类型“{tag}”{hint.zh}", f'There is no type "{tag}"{hint.en}')
     )
+
+
+_OTHER_NAMES: Mapping[str, str] = {
+    "string": "text",
+    "textarea": "long_text",
+    "number": "decimal",
+    "float": "decimal",
+    "int": "integer",
+    "bool": "boolean",
+    "checkbox": "boolean",
+    "timestamp": "datetime",
+    "enum": "select",
+    "choice": "select",
+    "link": "reference",
+    "relation": "reference",
+    "attachment": "file",
+    "picture": "image",
+    "photo": "image",
+    "location": "geo_point",
+    "person": "user",
+    "member": "user",
+    "create": "created",
+    "insert": "created",
+    "update": "changed",
+    "updated": "changed",
+    "delete": "deleted",
+    "cron": "schedule",
+    "update_record": "set_fields",
+    "mail": "notify",
+    "send_mail": "notify",
+    "send_message": "notify",
+    "expression": "formula",
+}
+"""What other products call types of ours."""
+
+
+def _type_hint(tag: str, known: Mapping[str, str]) -> Text:
+    """Offer the type that was meant, or all there are."""
+    ours = _OTHER_NAMES.get(tag.casefold())
+    if ours in known:
+        return Text(*did_you_mean(ours))
+    hint = nearest_hint(tag, known)
+    return hint if hint.zh else say(f";可用:{'、'.join(known)}", f"; there are {', '.join(known)}")
 
 
 _TYPE_NAMES = {
@@ -121,14 +166,24 @@ def _sentence(error: jsonschema.ValidationError) -> Text:
     match error.validator:
         case "type":
             names = [_TYPE_NAMES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]
-            return say("应是" + "或".join(n.zh for n in names), "Expected " + " or ".join(n.en for n in names))
+            needed = _schema_of(error).get("required", []) if wanted == "object" else []
+            members = ", ".join(f'"{name}": …' for name in needed)
+            example = say(f",如 {{{members}}}", f" such as {{{members}}}") if needed else say("", "")
+            zh, en = "或".join(n.zh for n in names), " or ".join(n.en for n in names)
+            return say(f"应是{zh}{example.zh}", f"Expected {en}{example.en}")
         case "anyOf" | "oneOf":
-            return say("类型不符", "This has none of the types allowed here")
+            types = [
+                name for name in _TYPE_NAMES if any(inner.validator_value == name for inner in error.context or ())
+            ]
+            named = [_TYPE_NAMES[name] for name in types if name != "null"]
+            if not named:
+                return say("类型不符", "This has none of the types allowed here")
+            return say("应是" + "或".join(n.zh for n in named), "Expected " + " or ".join(n.en for n in named))
         case "enum" | "const":
             listed = ", ".join(str(item) for item in (wanted if isinstance(wanted, list) else [wanted]))
             return say(f"应是其中之一:{listed}", f"Expected one of: {listed}")
         case "pattern":
-            return say(f"格式不符:{wanted}", f"Does not match {wanted}")
+            return pattern_words(str(wanted))
         case "minLength" | "minItems" | "minimum":
             return say(f"太短或太小,至少 {wanted}", f"Too short or small, at least {wanted}")
         case "maxLength" | "maxItems" | "maximum":

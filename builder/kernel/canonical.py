@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import msgspec
 from builder.kernel.clock import instant_text
 from builder.kernel.limits import BODY_DEPTH, NUMBER_EXPONENT
 from builder.kernel.problems import Problem
-from builder.kernel.text import say
+from builder.kernel.text import Text, say
 
 JSON = Any  # None | bool | int | Decimal | str | list[JSON] | dict[str, JSON]
 
@@ -45,12 +46,30 @@ def parse_json(body: bytes | str) -> JSON:
     except RecursionError:
         raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, ValueError) as error:
-        detail = str(error)
-        raise Problem(
-            "request.malformed", say(f"请求内容不是有效的 JSON:{detail}", f"The body is not valid JSON: {detail}")
-        ) from None
+        raise Problem("request.malformed", _malformed(body, str(error))) from None
     _refuse_depth(value)
     return value
+
+
+_BYTE = re.compile(r"\(byte (\d+)\)$")
+_FULL_WIDTH = dict(zip("，：“”‘’｛｝［］【】", ',:""""{}[][]', strict=True))
+
+
+def _malformed(body: bytes | str, detail: str) -> Text:
+    """Say where JSON is broken, and that a Chinese input method wrote a mark, if it did."""
+    zh, en = f"请求内容不是有效的 JSON:{detail}", f"The body is not valid JSON: {detail}"
+    found = _BYTE.search(detail)
+    raw = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
+    if found is None or int(found[1]) >= len(raw):
+        return say(zh, en)
+    before = raw[: int(found[1])].decode("utf-8", "replace")
+    mark = raw[int(found[1]) :][:4].decode("utf-8", "ignore")[:1]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    zh, en = f"{zh},第 {line} 行第 {column} 个字符", f"{en}, line {line}, character {column}"
+    if mark not in _FULL_WIDTH:
+        return say(zh, en)
+    plain = _FULL_WIDTH[mark]
+    return say(f"{zh}是全角标点“{mark}”,请改用半角 {plain}", f"{en} is the full-width mark {mark}; write {plain}")
 
 
 def _too_deep() -> Problem:

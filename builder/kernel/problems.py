@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from builder.kernel.text import Text, say
-from formulas.errors import did_you_mean, nearest
+from formulas.errors import did_you_mean, nearest, nearest_key
 
 
 class Code(NamedTuple):
@@ -198,6 +198,11 @@ class Problem(Exception):
 def nearest_hint(name: str, known: Iterable[str]) -> Text:
     """Return the tail of a message that offers the known name a person most likely meant; empty if none is near."""
     return Text(*did_you_mean(nearest(name, known)))
+
+
+def key_hint(name: str, known: Iterable[tuple[str, str]]) -> Text:
+    """Return the tail of a message that offers the key that was meant, of (key, label): people write what they read."""
+    return Text(*did_you_mean(nearest_key(name, known)))
 
 
 def escape_pointer(part: str | int) -> str:

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 from builder.compiled.app import CompiledApp, CompiledEntity, LinkOf
 from builder.compiled.physical import PhysicalColumn, PhysicalIndex, PhysicalTable, table_name
-from builder.definition.kinds import ENTITIES, KINDS, Kind, dump_document, key_of
+from builder.definition.kinds import APP, ENTITIES, KINDS, PIPELINES, Kind, dump_document, key_of
 from builder.definition.renames import follow_renames, match_keys
+from builder.fields.base import Model, label_text
 from builder.fields.parts.many import SOURCE, TARGET, link_key
 from builder.fields.reference import ReferenceField
+from builder.kernel.text import Text, say
+from builder.publish.differences import shown
 from builder.publish.field_diff import Blank, FieldChanges, Former, Frame
 from builder.publish.impact import IndexValue
 from builder.publish.kept import Kept, KeptEntity, find_kept_entity, kept_columns, kept_name
@@ -77,6 +80,7 @@ class _Diff:
             self._target.definition.app.time_zone,
             kept,
             self._moved_tables(),
+            frozenset(_staged(self._target)),
         )
         self._detach: list[Step] = []
         self._tables: list[Step] = []
@@ -350,7 +354,9 @@ def _changed_documents(
     if base is not None:
         members = _changed_members(dump_document(base.definition.app), dump_document(target.definition.app))
         if members:
-            yield ChangeDocument(entity="", document="app", members=members)
+            note = shown(dump_document(base.definition.app), dump_document(target.definition.app))
+            title = _title(APP.title, target.definition.app)
+            yield ChangeDocument(entity="", document="app", title=title, members=members, note=note)
     for key, old in former.items():
         if target.entities[key].link is not None:
             continue  # what is said of links stands in the document of their field
@@ -361,17 +367,39 @@ def _changed_documents(
         if keys_before != keys_after and sorted(keys_before) == sorted(keys_after):
             members = (*members, "order of fields")
         if members:
-            yield ChangeDocument(entity=key, document=f"entities/{key}", members=members)
+            note = shown(*({name: one.get(name) for name in members} for one in (before, after)))
+            title = _title(ENTITIES.title, target.entities[key].definition)
+            yield ChangeDocument(entity=key, document=f"entities/{key}", title=title, members=members, note=note)
 
 
 def _changed_of_kind(kind: Kind[Any], base: CompiledApp | None, target: CompiledApp) -> Iterator[ChangeDocument]:
-    before = {key_of(document): dump_document(document) for document in base.definition.of(kind)} if base else {}
-    after = {key_of(document): dump_document(document) for document in target.definition.of(kind)}
+    before = {key_of(document): document for document in base.definition.of(kind)} if base else {}
+    after = {key_of(document): document for document in target.definition.of(kind)}
     for key in sorted(before.keys() | after.keys()):
-        members = _changed_members(before.get(key, {}), after.get(key, {}))
-        if members:
-            label = getattr(target.definition.find(kind, key), "label", None)
-            yield ChangeDocument(entity="", document=f"{kind.name}/{key}", members=members, label=label)
+        place, title = f"{kind.name}/{key}", _title(kind.title, after.get(key) or before[key])
+        if key not in before:
+            yield ChangeDocument(entity="", document=place, title=title, deed="add")
+        elif key not in after:
+            yield ChangeDocument(entity="", document=place, title=title, deed="remove")
+        else:
+            old, new = dump_document(before[key]), dump_document(after[key])
+            members = _changed_members(old, new)
+            if members:
+                yield ChangeDocument(entity="", document=place, title=title, members=members, note=shown(old, new))
+
+
+def _staged(target: CompiledApp) -> Iterator[tuple[str, str]]:
+    """Fields that hold stages or nodes of pipelines."""
+    for pipeline in target.definition.of(PIPELINES):
+        yield pipeline.entity, pipeline.field
+        if pipeline.node_field is not None:
+            yield pipeline.entity, pipeline.node_field
+
+
+def _title(kind: Text, document: Model) -> Text:
+    """What people call a document: its kind and its label."""
+    label = label_text(getattr(document, "label", None))
+    return say(f"{kind.zh}“{label.zh}”", f'{kind.en.lower()} "{label.en}"')
 
 
 def _changed_members(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:

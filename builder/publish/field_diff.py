@@ -45,6 +45,8 @@ class Frame(NamedTuple):
     kept: Sequence[Kept]
     moved: Mapping[str, str]
     """Table as it is called before -> after the publish."""
+    staged: frozenset[tuple[str, str]] = frozenset()
+    """(entity, field) of the stages and nodes of pipelines."""
 
     def lead(self, table: str | None) -> str | None:
         """Return how a table will be called."""
@@ -286,6 +288,7 @@ class FieldChanges:
                 target=field,
                 table=self._new.physical.name,
                 time_zone=self._frame.time_zone,
+                staged=(self._new.key, field.key) in self._frame.staged,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from builder.compiled.computing import draft_schema
 from builder.definition.assignment import Hours, LeastLoad, RoundRobin, Step
 from builder.definition.entity import Entity
-from builder.definition.kinds import Definition
+from builder.definition.kinds import ROLES, Definition
 from builder.definition.sentence_words import WEEKDAYS, FieldWord, Unclear, Vocabulary
 from builder.definition.sentences import parse_sentence
 from builder.fields.base import label_text
@@ -42,7 +43,7 @@ def parse_text(registry: Registry, app: str, entity: str, text: str) -> Step:
     definition = export_app(registry, app, None)
     owner = _entity(definition, entity)
     try:
-        step = parse_sentence(text, vocabulary_of(registry, owner))
+        step = parse_sentence(text, vocabulary_of(registry, definition, owner))
         return normal(step, draft_schema(definition), entity)
     except Unclear as unclear:
         params = {"words": unclear.words, "at": unclear.at}
@@ -62,7 +63,7 @@ def render_step(registry: Registry, app: str, entity: str, step: Step) -> str:
     definition = export_app(registry, app, None)
     owner = _entity(definition, entity)
     schema = draft_schema(definition)
-    vocabulary = vocabulary_of(registry, owner)
+    vocabulary = vocabulary_of(registry, definition, owner)
     try:
         return render(step, vocabulary, schema, entity)
     except FormulaErrors as errors:
@@ -111,13 +112,14 @@ def _tree(when: Any, schema: Schema, entity: str) -> Tree:
     return check_condition(when, schema, entity) if isinstance(when, str) else parse_filter(when, schema, entity)
 
 
-def vocabulary_of(registry: Registry, entity: Entity) -> Vocabulary:
-    """Return the words of an entity and of the people there are; what two fields are called means neither."""
+def vocabulary_of(registry: Registry, definition: Definition, entity: Entity) -> Vocabulary:
+    """Return the words of an entity, of the app's roles and of the people there are; what two fields are called means neither."""
     u, d = tables.user, tables.department
     with registry.database.snapshot() as connection:
         users = connection.execute(sa.select(u.c.name, u.c.username).where(u.c.active).order_by(u.c.username)).all()
         departments = connection.execute(sa.select(d.c.name, d.c.key).order_by(d.c.key)).all()
-    return words_of(entity, [(row[0], row[1]) for row in users], [(row[0], row[1]) for row in departments])
+    known = words_of(entity, [(row[0], row[1]) for row in users], [(row[0], row[1]) for row in departments])
+    return replace(known, roles=tuple((label_text(role.label).zh, role.key) for role in definition.of(ROLES)))
 
 
 def words_of(
@@ -237,7 +239,8 @@ def _person_text(who: dict[str, Any], vocabulary: Vocabulary) -> str:
         case {"department": key}:
             return next((name for name, known in vocabulary.departments if known == key), key)
         case {"role": role}:
-            return f"角色“{role}”"
+            label = next((label for label, key in vocabulary.roles if key == role), role)
+            return f"角色“{label if vocabulary.role_called(label) == role else role}”"
         case {"manager_of": path, "levels": 1} if path in labels:
             return f"{labels[path]}的上级"
         case {"field": path} if path in labels:

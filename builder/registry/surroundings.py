@@ -1,4 +1,4 @@
-"""What an app expects around it: other apps that it follows or that follow it, connections it sends through. Doubts, no errors: they may come later."""
+"""What an app expects around it: other apps that it follows or that follow it, connections it sends through, people. Doubts, no errors: they may come later."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ from builder.kernel.canonical import parse_json
 from builder.kernel.problems import nearest_hint
 from builder.kernel.text import say
 from builder.registry.followers import find_followers, find_unknown, package_fields, published_versions
+from builder.registry.people_named import look_for_people
 from builder.registry.registry import get_package
 from builder.store import delivery_tables
 
 
 def look_around(connection: sa.Connection, definition: Definition) -> Iterator[Finding]:
-    """Yield a warning for every app, entity, field and connection that a definition names and that is not there now, and for what other
-    apps' automations name in it in vain."""
+    """Yield a warning for every app, entity, field, connection and person that a definition names and that is not there now, and for what
+    other apps' automations name in it in vain."""
     yield from _apps(connection, definition)
     yield from _followers(connection, definition)
     yield from _connections(connection, definition)
+    yield from look_for_people(connection, definition)
 
 
 def _apps(connection: sa.Connection, definition: Definition) -> Iterator[Finding]:

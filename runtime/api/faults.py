@@ -12,12 +12,11 @@ from starlette.responses import Response
 
 from builder.definition.parse import causes
 from builder.kernel.canonical import JSON
+from builder.kernel.input_words import input_words
 from builder.kernel.problems import Problem, Violation, escape_pointer
-from builder.kernel.text import Text, errors_found, say
+from builder.kernel.text import errors_found
 from runtime.api.http import REQUEST_ID, ClientGone, is_json, not_json, request_language
 from runtime.api.problems import client_left, problem_of, problem_reply
-
-_TOO_LONG = 200
 
 
 async def answer(request: Request, error: Exception) -> Response:
@@ -81,32 +80,6 @@ def _from_validation(errors: Sequence[Any]) -> Problem:
     )
 
 
-_MESSAGES: dict[str, Text] = {
-    "missing": say("缺少此项", "This member is required"),
-    "extra_forbidden": say("没有这一项", "There is no such member"),
-    "string_type": say("应是文本", "This has to be a string"),
-    "int_type": say("应是整数", "This has to be an integer"),
-    "int_parsing": say("应是整数", "This has to be an integer"),
-    "int_from_float": say("应是整数", "This has to be an integer"),
-    "bool_type": say("应是 true 或 false", "This has to be true or false"),
-    "bool_parsing": say("应是 true 或 false", "This has to be true or false"),
-    "list_type": say("应是列表", "This has to be a list"),
-    "dict_type": say("应是对象", "This has to be an object"),
-    "model_type": say("应是对象", "This has to be an object"),
-    "model_attributes_type": say("应是 JSON 对象", "This has to be a JSON object"),
-    "json_invalid": say("不是有效的 JSON", "This is not valid JSON"),
-}
-_MESSAGES_WITH_LIMIT: dict[str, tuple[str, Text]] = {
-    "string_too_short": ("min_length", say("至少 {} 个字符", "At least {} characters")),
-    "string_too_long": ("max_length", say("至多 {} 个字符", "At most {} characters")),
-    "too_short": ("min_length", say("至少 {} 项", "At least {} items")),
-    "too_long": ("max_length", say("至多 {} 项", "At most {} items")),
-    "literal_error": ("expected", say("只能是 {}", "This has to be {}")),
-    "greater_than_equal": ("ge", say("不小于 {}", "At least {}")),
-    "less_than_equal": ("le", say("不大于 {}", "At most {}")),
-}
-
-
 def validation_violation(item: Any) -> Violation:
     """Turn one error of pydantic into a violation; what was sent is not repeated, it may be a secret."""
     place, *path = item["loc"] or ("body",)
@@ -118,15 +91,4 @@ def validation_violation(item: Any) -> Violation:
         params = {"in": place, "name": ".".join(str(part) for part in path)}
         path = []
     pointer = "".join(f"/{escape_pointer(part)}" for part in path)
-    return Violation(kind, pointer, _message(kind, item), params)
-
-
-def _message(kind: str, item: Any) -> Text:
-    if kind in _MESSAGES:
-        return _MESSAGES[kind]
-    context = item.get("ctx") or {}
-    if kind in _MESSAGES_WITH_LIMIT:
-        name, text = _MESSAGES_WITH_LIMIT[kind]
-        return Text(*(words.format(context.get(name)) for words in text))
-    message = str(item["msg"]).removeprefix("Value error, ")[:_TOO_LONG]
-    return say(f"取值无效:{message}", f"Not valid: {message}")
+    return Violation(kind, pointer, input_words(item), params)

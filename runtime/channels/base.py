@@ -150,7 +150,8 @@ async def send_http(
     try:
         answer = await roads.outbound.send(method, url, headers=typed, content=content)
     except OutboundRefused as error:
-        return Refused(say(f"地址不允许访问:{error}", f"The address is not allowed: {error}"), final=True)
+        zh, en = error.message
+        return Refused(say(f"地址不允许访问:{zh}", f"The address is not allowed: {en}"), final=True)
     except OutboundFailed as error:
         return Refused(say(f"没有成功:{error}", f"It did not get through: {error}"), final=False)
     if 200 <= answer.status < 300:

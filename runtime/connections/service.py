@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from builder.kernel.canonical import dump_json, parse_json
 from builder.kernel.clock import Clock
+from builder.kernel.input_words import input_words
 from builder.kernel.limits import CONNECTION_SECRET_LENGTH, CONNECTIONS, KEY_LENGTH, LABEL_LENGTH
 from builder.kernel.problems import Problem, Violation, nearest_hint
-from builder.kernel.text import Text, say
+from builder.kernel.text import say
 from builder.store.database import Database
 from builder.store.delivery_tables import connection as table
 from runtime import channels, directories
@@ -242,8 +243,9 @@ def _options(kind: ConnectionKind, given: JSON, violations: list[Violation]) -> 
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
             pointer = "/options" + "".join(f"/{part}" for part in item["loc"])
-            english = str(item["msg"]).removeprefix("Value error, ")
-            violations.append(Violation(str(item["type"]), pointer, Text(f"选项有误:{english}", english)))
+            violations.append(
+                Violation(str(item["type"]), pointer, input_words(item, tuple(kind.Options.model_fields)))
+            )
         return {}
     options: dict[str, JSON] = made.model_dump(mode="json", exclude_defaults=True)
     return options

@@ -16,6 +16,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from builder.kernel.text import Text, say
+
 if TYPE_CHECKING:
     import httpx
 
@@ -30,6 +32,10 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 class OutboundRefused(Exception):
     """The address is not one we go to; trying again changes nothing."""
+
+    def __init__(self, message: Text) -> None:
+        self.message = message
+        super().__init__(message.en)
 
 
 class OutboundFailed(Exception):
@@ -137,7 +143,12 @@ class Outbound:
             raise OutboundFailed(f"{host} has no address")
         for address in addresses:
             if not (is_public(address) or self.allowed.has(host, address, port)):
-                raise OutboundRefused(f"{host} leads to {address}, which is not a public address")
+                raise OutboundRefused(
+                    say(
+                        f"{host} 指向 {address},不是公网地址;要访问它,请在设置 outbound_allow 中写上",
+                        f"{host} leads to {address}, which is not a public address; the setting outbound_allow names what is allowed",
+                    )
+                )
         return addresses[0]
 
 
@@ -161,11 +172,13 @@ def _target(url: str) -> tuple[str, int]:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise OutboundRefused(f"not an address: {error}") from None
+        raise OutboundRefused(say(f"不是网址({error})", f"not an address: {error}")) from None
     if parts.scheme not in _SCHEMES or not host:
-        raise OutboundRefused("only http and https addresses with a host are reached")
+        raise OutboundRefused(
+            say("只能是带主机名的 http 或 https 地址", "only http and https addresses with a host are reached")
+        )
     if parts.username is not None or parts.password is not None:
-        raise OutboundRefused("an address must not carry a user name or password")
+        raise OutboundRefused(say("地址里不能写用户名或密码", "an address must not carry a user name or password"))
     return host, port or _SCHEMES[parts.scheme]
 
 

@@ -14,7 +14,7 @@ from builder.definition.guards.required import RequiredGuard
 from builder.definition.pipeline import Transition
 from builder.fields.base import label_text
 from builder.fields.parts.choices import ChoiceField
-from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.problems import Problem, Violation, key_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.automations.actions.base import ActionFailed, Occasion
@@ -101,8 +101,11 @@ def find_way(w: Writing, entity: CompiledEntity, key: str) -> Way:
     for pipeline in pipelines:
         if key in pipeline.transitions:
             return Way(pipeline, pipeline.transitions[key])
-    known = [known for pipeline in pipelines for known in pipeline.transitions]
-    shown, hint = key[:_NAME_SHOWN], nearest_hint(key, known)
+    ways = [way for pipeline in pipelines for way in pipeline.transitions.values()]
+    shown, hint = (
+        key[:_NAME_SHOWN],
+        key_hint(key, ((way.key, words) for way in ways for words in label_text(way.label))),
+    )
     detail = say(f"“{entity.key}”没有流转“{shown}”{hint.zh}", f'"{entity.key}" has no transition "{shown}"{hint.en}')
     raise Problem("transition.not_found", detail)
 

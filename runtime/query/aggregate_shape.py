@@ -210,7 +210,7 @@ class _Reading:
         for place, step in enumerate(names):
             info = self._app.find_field(owner, step)
             if info is None:
-                raise unknown_field(pointer, owner, step, [key for key, _ in self._app.fields(owner)])
+                raise unknown_field(pointer, owner, step, self._app.fields(owner))
             steps = (*steps, *info.steps)
             if info.many:
                 if many >= 0:

@@ -158,7 +158,7 @@ def _sort_field(
         found = app.find_field(owner, step) if owner is not None else None
         last = position == len(names) - 1
         if owner is not None and found is None:
-            raise unknown_field(pointer, owner, step, [key for key, _ in app.fields(owner)])
+            raise unknown_field(pointer, owner, step, app.fields(owner))
         if found is None or found.many or (not last and found.target_entity is None):
             raise invalid(pointer[1:], say(f"不能按“{step}”排序", f'Cannot sort by "{step}"'))
         path, owner = (*path, *found.steps), found.target_entity

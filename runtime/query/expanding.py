@@ -75,8 +75,7 @@ class _Planning:
                 raise invalid(request.pointer[1:], say(f"“{step}”不是关联", f'"{step}" is no relation'))
             field = owner.find_field(step)
             if field is None:
-                known = [key for key, _ in self._app.fields(owner.key)]
-                raise unknown_field(request.pointer, owner.key, step, known)
+                raise unknown_field(request.pointer, owner.key, step, self._app.fields(owner.key))
             info = self._app.find_field(owner.key, step)
             leads = isinstance(field, ManyField) or (info is not None and info.target_entity is not None)
             owner = self._app.entities[str(getattr(field, "entity", ""))] if leads else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from builder.kernel.limits import QUERY_RELATIONS
-from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
+from builder.kernel.problems import Problem, Violation, escape_pointer, key_hint, nearest_hint
 from builder.kernel.text import Text, say
 from formulas.errors import FormulaErrors
 
@@ -54,9 +54,9 @@ def unknown(pointer: str, message: Text, name: str) -> Problem:
     )
 
 
-def unknown_field(pointer: str, entity: str, name: str, known: Iterable[str]) -> Problem:
-    """Refuse the name of a field that the entity has not."""
-    hint = nearest_hint(name, known)
+def unknown_field(pointer: str, entity: str, name: str, known: Iterable[tuple[str, str]]) -> Problem:
+    """Refuse the name of a field that the entity has not; it has these (key, label)."""
+    hint = key_hint(name, known)
     name = shown(name)
     message = say(f"“{entity}”没有字段“{name}”{hint.zh}", f'"{entity}" has no field "{name}"{hint.en}')
     return unknown(pointer, message, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from builder.fields.multi_reference import MultiReferenceField
 from builder.fields.parts.many import ManyField
 from builder.fields.reference import ReferenceField
 from builder.kernel.limits import EXPAND_DEPTH, QUERY_RELATIONS
-from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.problems import Problem, Violation, key_hint
 from builder.kernel.text import say
 from formulas.tree import Tree
 from runtime.access.gate import FieldMap
@@ -139,7 +139,7 @@ def _graft(
         return
     field = entity.find_field(head)
     if field is None:
-        _note_unknown(entity.key, head, (*entity.fields, *entity.system), pointer, violations)
+        _note_unknown(entity.key, head, entity.names(), pointer, violations)
         return
     if not rest and not whole:
         tree.setdefault(head, None)
@@ -155,7 +155,7 @@ def _graft(
     if target.startswith("@"):
         name = ".".join(rest) or "*"
         if name != "*" and name not in PLATFORM_COLUMNS[target[1:]]:
-            _note_unknown(target[1:], name, PLATFORM_COLUMNS[target[1:]], pointer, violations)
+            _note_unknown(target[1:], name, ((key, key) for key in PLATFORM_COLUMNS[target[1:]]), pointer, violations)
         inner[name] = None
     elif not rest:
         inner.update({key: inner.get(key) for key in ("*", *inner)})
@@ -167,9 +167,11 @@ def _graft(
             inner.setdefault("*", None)
 
 
-def _note_unknown(owner: str, name: str, known: tuple[str, ...], pointer: str, violations: list[Violation]) -> None:
+def _note_unknown(
+    owner: str, name: str, known: Iterable[tuple[str, str]], pointer: str, violations: list[Violation]
+) -> None:
     name = shown(name)
-    hint = nearest_hint(name, known) if len(violations) < _HINTS else say("", "")
+    hint = key_hint(name, known) if len(violations) < _HINTS else say("", "")
     message = say(f"“{owner}”没有字段“{name}”{hint.zh}", f'"{owner}" has no field "{name}"{hint.en}')
     violations.append(Violation("unknown", pointer, message, {"name": name}))
 

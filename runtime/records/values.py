@@ -17,7 +17,7 @@ from builder.fields.parts.computed import ComputedField
 from builder.fields.parts.many import ManyField
 from builder.kernel.canonical import dump_json, dump_sorted
 from builder.kernel.limits import CHILD_RECORDS
-from builder.kernel.problems import Problem, Violation, escape_pointer, nearest_hint
+from builder.kernel.problems import Problem, Violation, escape_pointer, key_hint
 from builder.kernel.text import Text, errors_found, say
 
 JSON = Any
@@ -189,7 +189,7 @@ def _unknown(entity: CompiledEntity, key: str, pointer: str, violations: list[Vi
     shown = key[:_NAME_SHOWN]
     # looking for the nearest name takes its time, and there may be thousands
     wanted = len(key) <= _NAME_SHOWN and len(violations) < _HINTS
-    hint = nearest_hint(key, entity.fields) if wanted else say("", "")
+    hint = key_hint(key, entity.names()) if wanted else say("", "")
     message = say(f"“{entity.key}”没有字段“{shown}”{hint.zh}", f'"{entity.key}" has no field "{shown}"{hint.en}')
     return Violation("unknown", f"{pointer}/{escape_pointer(shown)}", message, {"name": shown})
 

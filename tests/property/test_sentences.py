@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -231,3 +232,50 @@ def test_what_no_sentence_says_is_refused(members: JSON):
 def test_pickers_of_sentences():
     assert read("轮流分给李娜").picker == RoundRobin()
     assert read("优先分给李娜").picker == LeastLoad()
+
+
+ROLES = replace(
+    WORDS, roles=(("工程师", "engineer"), ("负责人", "keeper"), ("张伟", "double"), ("经理", "m1"), ("经理", "m2"))
+)
+
+
+@pytest.mark.parametrize(
+    "sentence, people, written",
+    [
+        ("线索,分给工程师", [{"role": "engineer"}], "优先分给角色“工程师”"),
+        ("优先分给角色“工程师”或角色“engineer”", [{"role": "engineer"}] * 2, "优先分给角色“工程师”或角色“工程师”"),
+        ("优先分给负责人", [{"role": "keeper"}], "优先分给角色“负责人”"),  # a field is called so, too
+        ("优先分给张伟", [{"user": "zhangwei"}], "优先分给张伟"),
+        ("优先分给角色“m1”", [{"role": "m1"}], "优先分给角色“m1”"),  # two are called so
+    ],
+)
+def test_roles_are_called_by_their_labels(sentence: str, people: list[dict[str, str]], written: str):
+    step = parse_sentence(sentence, ROLES)
+    assert [who.model_dump(exclude_defaults=True) for who in step.people] == people
+    assert render(step, ROLES, SCHEMA, "lead") == written
+
+
+@pytest.mark.parametrize(
+    "sentence, zh, en",
+    [
+        (
+            "来自抖音的线索,分给华东销售组",
+            "看不懂“抖音”、“华东销售组”，是否想写“华东销售部”？",
+            'Not understood: "抖音", "华东销售组"; did you mean "华东销售部"?',
+        ),
+        (
+            "官网的线索,分给张伟",
+            "看不懂“官网”:应是字段名，是否想写“来源是官网”？",
+            'Not understood: "官网": the name of a field; did you mean "来源是官网"?',
+        ),
+        (
+            "分给负责人",
+            "看不懂“负责人”:应是人员、部门或角色。字段要写“负责人对应的人”或“负责人的上级”",
+            'Not understood: "负责人": a person, a department or a role. Of a field say “负责人对应的人” or “负责人的上级”',
+        ),
+    ],
+)
+def test_a_refusal_says_how_it_is_written(sentence: str, zh: str, en: str):
+    with pytest.raises(Unclear) as unclear:
+        parse_sentence(sentence, WORDS)
+    assert unclear.value.message == (zh, en)

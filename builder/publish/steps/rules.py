@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import sqlalchemy as sa
 
 from builder.fields.auto_number import AutoNumberField
-from builder.fields.base import Field, Invalid, Label, label_text
+from builder.fields.base import Field, Invalid
 from builder.fields.parts.files import FileSetField
 from builder.kernel.limits import SAMPLE_RECORDS_SHOWN
 from builder.kernel.text import Text, say
@@ -44,6 +44,7 @@ _HARMLESS = frozenset(
         "entity",
     }
 )
+_NO_NOTE = say("", "")
 #: Members of a field of numbers that decide what the next one is.
 _COUNTING = frozenset({"type", "pattern", "reset", "start"})
 
@@ -61,6 +62,8 @@ class ChangeRules(Step):
     table: str
     """The table as it is called after the publish."""
     time_zone: str
+    staged: bool = False
+    """A pipeline moves records whose option is gone; how many, and where to, is told by its own step."""
 
     def summary(self) -> Text:
         """Say what happens."""
@@ -84,7 +87,7 @@ class ChangeRules(Step):
         samples: tuple[tuple[str, Any], ...] = ()
         if self.target.required and not self.source.required and self.target.visible_if is None:
             count, ids = count_where(connection, self.old_table, self.old_column, self.column_type, blank=True)
-        if changed_options(self.source, self.target) - _HARMLESS:
+        if changed_options(self.source, self.target) - _HARMLESS - ({"options"} if self.staged else set()):
             refuses = self._refuses_with(self._unfit(connection))
             refused, unfit = count_refused(connection, self.old_table, self.old_column, self.column_type, refuses)
             samples = tuple((key, self.source.to_json(value)) for key, value in unfit)
@@ -117,19 +120,30 @@ class ChangeRules(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeDocument(Step):
-    """Anything else in a document: labels, title field, the order of fields, the app's own members."""
+    """A document is new or gone, or anything else in it changes: labels, title field, the order of fields, conditions, times."""
 
     kind: ClassVar[str] = "change_document"
     document: str
-    members: tuple[str, ...]
-    label: Label | None = None
-    """How people call it."""
+    title: Text
+    """What kind of document it is, and what people call it."""
+    members: tuple[str, ...] = ()
+    deed: Literal["add", "change", "remove"] = "change"
+    note: Text = _NO_NOTE
+    """What was and what becomes."""
 
     def summary(self) -> Text:
         """Say what happens."""
-        names, label = ", ".join(self.members), None if self.label is None else label_text(self.label)
-        zh, en = ("", "") if label is None else (f"“{label.zh}”", f' "{label.en}"')
-        return say(f"修改 {self.document}{zh} 的 {names}", f"Change {names} of {self.document}{en}")
+        zh, en = f"{self.title.zh}({self.document})", f"{self.title.en} ({self.document})"
+        if self.deed == "add":
+            return say(f"新增{zh}", f"Add the {en}")
+        if self.deed == "remove":
+            return say(f"删除{zh}", f"Remove the {en}")
+        names = ", ".join(self.members)
+        return say(f"修改{zh}的 {names}", f"Change {names} of the {en}")
+
+    def impact(self, connection: sa.Connection) -> Impact:
+        """No record changes; the note says what is another one."""
+        return Impact("safe", note=self.note)
 
 
 def changed_options(source: Field, target: Field) -> set[str]:

@@ -210,10 +210,19 @@ def _people_in(o: Occasion, path: str) -> Unit[list[str]]:
         return []
     if isinstance(value, tuple):
         return [str(item) for item in value]
-    info = o.w.app.find_field(o.entity.key, path) if "." not in path else None
-    if info is not None and info.type.kind == "department":
+    if _is_department(o, path):
         return (yield from o.ports.people.in_department(o.w, str(value)))
     return [str(value)]
+
+
+def _is_department(o: Occasion, path: str) -> bool:
+    """Whether a path leads to a department."""
+    owner: str | None = o.entity.key
+    info = None
+    for step in path.split("."):
+        info = o.w.app.find_field(owner, step) if owner is not None else None
+        owner = info.target_entity if info is not None else None
+    return info is not None and info.type.kind == "department"
 
 
 def _of_area(o: Occasion, path: str) -> Unit[list[str]]:

@@ -6,7 +6,7 @@ import re
 from typing import Any, ClassVar, Literal
 
 from builder.fields.base import JSON, FieldSample, wrong_type
-from builder.fields.parts.ids import coerce_ids
+from builder.fields.parts.ids import A_USER, coerce_ids
 from builder.fields.parts.sets import SetField
 from builder.kernel.text import say
 from formulas.types import PERSON, Type, set_of
@@ -46,7 +46,7 @@ class MultiUserField(SetField):
         """Take a list of ids, or of objects with an ``id``."""
         if not isinstance(value, list | tuple):
             raise wrong_type(say("人员编号的列表", "a list of user ids"))
-        return self.check_count(coerce_ids(value))
+        return self.check_count(coerce_ids(value, A_USER))
 
     def formula_type(self) -> Type:
         """A set of people."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from builder.fields.base import JSON, Field, FieldSample
-from builder.fields.parts.ids import coerce_id
+from builder.fields.parts.ids import A_USER, coerce_id
 from builder.kernel.text import say
 from builder.store.types import Identifier, StoredType
 from formulas.types import PERSON, Type
@@ -35,7 +35,7 @@ class UserField(Field):
 
     def coerce(self, value: JSON) -> str:
         """Take an id, or an object with an ``id``."""
-        return coerce_id(value)
+        return coerce_id(value, A_USER)
 
     def formula_type(self) -> Type:
         """A person."""

@@ -47,8 +47,8 @@ def input_words(item: Mapping[str, Any], known: tuple[str, ...] = ()) -> Text:
     if kind in _WORDS:
         return _WORDS[kind]
     if kind == "literal_error":  # Pydantic joins them in English
-        expected = str(context.get("expected")).replace(" or ", ", ")
-        return say(f"只能是 {expected}", f"This has to be one of {expected}")
+        expected = str(context.get("expected"))
+        return say(f"只能是 {expected.replace(' or ', '、').replace(', ', '、')}", f"This has to be {expected}")
     if kind in _WORDS_WITH_LIMIT:
         name, text = _WORDS_WITH_LIMIT[kind]
         return Text(*(words.format(context.get(name)) for words in text))

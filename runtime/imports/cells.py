@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -165,7 +165,21 @@ def body_of(
             body[key] = cell if key == ID or owner is None else _value(owner, cell, names, zone)
         except Invalid as invalid:
             violations.append(Violation(invalid.code, f"{pointer}/{key}", invalid.message))
+    if violations:  # nobody will write this row and judge the rest of it, and people shall hear everything at once
+        violations += _wrong_values(keys, fields, body, pointer)
     return body, violations
+
+
+def _wrong_values(
+    keys: Sequence[str | None], fields: Sequence[Field | None], body: Mapping[str, JSON], pointer: str
+) -> Iterator[Violation]:
+    for key, owner in zip(keys, fields, strict=True):
+        if key is None or owner is None or key not in body:
+            continue
+        try:
+            owner.coerce(body[key])
+        except Invalid as invalid:
+            yield Violation(invalid.code, f"{pointer}/{key}", invalid.message)
 
 
 def _value(owner: Field, cell: str, names: Names, zone: ZoneInfo) -> JSON:

@@ -324,6 +324,15 @@ async def test_everything_wrong_with_a_connection_is_told_at_once(admin: Any) ->
     assert "access_token" in str(
         [error["detail"] for error in found["errors"] if error["pointer"] == "/secrets/acess_token"]
     )
+    mail = {"key": "mail", "kind": "smtp", "options": {"server": "mail.example.com", "sender": "nobody"}}
+    told = problem(
+        await admin.post("/api/connections", json=mail, headers={"accept-language": "zh"}), "connection.invalid"
+    )
+    assert {error["pointer"]: error["detail"] for error in told["errors"]} == {
+        "/options/host": "缺少此项",
+        "/options/sender": r"格式不符:^[^@\s<>]+@[^@\s<>]+$",
+        "/options/server": "没有这一项;可用:host、port、security、username、sender、sender_name",
+    }
     found = problem(await admin.post("/api/connections", json={"key": "a", "kind": "dingtolk"}), "connection.invalid")
     assert "dingtalk" in found["errors"][0]["detail"]
     problem(await admin.get("/api/connections/nope"), "connection.not_found")

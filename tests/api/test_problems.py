@@ -91,6 +91,12 @@ async def test_all_violations_at_once_with_pointers(client):
     ]
 
 
+async def test_alternatives_are_told_in_the_language_asked_for(client):
+    body = {"username": "a", "password": "b", "mode": "magic"}
+    found = problem(await client.post(LOGIN, json=body, headers={"accept-language": "zh"}), "request.malformed")
+    assert found["errors"][0]["detail"] == "只能是 'cookie'、'bearer'"
+
+
 async def test_values_that_were_sent_are_not_repeated_CVE_2025_30353(client):
     for body in ({"username": "a", "password": ["canary"]}, {"username": "a", "password": "canary" * 500}):
         reply = await client.post(LOGIN, json=body)

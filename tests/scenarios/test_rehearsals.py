@@ -329,3 +329,29 @@ async def test_the_draft_is_played_over_rest_and_before_a_publish(migrated_datab
             assert (await client.post("/builder/v1/apps/leads/test")).json()["data"]["passed"] is False
         async with service.client_of("member", "records:read") as client:
             problem(await client.post("/builder/v1/apps/leads/test"), "access.denied")
+
+
+def test_an_option_may_be_expected_by_its_label_as_it_may_be_written():
+    document = app(
+        [
+            {
+                "when": [
+                    {
+                        "type": "create",
+                        "by": "zhang",
+                        "entity": "lead",
+                        "name": "a",
+                        "values": {"title": "甲", "stage": "赢单"},
+                    }
+                ],
+                "then": [{"type": "record", "record": "a", "values": {"stage": "赢单"}}],
+            },
+            {"then": [{"type": "record", "record": "a", "values": {"stage": "won"}}]},
+            {"then": [{"type": "record", "record": "a", "values": {"stage": "assigned"}}]},
+        ]
+    )
+    lead = next(entity for entity in document["entities"] if entity["key"] == "lead")
+    stage = next(field for field in lead["fields"] if field["key"] == "stage")
+    next(option for option in stage["options"] if option["key"] == "won")["label"] = "赢单"
+    told = [line.state for line in rehearse(document).told[0].lines if line.kind == "expectation"]
+    assert told == ["passed", "passed", "failed"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from builder.definition.scenarios.expectations.record import Record
+from builder.fields.base import JSON, Field
+from builder.fields.parts.choices import ChoiceField
 from builder.kernel.text import Text, say
 from runtime.records.values import same_json
 from runtime.scenarios.wording import condition_words, read_values
@@ -34,7 +36,8 @@ class RecordKind:
             return None if expected.gone else say("记录已不存在", "The record is gone")
         if expected.gone:
             return say("记录还在", "The record is still there")
-        wanted = world.real(expected.values)
+        entity = world.entity_of(expected.record)
+        wanted = {key: _kept(entity.find_field(key), value) for key, value in world.real(expected.values).items()}
         wrong = {key: found.get(key) for key, value in wanted.items() if not same_json(value, found.get(key))}
         if wrong:
             shown = world.values_words(
@@ -56,6 +59,15 @@ def _unmet(world: World, expected: Record, found: dict[str, object]) -> Text:
     shown = world.values_words(entity, {key: _titled(world, value) for key, value in read.items()})
     zh, en = (f":{shown.zh}", f": {shown.en}") if read else ("", "")
     return say(f"不满足条件{zh}", f"It does not meet the condition{en}")
+
+
+def _kept(field: Field | None, value: JSON) -> JSON:
+    """Return a value as the record keeps it: an option may be given by its label, as in every write."""
+    if not isinstance(field, ChoiceField):
+        return value
+    if isinstance(value, list):
+        return [_kept(field, item) for item in value]
+    return (field.find_key(value) or value) if isinstance(value, str) else value
 
 
 def _titled(world: World, value: object) -> object:

@@ -95,7 +95,7 @@ async def test_rows_that_break_a_rule_are_refused_with_reasons_and_come_back_as_
     job = await bring_in(desk, "order", content)
     assert (job["state"], job["result"]["created_count"], job["result"]["refused_count"]) == ("done", 2, 4)
     found = await refused(desk, job)
-    assert found[3] == {"customer": "reference"}
+    assert found[3] == {"customer": "reference", "amount": "minimum"}  # all at once
     assert found[4] == {"customer": "ambiguous"}
     assert found[5].keys() == {"title", "amount"}
     assert found[6] == {"code": "unique"}

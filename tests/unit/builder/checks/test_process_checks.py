@@ -76,7 +76,8 @@ def test_who_leads_to_people_is_fine(who: JSON):
 def test_who_leads_to_nobody_is_told(who: JSON):
     ((pointer, (code, message)),) = found(told(**who)).items()
     assert (pointer, code) == (f"/actions/0/to/0/{next(iter(who))}", "audience.people")
-    assert message.startswith(f"“{next(iter(who.values()))}”是") and "这里要能找到人员" in message
+    assert message.startswith(f"“{next(iter(who.values()))}”是")
+    assert "这里要能找到人员" in message
 
 
 def test_a_stage_is_not_set_like_a_field():

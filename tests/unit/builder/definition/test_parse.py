@@ -29,7 +29,7 @@ def test_every_error_of_a_document_comes_at_once_with_pointer_and_hint():
         "/fields/0/labl": 'unknown: There is no member "labl"; did you mean "label"?',
         "/fields/0/label": 'required: "label" is missing',
         "/fields/1/type": 'unknown: There is no type "integr"; did you mean "integer"?',
-        "/fields/2/key": "pattern: Does not match ^[a-z][a-z0-9_]{0,39}$",
+        "/fields/2/key": "pattern: Expected a key, not a label: a lower-case letter, then lower-case letters, digits and _, at most 40 in all",
         "/fields/3": "type: Expected an object",
         "/fields/4/type": 'required: "type" is missing',
     }

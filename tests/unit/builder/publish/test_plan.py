@@ -148,7 +148,7 @@ def test_steps_come_in_words_of_both_languages(registry):
         ("safe", "Index created_at, id of d"),
         ("safe", "Index c of d"),
         ("safe", "Change label, unique of the field c.z"),
-        ("safe", "Change label of entities/c"),
+        ("safe", 'Change label of the entity "c" (entities/c)'),
     ]
     assert all(step["summary"] for step in steps(registry, "zh"))
 

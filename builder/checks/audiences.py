@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builder.checks.finding import Finding, error
+from builder.checks.finding import Finding, error, warning
 from builder.compiled.computing import draft_schema
 from builder.definition.actions.base import Who
-from builder.definition.kinds import Definition
+from builder.definition.approval import Approval
+from builder.definition.kinds import APPROVALS, ROLES, Definition, DocumentId
 from builder.definition.references import Place, find_models
+from builder.definition.role import Role
+from builder.fields.base import label_text
 from builder.kernel.text import Text, say
 from formulas.checker import check
 from formulas.errors import FormulaErrors
@@ -30,6 +33,30 @@ def check_audiences(definition: Definition) -> Iterator[Finding]:
     for place in find_models(definition, Who):
         schema = schema or draft_schema(definition)
         yield from _check(schema, place)
+    yield from _check_approvers(definition)
+
+
+def _check_approvers(definition: Definition) -> Iterator[Finding]:
+    """A role that is asked for an approval may give it, by a grant of its own; else who has no other role cannot answer."""
+    for approval in definition.of(APPROVALS):
+        for number, step in enumerate(approval.steps):
+            for index, who in enumerate(step.approvers):
+                role = definition.find(ROLES, who.role) if who.role is not None else None
+                if isinstance(role, Role) and not _may_give(role, approval):
+                    label = label_text(role.label)
+                    text = say(
+                        f"角色“{label.zh}”没有授权给出这个审批:请在 roles/{role.key} 对“{approval.entity}”的 grants 中写"
+                        f' "approvals": ["{approval.key}"]',
+                        f'No grant lets the role {label.en} give this approval: write "approvals": ["{approval.key}"]'
+                        f' into the grants of roles/{role.key} for "{approval.entity}"',
+                    )
+                    document = DocumentId(APPROVALS.name, approval.key)
+                    yield warning("audience.grant", document, f"/steps/{number}/approvers/{index}/role", text)
+
+
+def _may_give(role: Role, approval: Approval) -> bool:
+    own = [grant for grant in role.grants if grant.entity == approval.entity]
+    return any(grant.approvals == "all" or approval.key in grant.approvals for grant in own)
 
 
 def _check(schema: Schema, place: Place) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from builder.checks.finding import Finding
 from builder.checks.forms import check_forms
 from builder.checks.formulas import check_formulas, check_marked_formulas
 from builder.checks.guards import check_guards
+from builder.checks.loops import check_loops
 from builder.checks.names import check_keys, check_labels, check_size
 from builder.checks.pipelines import check_pipelines
 from builder.checks.references import check_children, check_links, check_references
@@ -46,6 +47,7 @@ ALL: tuple[Callable[[Definition], Iterator[Finding]], ...] = (
     check_actions,
     check_triggers,
     check_audiences,
+    check_loops,
     check_creations,
 )
 

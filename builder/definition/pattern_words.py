@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from builder.definition.actions.base import PATH_PATTERN
 from builder.definition.spans import SPAN_PATTERN
 from builder.kernel.limits import KEY_LENGTH
 from builder.kernel.text import Text, say
@@ -18,6 +19,10 @@ _PATTERNS: Mapping[str, Text] = {
     ),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": say(
         "应是两位数的时间,如 09:00、22:30", "Expected a time in two digits each, such as 09:00 or 22:30"
+    ),
+    PATH_PATTERN: say(
+        "应是字段的键,或经过关联的路径,如 owner、customer.owner(写键,不写名称)",
+        "Expected the key of a field, or a path over relations: owner, customer.owner (keys, not labels)",
     ),
     r"^\S+( \S+){4}$": say(
         "应是 cron 表达式:分 时 日 月 周,中间各空一格,如 0 8 * * mon-fri",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from builder.compiled.app import CompiledEntity
-from builder.definition.actions.base import ActionModel, Who
+from builder.definition.actions.base import ActionModel, Who, audience_words
 from builder.definition.approval import Approval, ApprovalStep
 from builder.definition.kinds import APPROVALS, dump_document
 from builder.definition.parse import DocumentInvalid, parse_document
@@ -115,9 +115,10 @@ class Course:
             refuse_unable(reasons, what)
         people = [user_id for user_id in people if user_id not in reasons]
         if not people:
+            whom = audience_words(step.approvers)
             detail = say(
-                f"步骤“{label.zh}”没有可以审批的人(提交人不能审批自己的单据)",
-                f"There is nobody to approve {label.en} (nobody approves what he asked for)",
+                f"步骤“{label.zh}”没有可以审批的人:{whom.zh}没有在用的成员,或只有提交人自己(不能审批自己的单据)",
+                f"There is nobody to approve {label.en}: {whom.en} leads to nobody who is active and has not asked himself",
             )
             raise Problem("approval.refused", detail, extra={"step": step.key})
         return {

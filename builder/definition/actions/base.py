@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
 from builder.fields.base import BothLanguages, Formula, Key, Model, Option, Refers, ShortText, Template, wrong_option
 from builder.kernel.limits import SETTINGS_PER_ACTION
+from builder.kernel.text import Text, say
 
 FormulaText = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
-FieldPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,5}$", max_length=250)]
+PATH_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){0,5}$"
+FieldPath = Annotated[str, StringConstraints(pattern=PATH_PATTERN, max_length=250)]
 Condition = Annotated[FormulaText | dict[str, Any] | None, Formula(of="/entity", gives="boolean")]
 """A formula or a JSON filter over the record that occasioned the action."""
 OwnPath = Annotated[FieldPath, Refers("path", of="/entity")]
@@ -154,6 +157,30 @@ class Who(Model):
         if sum(getattr(self, name) is not None for name in ways) != 1:
             raise wrong_option(f"请给出其中一个:{'、'.join(ways)}", f"Give exactly one of {', '.join(ways)}")
         return self
+
+
+_KEY_SHOWN = 80
+_WAYS: dict[str, tuple[str, str]] = {
+    "user": ("用户“{}”", 'the user "{}"'),
+    "field": ("字段“{}”", 'the field "{}"'),
+    "formula": ("公式“{}”", 'the formula "{}"'),
+    "area": ("区域为“{}”的人", 'the people of the area "{}"'),
+    "role": ("角色“{}”", 'the role "{}"'),
+    "department": ("部门“{}”", 'the department "{}"'),
+    "manager_of": ("“{}”的上级", 'the manager of "{}"'),
+}
+
+
+def audience_words(who: Sequence[Who]) -> Text:
+    """Say who is meant, by the keys that the document names: what to look at when nobody is found."""
+    named = [
+        (way, str(getattr(one, name))[:_KEY_SHOWN])
+        for one in who
+        for name, way in _WAYS.items()
+        if getattr(one, name) is not None
+    ]
+    zh, en = "、".join(way[0].format(key) for way, key in named), ", ".join(way[1].format(key) for way, key in named)
+    return say(zh, en)
 
 
 Audience = Annotated[tuple[Who, ...], Option(min_length=1, max_length=20)]

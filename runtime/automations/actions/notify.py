@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builder.definition.actions.base import audience_words
 from builder.definition.actions.notify import Notify
 from builder.kernel.problems import Problem
 from builder.kernel.text import counted, say
@@ -22,7 +23,9 @@ class NotifyKind:
         user_ids = yield from audience(o, action.to)
         subject = yield from o.render(action.subject)
         if not user_ids:
-            zh, en = f"没有可通知的人:{subject.zh}", f"There is nobody to tell: {subject.en}"
+            whom = audience_words(action.to)
+            zh = f"没有可通知的人({whom.zh}):{subject.zh}"
+            en = f"There is nobody to tell ({whom.en}): {subject.en}"
             return Outcome("passed", say(zh, en))
         text = yield from o.render(action.text)
         about = (o.w.app.key, o.entity.key, o.subject.record_id)

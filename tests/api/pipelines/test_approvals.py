@@ -191,7 +191,8 @@ async def test_who_has_nobody_above_cannot_ask_himself(anyio_backend: str, place
     document = approval(step("one", "all", {"user": "ceo"}), allow_self=False)
     async with office(*place, with_approval(document)) as people:
         deal = await people.ceo.create("deal", name="A")
-        assert problem(await ask(people.ceo, deal["id"]), "approval.refused")["step"] == "one"
+        found = problem(await ask(people.ceo, deal["id"]), "approval.refused")
+        assert (found["step"], "用户“ceo”" in found["detail"]) == ("one", True)  # whom it looked for
         assert many(await people.ceo.send("GET", f"records/deal/{deal['id']}/approvals")) == []
 
 

@@ -115,7 +115,8 @@ def test_who_changes_24_hours_to_12_sees_the_story_break_mends_it_and_publishes(
     assert (code, "✗" in out) == (0, False)
     assert run("import", "mylead")[0] == 0
     planned = run("plan", "lead")[1].splitlines()
-    assert planned[0] == "安全      修改 reminders/follow_up“跟进超时” 的 steps"
+    assert planned[0] == "安全      修改提醒“跟进超时”(reminders/follow_up)的 steps"
+    assert any("steps/0/after:24 h → 12 h" in line for line in planned)
     assert "安全      按新定义重新计算提醒“跟进超时”的期限" in planned
     code, out, _ = run("publish", "lead", "--note", "12 小时")
     assert (code, out.splitlines()[-1]) == (0, "已发布版本 2")

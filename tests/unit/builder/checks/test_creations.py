@@ -98,7 +98,12 @@ def test_what_leaves_a_value_blank_is_found_through_functions_and_relations(need
     [
         {"condition": "NOT(ISBLANK(owner))"},
         {"condition": {"owner": {"_nnull": True}}},
-        {"trigger": {"type": "changed", "changes": [{"field": "owner", "becomes": ["x"]}]}},
+        {
+            "trigger": {
+                "type": "changed",
+                "changes": [{"field": "owner", "becomes": ["0193f7a0-1b2c-7d3e-8f40-112233445566"]}],
+            }
+        },
         {"each_condition": "NOT(ISBLANK(owner))"},
     ],
 )

@@ -111,3 +111,24 @@ def test_evidence_that_a_field_cannot_hold_can_never_be_met():
         f"{place}/minimum": ("guard.never", "“papers”最多 3 个文件,达不到 4 个,条件永远无法满足")
     }
     assert evidence(field="helpers") == {f"{place}/field": ("guard.field", "“helpers”应是文件字段")}
+
+
+@pytest.mark.parametrize(
+    "grants, told",
+    [
+        ([{"entity": "ticket", "approvals": ["cost"]}], False),
+        ([{"entity": "ticket"}, {"entity": "ticket", "approvals": "all"}], False),
+        ([{"entity": "ticket", "approvals": ["other"]}, {"entity": "customer", "approvals": "all"}], True),
+        ([], True),
+    ],
+)
+def test_a_role_that_is_asked_for_an_approval_has_to_be_let(grants: list[JSON], told: bool):
+    role = {"key": "head", "label": {"zh": "主管", "en": "Head"}, "grants": grants}
+    step = {"key": "one", "label": "One", "approvers": [{"role": "head"}, {"role": "admin"}, {"field": "owner"}]}
+    approvals = [{"key": key, "label": key, "entity": "ticket", "steps": [step]} for key in ("cost", "other")]
+    app = {**package(TICKET, CUSTOMER), "roles": [role], "approvals": approvals}
+    found = [f for f in run_checks(parse_definition(app)) if f.document.key == "cost" and f.code == "audience.grant"]
+    assert [(f.code, f.severity, f.pointer) for f in found] == (
+        [("audience.grant", "warning", "/steps/0/approvers/0/role")] if told else []
+    )
+    assert all('"approvals": ["cost"]' in text for f in found for text in f.message)

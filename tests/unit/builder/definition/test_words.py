@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from builder.definition.actions.base import Who, audience_words
 from builder.definition.kinds import AUTOMATIONS, ENTITIES, PIPELINES, REMINDERS, SCENARIOS
 from builder.definition.parse import DocumentInvalid, parse_document
 from builder.kernel.canonical import parse_json
@@ -53,6 +54,12 @@ SPAN = "应是时长,如 30 min、24 h、3 d、2 w;按工作时间算写 8 worki
         ),
         (REMINDERS, reminder("1 d", calendar="公司日历"), "/calendar", KEY),
         (AUTOMATIONS, automation(actions=[{"type": "assign", "rule": "派工规则"}]), "/actions/0/rule", KEY),
+        (
+            AUTOMATIONS,
+            automation(actions=[{"type": "notify", "to": [{"field": "工程师"}], "subject": "x"}]),
+            "/actions/0/to/0/field",
+            "应是字段的键,或经过关联的路径,如 owner、customer.owner(写键,不写名称)",
+        ),
         (AUTOMATIONS, automation(trigger={"type": "update"}), "/trigger/type", "没有类型“update”，是否想写“changed”？"),
         (
             AUTOMATIONS,
@@ -150,3 +157,11 @@ def test_who_writes_a_label_is_told_the_key():
     assert key_hint("titel", fields).zh == "，是否想写“title”？"
     assert key_hint("xyz", fields).zh == ""
     assert nearest_hint("dne", ["done", "Done"]).zh == "，是否想写“done”？"  # the first, which is the key
+
+
+def test_whom_an_audience_means_is_said_in_words():
+    who = [Who(role="director"), Who(manager_of="owner"), Who(user="zhangwei"), Who(formula="x" * 99)]
+    assert audience_words(who) == (
+        f"角色“director”、“owner”的上级、用户“zhangwei”、公式“{'x' * 80}”",
+        f'the role "director", the manager of "owner", the user "zhangwei", the formula "{"x" * 80}"',
+    )

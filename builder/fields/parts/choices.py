@@ -27,6 +27,7 @@ from builder.kernel.text import Text, say
 OptionKey = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{KEY_LENGTH - 1}}}$")]
 
 _SHOWN = 60
+_FEW = 8  # so many options are listed where none is near what was written
 
 
 class SelectOption(Model):
@@ -86,6 +87,15 @@ class ChoiceField(Field):
         """Return the key of the option with this key or label."""
         return name if name in self.position else self._key_of_label.get(name)
 
+    def _offered(self) -> Text:
+        """List what can be chosen, by label and key, where that is not too much."""
+        offered = [(label_text(option.label), option.key) for option in self.options if not option.hidden]
+        if not 0 < len(offered) <= _FEW:
+            return say("", "")
+        zh = "、".join(f"{label.zh}({key})" if label.zh != key else key for label, key in offered)
+        en = ", ".join(f"{label.en} ({key})" if label.en != key else key for label, key in offered)
+        return say(f";可选:{zh}", f"; there are {en}")
+
     def key_of(self, value: JSON) -> str | None:
         """Return the key of the option that a text names by key or label; None for empty text.
 
@@ -102,6 +112,8 @@ class ChoiceField(Field):
                 name for option in self.options if not option.hidden for name in (option.key, *labels_of(option))
             ]
             hint = nearest_hint(shown, offered)
+            if not hint.zh:
+                hint = self._offered()
             raise Invalid(
                 "option", say(f"没有选项“{shown}”{hint.zh}", f'There is no option "{shown}"{hint.en}'), value=shown
             )

@@ -21,7 +21,7 @@ from builder.definition.reminder import Reminder
 from builder.definition.role import Role
 from builder.definition.scenarios import Scenario
 from builder.definition.view import View
-from builder.fields.base import Model
+from builder.fields.base import Model, label_text
 from builder.kernel.canonical import as_json, content_hash
 from builder.kernel.text import Text, say
 
@@ -141,6 +141,12 @@ class Definition:
 def key_of(document: Model) -> str:
     """Return a document's key: every kind has one."""
     return str(cast(Any, document).key)
+
+
+def names_of(documents: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield (key, label) of documents, for each language: people who write a label are told the key."""
+    for document in documents:
+        yield from ((key_of(document), words) for words in label_text(document.label))
 
 
 def assemble(documents: Iterable[Model]) -> Definition:

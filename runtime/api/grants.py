@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.requests import Request
 
-from builder.definition.kinds import LOCKS, ROLES
+from builder.definition.kinds import LOCKS, ROLES, names_of
 from builder.definition.lock import Lock
 from builder.fields.base import label_text
-from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.problems import Problem, Violation, key_hint
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, load_published, no_app
 from runtime.access.explaining import role_matrix
@@ -85,9 +85,9 @@ def give_role(app: str, body: GrantBody, request: Request, here: Here, caller: C
     """Give a role; it counts with the next request."""
     require_role(caller, "admin", app)
     published = _published(here, app)
-    known = [role.key for role in published.app.definition.of(ROLES)]
-    if body.role not in known:
-        hint = nearest_hint(body.role, known)
+    known = published.app.definition.of(ROLES)
+    if body.role not in [role.key for role in known]:
+        hint = key_hint(body.role, names_of(known))
         text = say(f"没有角色“{body.role}”{hint.zh}", f'There is no role "{body.role}"{hint.en}')
         raise Problem("identity.invalid", text, violations=[Violation("unknown", "/role", text)])
     given = here.identity.grants.give(app, body.role, body.kind, body.subject, by=origin_of(request, caller))

@@ -9,11 +9,11 @@ from typing import Any
 from builder.compiled.app import CompiledEntity
 from builder.definition.actions.base import ActionModel, Who, audience_words
 from builder.definition.approval import Approval, ApprovalStep
-from builder.definition.kinds import APPROVALS, dump_document
+from builder.definition.kinds import APPROVALS, dump_document, names_of
 from builder.definition.parse import DocumentInvalid, parse_document
 from builder.fields.base import label_text
 from builder.kernel.canonical import dump_sorted
-from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.problems import Problem, key_hint
 from builder.kernel.text import Text, say
 from builder.store.statement import Unit
 from runtime.approvals import rows
@@ -401,7 +401,7 @@ def _due(w: Writing, step: Mapping[str, JSON]) -> Any:
 def _find(w: Writing, entity: CompiledEntity, key: str) -> Approval:
     known = {a.key: a for a in w.app.definition.of(APPROVALS) if a.entity == entity.key}
     if key not in known:
-        hint = nearest_hint(key, known)
+        hint = key_hint(key[:100], names_of(known.values()))
         detail = say(
             f"“{entity.key}”没有审批“{key[:100]}”{hint.zh}", f'"{entity.key}" has no approval "{key[:100]}"{hint.en}'
         )

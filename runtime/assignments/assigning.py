@@ -8,8 +8,8 @@ from typing import Any
 
 from builder.compiled.app import CompiledEntity
 from builder.definition.assignment import Assignment, Pool
-from builder.definition.kinds import ASSIGNMENTS
-from builder.kernel.problems import Problem, nearest_hint
+from builder.definition.kinds import ASSIGNMENTS, names_of
+from builder.kernel.problems import Problem, key_hint
 from builder.kernel.text import Text, counted, say
 from builder.store.statement import Unit
 from runtime.approvals.rights import sees_field
@@ -225,7 +225,7 @@ def get_rule(w: Writing, key: str) -> Assignment:
     """
     found = w.app.definition.find(ASSIGNMENTS, key)
     if found is None:
-        hint = nearest_hint(key[:100], [rule.key for rule in w.app.definition.of(ASSIGNMENTS)])
+        hint = key_hint(key[:100], names_of(w.app.definition.of(ASSIGNMENTS)))
         zh, en = f"没有分配规则“{key[:100]}”{hint.zh}", f'There is no assignment rule "{key[:100]}"{hint.en}'
         raise Problem("assignment.not_found", say(zh, en))
     return found

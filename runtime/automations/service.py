@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 
 from builder.definition.automation import Automation
-from builder.definition.kinds import AUTOMATIONS
+from builder.definition.kinds import AUTOMATIONS, names_of
 from builder.definition.triggers.button import Button
 from builder.fields.base import BothLanguages, label_text
 from builder.kernel.canonical import parse_json
 from builder.kernel.ids import find_uuid
-from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.problems import Problem, key_hint
 from builder.kernel.text import Language, Text, say
 from builder.store.database import Database
 from builder.store.statement import Query, Unit
@@ -286,7 +286,7 @@ def get_automation(w: Writing, key: str) -> Automation:
 
 def no_automation(w: Writing, key: str) -> Problem:
     """There is none of that key here."""
-    hint = nearest_hint(key[:100], [a.key for a in w.app.definition.of(AUTOMATIONS)])
+    hint = key_hint(key[:100], names_of(w.app.definition.of(AUTOMATIONS)))
     return Problem(
         "automation.not_found",
         say(f"没有自动化“{key[:100]}”{hint.zh}", f'There is no automation "{key[:100]}"{hint.en}'),

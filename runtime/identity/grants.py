@@ -103,7 +103,11 @@ def _checked(connection: sa.Connection, kind: str, subject: str) -> str:
         known = find_uuid(subject)
         if known and connection.execute(sa.select(target.c.id).where(target.c.id == known)).first():
             return known
-        raise _invalid("/subject", "没有这个编号的用户或部门", "There is no user or department with this id")
+        raise _invalid(
+            "/subject",
+            "没有这个编号的用户或部门(编号见 /api/people 与 /api/departments)",
+            "There is no user or department with this id; /api/people and /api/departments tell ids",
+        )
     if kind == "everyone" and not subject:
         return ""
     if kind == "position" and 0 < len(subject.strip()) <= LABEL_LENGTH:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from builder.compiled.app import CompiledEntity
+from builder.definition.kinds import names_of
 from builder.fields.base import is_key
-from builder.kernel.problems import Problem, nearest_hint
+from builder.kernel.problems import Problem, key_hint
 from builder.kernel.text import say
 from builder.registry.registry import PublishedApp, Registry, load_published, no_app
 from runtime.records.caller import Caller, StaleApp, StaleIdentity
@@ -62,7 +63,7 @@ def get_entity(published: PublishedApp, key: str) -> CompiledEntity:
     """
     found = published.app.own.get(key)
     if found is None:
-        hint = nearest_hint(key, published.app.own)
+        hint = key_hint(key[:_SHOWN], names_of(entity.definition for entity in published.app.own.values()))
         key = key[:_SHOWN]
         raise Problem("entity.not_found", say(f"没有实体“{key}”{hint.zh}", f'There is no entity "{key}"{hint.en}'))
     return found

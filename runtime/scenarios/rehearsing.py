@@ -19,13 +19,13 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from builder.compiled.app import CompiledApp
-from builder.definition.kinds import AUTOMATIONS, SCENARIOS, Definition
+from builder.definition.kinds import AUTOMATIONS, SCENARIOS, Definition, names_of
 from builder.definition.scenarios import Scenario
 from builder.fields.base import label_text
 from builder.kernel.clock import Clock, MovableClock
 from builder.kernel.ids import CountingIds, Ids
 from builder.kernel.limits import SCENARIO_SECONDS
-from builder.kernel.problems import Problem, Violation, nearest_hint
+from builder.kernel.problems import Problem, Violation, key_hint
 from builder.kernel.text import say
 from builder.registry.apps import create_app
 from builder.registry.publishing import publish_draft
@@ -71,7 +71,7 @@ def find_scenarios(definition: Definition, only: Sequence[str]) -> list[Scenario
     known = {scenario.key: scenario for scenario in definition.of(SCENARIOS)}
     for key in only:
         if key not in known:
-            hint = nearest_hint(key, known)
+            hint = key_hint(key[:100], names_of(known.values()))
             detail = say(f"没有场景“{key[:100]}”{hint.zh}", f'There is no scenario "{key[:100]}"{hint.en}')
             raise Problem("definition.not_found", detail)
     return [scenario for key, scenario in known.items() if not only or key in only]

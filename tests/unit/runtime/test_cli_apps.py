@@ -90,6 +90,7 @@ def test_a_change_is_planned_and_published(run, tmp_path):
     assert out.endswith("Published version 2\n")
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])  # the story is played in a scratch database of its own
 def test_who_changes_24_hours_to_12_sees_the_story_break_mends_it_and_publishes(run, tmp_path, monkeypatch):
     """The way of the guide (docs/guides/reminders-and-scenarios), word for word."""
     monkeypatch.setenv("DOUGONG_LANGUAGE", "zh")

@@ -125,8 +125,8 @@ def python(*arguments: str) -> list[str]:
 
 
 def workers() -> str:
-    """How many test processes: one more than processors (a quarter of the time is waiting), six at most (databases are made by one server)."""
-    return str(min((os.cpu_count() or 2) + 1, 6))
+    """How many test processes: two at least (waiting overlaps), six at most (databases are made by one server)."""
+    return str(max(2, min(os.cpu_count() or 2, 6)))
 
 
 if TYPE_CHECKING:  # an old Python shall get as far as the sentence that it is too old

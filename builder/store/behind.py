@@ -38,7 +38,7 @@ def _without(unit: Unit[T], waiting: _Waiting) -> Unit[T]:
                 yield from waiting.insert()
             try:
                 rows = yield query
-            except Exception as error:  # noqa: BLE001 - it belongs to the unit, which may know what to do
+            except Exception as error:  # noqa: BLE001 - whatever it is belongs to the unit: this stands between as ``yield from`` would
                 query = unit.throw(error)
             else:
                 query = unit.send(rows)

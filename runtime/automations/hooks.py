@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from builder.compiled.app import CompiledApp
 from builder.definition.automation import Automation
@@ -292,8 +293,6 @@ def _find_known(w: Writing, key: str, message_id: str) -> Unit[Literal["taken", 
 
 def _remember(w: Writing, key: str, message_id: str, run_id: str) -> Unit[None]:
     def make(dialect: str) -> Any:
-        from sqlalchemy.dialects import postgresql, sqlite
-
         values = {c.name: sa.bindparam(c.name, type_=c.type) for c in table.c}
         added = (sqlite if dialect == "sqlite" else postgresql).insert(table).values(values)
         keys = ["app", "automation", "message_id"]  # there is one if it could not be taken over before

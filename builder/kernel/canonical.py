@@ -51,12 +51,20 @@ def parse_json(body: bytes | str) -> JSON:
     return value
 
 
+_CUT_OFF = "Input data was truncated"
 _BYTE = re.compile(r"\(byte (\d+)\)$")
 _FULL_WIDTH = dict(zip("，：“”‘’｛｝［］【】", ',:""""{}[][]', strict=True))
 
 
 def _malformed(body: bytes | str, detail: str) -> Text:
     """Say where JSON is broken, and that a Chinese input method wrote a mark, if it did."""
+    if not body.strip():
+        return say("请求没有内容,应是 JSON", "There is no body; it has to be JSON")
+    if detail == _CUT_OFF:
+        return say(
+            "请求内容不是有效的 JSON:到末尾还没有写完,缺少括号或引号",
+            "The body is not valid JSON: it ends too early, a bracket or a quote is missing",
+        )
     zh, en = f"请求内容不是有效的 JSON:{detail}", f"The body is not valid JSON: {detail}"
     found = _BYTE.search(detail)
     raw = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)

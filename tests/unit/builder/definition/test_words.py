@@ -165,3 +165,21 @@ def test_whom_an_audience_means_is_said_in_words():
         f"角色“director”、“owner”的上级、用户“zhangwei”、公式“{'x' * 80}”",
         f'the role "director", the manager of "owner", the user "zhangwei", the formula "{"x" * 80}"',
     )
+
+
+@pytest.mark.parametrize("text", ["{", '{"a": "b', '{"a": 1', "[1,"])
+def test_json_that_ends_too_early_is_told_in_both_languages(text: str) -> None:
+    with pytest.raises(Problem) as caught:
+        parse_json(text)
+    detail = caught.value.detail
+    assert detail is not None
+    assert detail.zh == "请求内容不是有效的 JSON:到末尾还没有写完,缺少括号或引号"
+    assert detail.en == "The body is not valid JSON: it ends too early, a bracket or a quote is missing"
+
+
+@pytest.mark.parametrize("body", ["", " \n", b""])
+def test_no_json_at_all_is_told_so(body: str | bytes) -> None:
+    with pytest.raises(Problem) as caught:
+        parse_json(body)
+    assert caught.value.detail is not None
+    assert caught.value.detail == ("请求没有内容,应是 JSON", "There is no body; it has to be JSON")
